@@ -1,0 +1,79 @@
+"""The command line. The only place that prints, reads the terminal and exits.
+
+Exit codes: 0 done (for `tune`: an accepted winner), 1 finished without an accepted winner,
+2 wrong input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import final
+
+import click
+
+from tunewright.errors import TunewrightError, nearest
+
+# Each command is imported when it is called: `--help` must not wait for numpy.
+COMMANDS = {
+    "tune": ("tunewright.cli.tune", "Search for a better config and prove it."),
+    "study": ("tunewright.cli.study", "List, show and resume studies."),
+    "report": ("tunewright.cli.report", "Write a study's report as one HTML file."),
+    "predict": ("tunewright.cli.predict", "Predict rows with a bundle."),
+    "doctor": ("tunewright.cli.doctor", "Say what this machine can measure, and what disturbs it."),
+    "demo": ("tunewright.cli.demo", "Tune a classifier of handwritten digits in a minute."),
+}
+
+
+@final
+class Commands(click.Group):
+    """The commands, imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command, or None."""
+        if cmd_name not in COMMANDS:
+            raise click.UsageError(f"no command {cmd_name!r}: {nearest(cmd_name, COMMANDS)}", ctx)
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list in `--help`, without importing what it names."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tunewright")
+def tunewright() -> None:
+    """Measure an AI workload, search everything that may change, and prove the winner."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = tunewright.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except TunewrightError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 130
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+    """A polite kill ends a study as Ctrl-C does."""
+    raise KeyboardInterrupt

@@ -1,0 +1,5 @@
+"""`python -m tunewright.cli`."""
+
+from tunewright.cli import main
+
+main()

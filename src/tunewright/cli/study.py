@@ -1,0 +1,56 @@
+"""`tunewright study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tunewright import session
+from tunewright.cli.running import run, started_s
+from tunewright.reporting.summary import summary
+from tunewright.reporting.text import render_text
+from tunewright.storing.journal import Reader
+from tunewright.storing.studies import Studies
+
+
+def chosen(name: str | None) -> Path:
+    """The directory of the study that was named, or of the latest."""
+    studies = Studies()
+    return studies.find(name) if name else studies.latest()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """List, show and resume studies. Without a name the latest is meant."""
+
+
+@command.command("list")
+def list_() -> None:
+    """Every study below this directory, the latest last."""
+    studies = Studies()
+    for name in studies.names():
+        with Reader(studies.root / name) as reader:
+            history = session.replay(reader)
+        state = history.finished.decision.value if history.finished else "unfinished"
+        goal = history.opened.goal if history.opened else ""
+        click.echo(f"{name:<24} {state:<13} {history.last_number:>5} trials  {goal}")
+
+
+@command.command()
+@click.argument("name", required=False)
+def show(name: str | None) -> None:
+    """What a study did and found."""
+    with Reader(chosen(name)) as reader:
+        history = session.replay(reader)
+    click.echo(render_text(summary(history, session.goal_of(history))))
+
+
+@command.command()
+@click.argument("name", required=False)
+def resume(name: str | None) -> int:
+    """Take an interrupted study up again."""
+    began_s, directory = started_s(), chosen(name)
+    with Reader(directory) as reader:
+        goal = session.goal_of(session.replay(reader))
+    return run(goal, lambda watch: session.resume(directory, watch=watch, began_s=began_s))

@@ -1,0 +1,1 @@
+"""Values and roles. Standard library only; no clock, no chance, no I/O."""

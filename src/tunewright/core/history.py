@@ -1,0 +1,186 @@
+"""History: all trials so far, read-only; applying an event costs O(1) amortised."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Generic, TypeVar, assert_never, final
+
+from tunewright.core.events import Ended, Event, Finished, Opened, Progressed, Started, Stopped
+from tunewright.core.trial import Measurement, Outcome, Trial
+from tunewright.core.verdict import Verdict
+from tunewright.errors import InvalidTransition
+
+DRIVER_RESTART = "the driver that ran it is gone"  # consumes no retry
+RETRIES = 1  # a trial whose worker vanished is tried once more: a second time it is its own fault
+
+
+@final
+class _Log:
+    """What histories share: it only grows, and only from its end."""
+
+    def __init__(self, ended: list[tuple[Trial, Measurement]]) -> None:
+        self.ended = ended
+
+
+@final
+class History:
+    """All trials so far. Immutable: `applied` returns another History that shares the log."""
+
+    __slots__ = (
+        "_count",
+        "_log",
+        "elapsed_s",
+        "finished",
+        "last_number",
+        "losses",
+        "lost",
+        "opened",
+        "running",
+        "setup_s",
+        "started_s",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._log = _Log([])
+        self._count = 0
+        self.elapsed_s = 0.0
+        self.setup_s = 0.0
+        self.last_number = 0
+        self.opened: Opened | None = None
+        self.finished: Verdict | None = None
+        self.running: tuple[Trial, ...] = ()
+        self.started_s: tuple[float, ...] = ()  # when each of `running` started
+        self.lost: tuple[Trial, ...] = ()  # to be tried again, with the attempt that was lost
+        self.losses: tuple[int, ...] = ()  # the numbers lost so far, once for each loss of a worker
+
+    def __len__(self) -> int:
+        """How many attempts have ended."""
+        return self._count
+
+    def ended(self, after: int = 0) -> Iterator[tuple[Trial, Measurement]]:
+        """The attempts that ended, in order, leaving out the first `after`."""
+        log = self._log.ended
+        return (log[i] for i in range(after, self._count))
+
+    @property
+    def log(self) -> object:
+        """What prefixes of the same history share; for memoising, see Fold."""
+        return self._log
+
+    def applied(self, event: Event) -> History:
+        """The history after this event. Raises InvalidTransition where the event cannot follow.
+
+        What a fenced attempt still sends (late, doubled, of an earlier attempt) changes nothing.
+        """
+        after = self._copy()
+        after.elapsed_s = max(self.elapsed_s, event.elapsed_s)
+        match event:
+            case Opened():
+                after.opened = self.opened or event
+                after.setup_s = self.setup_s + event.setup_s
+            case Started(_, trial):
+                self._check_start(trial)
+                after.last_number = max(self.last_number, trial.number)
+                after.running = (*self.running, trial)
+                after.started_s = (*self.started_s, event.elapsed_s)
+                after.lost = tuple(t for t in self.lost if t.number != trial.number)
+            case Progressed(_, number):
+                self._check_known(number, event)
+            case Ended(_, number, attempt, measurement):
+                self._check_known(number, event)
+                after._end(number, attempt, measurement)
+            case Stopped(_, number, attempt, reason):
+                self._check_known(number, event)
+                outcome = Outcome.TIMEOUT if reason == "limit" else Outcome.STOPPED
+                after._end(number, attempt, Measurement(outcome, detail=f"stopped by its {reason}"))
+            case Finished(_, verdict):
+                if self.finished is not None or self.running:
+                    raise InvalidTransition(f"Finished while {self._story()}")
+                after.finished = verdict
+            case _ as never:
+                assert_never(never)
+        return after
+
+    def _end(self, number: int, attempt: int, measurement: Measurement) -> None:
+        where = [
+            i for i, t in enumerate(self.running) if (t.number, t.attempt) == (number, attempt)
+        ]
+        if not where:
+            return
+        trial = self.running[where[0]]
+        self.running = tuple(t for t in self.running if t is not trial)
+        self.started_s = tuple(s for i, s in enumerate(self.started_s) if i != where[0])
+        if measurement.outcome is Outcome.LOST:
+            if measurement.detail != DRIVER_RESTART:
+                self.losses = (*self.losses, number)
+            if self.losses.count(number) <= RETRIES:
+                self.lost = (*self.lost, trial)
+                return
+            measurement = replace(measurement, outcome=Outcome.CRASHED)
+        if self._count != len(self._log.ended):  # another history went on from here: part ways
+            self._log = _Log(self._log.ended[: self._count])
+        self._log.ended.append((trial, measurement))
+        self._count += 1
+
+    def _check_start(self, trial: Trial) -> None:
+        lost = next((t for t in self.lost if t.number == trial.number), None)
+        fresh = trial.number == self.last_number + 1 and trial.attempt == 1
+        again = lost is not None and trial.attempt == lost.attempt + 1
+        if self.finished is not None or not (fresh or again):
+            raise InvalidTransition(
+                f"Started trial {trial.number}, attempt {trial.attempt}, while {self._story()}"
+            )
+
+    def _check_known(self, number: int, event: Event) -> None:
+        if not 1 <= number <= self.last_number:
+            raise InvalidTransition(
+                f"{type(event).__name__} for trial {number} while {self._story()}"
+            )
+
+    def _story(self) -> str:
+        running = [(t.number, t.attempt) for t in self.running]
+        lost = [(t.number, t.attempt) for t in self.lost]
+        finished = "finished" if self.finished else "unfinished"
+        return f"last number {self.last_number}, running {running}, lost {lost}, {finished}"
+
+    def _copy(self) -> History:
+        after = History.__new__(History)
+        for name in History.__slots__:
+            setattr(after, name, getattr(self, name))
+        return after
+
+
+S = TypeVar("S")
+
+
+@final
+class Fold(Generic[S]):
+    """A running summary of the ended trials: a pure function of the history that is quick to ask.
+
+    `step` changes the state in place for one more ended trial. The state belongs to the fold:
+    callers read it and never change it. Asked about a history that is no continuation of the last
+    one, the fold starts over, so its answers depend on the history alone.
+    """
+
+    def __init__(
+        self, start: Callable[[], S], step: Callable[[S, Trial, Measurement], None]
+    ) -> None:
+        self._start = start
+        self._step = step
+        self._log: weakref.ref[object] | None = None
+        self._position = 0
+        self._state = start()
+
+    def __call__(self, history: History) -> S:
+        """The summary of this history."""
+        same = self._log is not None and self._log() is history.log
+        if not same or self._position > len(history):
+            self._log = weakref.ref(history.log)
+            self._position = 0
+            self._state = self._start()
+        for trial, measurement in history.ended(self._position):
+            self._step(self._state, trial, measurement)
+        self._position = len(history)
+        return self._state

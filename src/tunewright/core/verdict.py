@@ -1,0 +1,61 @@
+"""Verdict: what the verification says about a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, final
+
+from tunewright.core.config import Config
+
+
+class Decision(Enum):
+    """Anything unexpected is INCONCLUSIVE."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    INCONCLUSIVE = "inconclusive"
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against baseline on one metric, with an interval.
+
+    estimate, low, high: a ratio candidate / baseline, or a difference candidate - baseline.
+    limit: what the interval was held against, on the same scale.
+    evidence: "pairs" of fresh processes, untouched "rows", or "same data" as the search saw.
+    """
+
+    metric: str
+    role: Literal["objective", "constraint"]
+    scale: Literal["ratio", "difference"]
+    baseline: float
+    candidate: float
+    estimate: float
+    low: float
+    high: float
+    limit: float
+    decision: Decision
+    n: int
+    evidence: Literal["pairs", "rows", "same data"]
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """The decision, the config it is about, and the comparisons behind it.
+
+    config: what is handed over: the candidate, or the baseline after REJECT or without a candidate.
+    key: the artifact of `config` that was verified ("" for a program).
+    looks: how often the test rows' labels were read.
+    """
+
+    decision: Decision
+    config: Config
+    reason: str
+    comparisons: tuple[Comparison, ...] = ()
+    pairs: int = 0
+    looks: int = 0
+    alpha: float = 0.05
+    key: str = ""

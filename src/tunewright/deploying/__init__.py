@@ -1,0 +1,1 @@
+"""Deploying: what is handed over, and how it runs elsewhere."""

@@ -1,0 +1,100 @@
+"""Bundle: a directory with a model, why to trust it, and checksums. Nothing in it is pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tunewright.core.config import Config
+from tunewright.core.events import decode
+from tunewright.errors import InputError
+from tunewright.workloads.tabular.data import CompiledModel, Schema
+from tunewright.workloads.tabular.predictor import Predictor
+
+FORMAT = 1  # Version 1: first format.
+INDEX = "bundle.json"
+
+
+def write_bundle(
+    directory: str | Path,
+    compiled: CompiledModel,
+    config: Config,
+    verdict_json: Mapping[str, Any],
+    environment: Mapping[str, Any],
+) -> Path:
+    """Write the whole bundle or nothing. Raises InputError where something is in its place."""
+    index = {
+        "family": compiled.family,
+        "runtime": compiled.runtime,
+        "threads": config.get("threads", 1),
+        "schema": asdict(compiled.schema),
+        "config": dict(config),
+        "verdict": dict(verdict_json),
+        "environment": dict(environment),
+        "sha256": {name: hashlib.sha256(file).hexdigest() for name, file in compiled.files.items()},
+    }
+    return write_index(Path(directory), index, compiled.files)
+
+
+def write_index(
+    place: Path, index: Mapping[str, Any], files: Mapping[str, bytes] | None = None
+) -> Path:
+    """A new directory with an index and files, whole or not at all. Raises InputError."""
+    if place.exists():
+        raise InputError(f"expected a new directory; got {place}, which exists; name another")
+    text = json.dumps({"format": FORMAT, **index}, indent=1, ensure_ascii=False)
+    draft: Path | None = None
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        for name, file in {**(files or {}), INDEX: text.encode()}.items():
+            (draft / name).write_bytes(file)
+        draft.chmod(0o755)  # a temporary directory is private; a bundle is not
+        draft.rename(place)
+    except OSError as error:
+        raise InputError(
+            f"expected to write the bundle {place}; got {error.strerror}; name another place"
+        ) from error
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+    return place
+
+
+def load(directory: str | Path) -> Predictor:
+    """The bundle's predictor. Raises InputError unless format and every checksum are right."""
+    place = Path(directory)
+    try:
+        index = json.loads((place / INDEX).read_text(encoding="utf-8"))
+        version = index["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"expected a bundle; got {place} without {INDEX}: {error}") from error
+    if version != FORMAT:
+        raise InputError(f"expected a bundle of format {FORMAT}; got {version!r}; export it again")
+    try:
+        files = {name: _checked(place, name, digest) for name, digest in index["sha256"].items()}
+        model = CompiledModel(
+            decode(Schema, index["schema"]), index["family"], index["runtime"], files
+        )
+        return Predictor(model, index["threads"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"expected a whole bundle; got {place} without {error}") from error
+
+
+def _checked(place: Path, name: str, digest: str) -> bytes:
+    """The file's bytes, which have this digest."""
+    if Path(name).name != name:
+        raise InputError(f"expected a file of the bundle {place}; got {name!r}; export it again")
+    try:
+        file = (place / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"expected {name} in {place}; got {error}; export it again") from error
+    if hashlib.sha256(file).hexdigest() != digest:
+        raise InputError(f"expected {place / name} as written; got other bytes; export it again")
+    return file

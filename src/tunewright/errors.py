@@ -1,0 +1,40 @@
+"""Every error that tunewright raises on purpose.
+
+TunewrightError
+├── InputError          the user can fix it: expected X; got Y; do Z      (exit code 2)
+├── StoreError          a journal cannot be written, read or locked       (exit code 2)
+├── TrialFailed         a stage gave up for a reason it can name          (an outcome)
+└── InvalidTransition   an event that the history cannot have             (a defect of ours)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TunewrightError(Exception):
+    """Anything that tunewright raises on purpose."""
+
+
+class InputError(TunewrightError):
+    """What the user gave cannot be used; the message says what to give instead."""
+
+
+class StoreError(TunewrightError):
+    """The journal cannot be written, read or locked."""
+
+
+class TrialFailed(TunewrightError):
+    """A stage gave up for a reason that it can name; becomes the outcome CRASHED with this text."""
+
+
+class InvalidTransition(TunewrightError):
+    """An event that this history cannot have: the message carries the story."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint naming the known word nearest to `word`, or all of them when none is near."""
+    names = sorted(known)
+    match = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names) or 'none'}"

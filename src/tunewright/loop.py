@@ -1,0 +1,226 @@
+"""The heart: `decide` says what should happen, `apply` what did. Both are pure.
+
+No clock, no chance, no I/O: elapsed time comes in, events come out, and a study is their list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, final
+
+from tunewright.core.budget import Budget
+from tunewright.core.config import Config
+from tunewright.core.events import Event, Finished, Started, Stopped
+from tunewright.core.goal import Goal
+from tunewright.core.history import History
+from tunewright.core.knobs import Space
+from tunewright.core.known import Known, known, nearest_miss, select
+from tunewright.core.roles import Resources, Searcher
+from tunewright.core.trial import Arm, Fidelity, Purpose, Trial
+from tunewright.core.verdict import Decision, Verdict
+from tunewright.verifying.judge import alpha_of, judge
+from tunewright.verifying.pairs import ARMS, Look, current_look, looks, next_purposes
+
+MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha of the one before
+MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
+CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
+CLEAR_PAIRS, USUAL_PAIRS = 7, 15
+PROCESS_S = 0.2  # a pair's own processes
+REFIT_MORE = 1.5  # a refit learns on more rows than the search did
+GRACE = 0.8  # of the reserve: by then the search's last trials must have ended
+RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for, and how it will be done. Everything that `decide` knows beside history.
+
+    quality: the last stage before timing ("" where the first stage is a timing one); timing: the
+    last stage, "" where the goal asks for nothing that it reports; pairs: how far pairs of
+    processes run, "" where untouched rows decide everything.
+    refits: whether the chain can learn on more rows and judge on untouched ones.
+    """
+
+    goal: Goal
+    space: Space
+    baseline: Config
+    searcher: Searcher
+    budget: Budget
+    quality: str
+    timing: str
+    pairs: str
+    refits: bool
+    seed: int = 0
+    limit_s: float = 3600.0
+
+    def trial(self, number: int, config: Config, fidelity: Fidelity, purpose: Purpose) -> Trial:
+        """A new trial, with what its stages need of the machine."""
+        exclusive = bool(self.timing) and fidelity.through == self.timing
+        own = (
+            f"{k.name}={config[k.name]}"
+            for k in self.space.knobs
+            if k.own_process and k.name in config
+        )
+        lane = ",".join(own) if exclusive else ""
+        return Trial(
+            number, config, fidelity, purpose, exclusive=exclusive, lane=lane, limit_s=self.limit_s
+        )
+
+
+def apply(history: History, event: Event) -> History:
+    """The history after an event. Raises InvalidTransition where it cannot follow."""
+    return history.applied(event)
+
+
+def decide(history: History, plan: Plan, free: Resources, elapsed_s: float) -> Sequence[Event]:
+    """What should happen now: trials to start or stop, or the end. () means wait."""
+    if history.finished is not None:
+        return ()
+    if overdue := _overdue(history, plan, elapsed_s):
+        return overdue
+    number = current_look(history)
+    if plan.budget.over(elapsed_s):
+        return [Finished(elapsed_s, _conclude(history, plan, number))]
+    if history.lost:
+        again = [replace(trial, attempt=trial.attempt + 1) for trial in history.lost]
+        return _admit(history, free, elapsed_s, again)
+    if number:
+        return _verify(history, plan, free, elapsed_s, number)
+    return _search(history, plan, free, elapsed_s)
+
+
+def _overdue(history: History, plan: Plan, elapsed_s: float) -> list[Event]:
+    """Stops for trials beyond their limit, and for all of them when the budget is over."""
+    over = plan.budget.over(elapsed_s)
+    return [
+        Stopped(elapsed_s, t.number, t.attempt, "budget" if over else "limit")
+        for t, started_s in zip(history.running, history.started_s, strict=True)
+        if over or elapsed_s - started_s > t.limit_s
+    ]
+
+
+def _admit(
+    history: History, free: Resources, elapsed_s: float, wanted: Sequence[Trial]
+) -> list[Event]:
+    """Starts for the first of `wanted` that the machine has room for.
+
+    An exclusive trial waits until the machine is empty; the others share it, as many as the
+    executor and their own `workers` knob allow.
+    """
+    running = list(history.running)
+    started: list[Event] = []
+    for trial in wanted:
+        shares = (int(t.config.get("workers", free.workers)) for t in (*running, trial))
+        room = min(free.workers, *shares)
+        alone = trial.exclusive or any(t.exclusive for t in running)
+        if (alone and running) or len(running) >= room or len(started) >= free.free:
+            break
+        running.append(trial)
+        started.append(Started(elapsed_s, trial))
+    return started
+
+
+def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> Sequence[Event]:
+    """The next trials of the search, or the first look when it is over."""
+    state = known(plan.goal)(history)
+    if state.baseline is not None and state.baseline.failed:
+        if history.running:
+            return ()
+        reason = f"the baseline failed ({state.baseline.failed})"
+        return [Finished(elapsed_s, _without(plan, reason))]
+    reserve_s = _reserve_s(state, plan)
+    if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
+        n = min(max(free.free, 1), plan.budget.trials_left(history.last_number))
+        proposals = plan.searcher.propose(history, n)
+        trials = [
+            plan.trial(history.last_number + i, p.config, p.fidelity, Purpose())
+            for i, p in enumerate(proposals, start=1)
+        ]
+        if proposals or history.running:
+            return _admit(history, free, elapsed_s, trials)
+    elif history.running and plan.budget.hurry(elapsed_s, reserve_s * GRACE):
+        return [Stopped(elapsed_s, t.number, t.attempt, "budget") for t in history.running]
+    if history.running:
+        return ()  # the last ones may end: a stopped worker would have to start anew
+    return _begin_look(history, plan, free, elapsed_s, 1)
+
+
+def _reserve_s(state: Known, plan: Plan) -> float:
+    """The tail of the budget kept for refits and pairs, from what the baseline has cost so far."""
+    budget_s = plan.budget.seconds
+    if budget_s is None or state.baseline is None:
+        return 0.0
+    best = next(iter(state.best(1)), state.baseline)
+    objective = plan.goal.objectives[0]
+    a, b = state.baseline.value(objective), best.value(objective)
+    clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
+    pair_s = state.baseline.timed_s + best.timed_s + PROCESS_S
+    pairs = (CLEAR_PAIRS if clear else USUAL_PAIRS) if plan.pairs else 0
+    refit_s = 2 * REFIT_MORE * state.baseline.made_s if plan.refits else 0.0
+    low, high = RESERVE
+    return min(max(refit_s + pairs * pair_s, low * budget_s), high * budget_s)
+
+
+def _begin_look(
+    history: History, plan: Plan, free: Resources, elapsed_s: float, number: int
+) -> Sequence[Event]:
+    """Start to verify the best candidate that no look has had, or finish without one."""
+    if _candidate(history, plan, number) is not None and number <= MAX_LOOKS:
+        return _verify(history, plan, free, elapsed_s, number)
+    if number > 1:
+        return [Finished(elapsed_s, _conclude(history, plan, number - 1))]
+    miss = nearest_miss(known(plan.goal)(history), plan.goal)
+    reason = f"the search found nothing better than the baseline{miss}"
+    return [Finished(elapsed_s, _without(plan, reason))]
+
+
+def _candidate(history: History, plan: Plan, number: int) -> Config | None:
+    """Whom a look is about: the best that no earlier look had. The search is over: it stays so."""
+    earlier = [look.candidate for n, look in looks(history).items() if n < number]
+    return select(known(plan.goal)(history), plan.goal, [c for c in earlier if c is not None])
+
+
+def _verify(
+    history: History, plan: Plan, free: Resources, elapsed_s: float, number: int
+) -> Sequence[Event]:
+    """The next trials of this look; the next look after a REJECT; the end when it is decided."""
+    look = looks(history).get(number, Look())
+    refitted = not plan.refits or len(look.refits) == len(ARMS)
+    if refitted and not history.running:
+        decision, _, _ = judge(look, number, plan.goal)
+        enough = not plan.pairs or len(look.pairs) >= MAX_PAIRS
+        if decision is Decision.REJECT:
+            return _begin_look(history, plan, free, elapsed_s, number + 1)
+        if decision is Decision.ACCEPT or enough or look.failed():
+            return [Finished(elapsed_s, _conclude(history, plan, number))]
+    candidate = _candidate(history, plan, number)
+    trials: list[Trial] = []
+    for purpose in next_purposes(history, number, refits=plan.refits, seed=plan.seed):
+        config = plan.baseline if purpose.arm == "baseline" or candidate is None else candidate
+        through = plan.quality if purpose.kind == "refit" else plan.pairs
+        split: Literal["search", "test"] = "test" if plan.refits else "search"
+        fidelity = Fidelity(through, 1.0, split, repeat=purpose.block, seed=plan.seed)
+        trials.append(plan.trial(history.last_number + len(trials) + 1, config, fidelity, purpose))
+    return _admit(history, free, elapsed_s, trials)
+
+
+def _conclude(history: History, plan: Plan, number: int) -> Verdict:
+    """The verdict of the last look, and what is handed over."""
+    candidate = _candidate(history, plan, number) if number else None
+    if candidate is None:
+        return _without(plan, "the budget ended before anything could be verified")
+    look = looks(history).get(number, Look())
+    decision, reason, comparisons = judge(look, number, plan.goal)
+    arm: Arm = "baseline" if decision is Decision.REJECT else "candidate"
+    refit = look.refits.get(arm)
+    return Verdict(
+        decision, plan.baseline if decision is Decision.REJECT else candidate, reason, comparisons,
+        pairs=len(look.complete()), looks=number if plan.refits else 0, alpha=alpha_of(number),
+        key=refit.key if refit else "",
+    )  # fmt: skip
+
+
+def _without(plan: Plan, reason: str) -> Verdict:
+    return Verdict(Decision.INCONCLUSIVE, plan.baseline, reason)

@@ -1,0 +1,1 @@
+"""Measuring: sample until precise, keep the raw values."""

@@ -1,0 +1,57 @@
+"""Sampling: time a call again and again until the median is known."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+from math import sqrt
+from typing import TypeVar
+
+T = TypeVar("T")
+
+WARM_UP = 20  # calls that fill caches and branch predictors first
+BLOCK = 50
+PRECISE = 0.01  # relative standard error of the block medians
+
+
+def sample_calls(
+    call: Callable[[T], object],
+    inputs: Sequence[T],
+    *,
+    budget_s: float = 0.06,
+    most: int = 500,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
+) -> list[float]:
+    """Seconds that single calls took, in order: one block of calls at least, `most` values at most.
+
+    The inputs take turns. Stops at `most` calls once the median is precise, else when the budget is
+    spent; of more calls than `most`, every n-th is kept, so that the values span the whole time.
+    """
+    turn = cycle(inputs)
+    started = clock_ns()
+    for value in islice(turn, WARM_UP):
+        call(value)
+        if clock_ns() - started > budget_s * 1e9:  # a slow call needs no warm-up of many
+            break
+    taken: list[int] = []
+    medians: list[float] = []
+    started = clock_ns()
+    while True:
+        for value in islice(turn, BLOCK):
+            before = clock_ns()
+            call(value)
+            taken.append(clock_ns() - before)
+        medians.append(statistics.median(taken[-BLOCK:]))
+        enough = len(taken) >= most and _relative_error(medians) < PRECISE
+        if enough or clock_ns() - started >= budget_s * 1e9:
+            stride = -(-len(taken) // most)
+            return [taken_ns / 1e9 for taken_ns in taken[::stride]]
+
+
+def _relative_error(medians: Sequence[float]) -> float:
+    """The standard error of the medians' mean, as a share of it."""
+    if len(medians) < 2:
+        return float("inf")
+    return statistics.stdev(medians) / sqrt(len(medians)) / max(statistics.fmean(medians), 1e-9)

@@ -1,0 +1,155 @@
+"""The report's figures as inline SVG. The only file that imports matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from tunewright.core.goal import Constraint
+from tunewright.core.metrics import Metric
+from tunewright.core.units import format_quantity
+from tunewright.reporting.summary import Sampled, Summary, signed
+from tunewright.reporting.words import Language, say
+
+# Middle tones that read on white and on black; text and its fonts come from the page's own style.
+BLUE, ORANGE, GREEN, GREY = "#3b82c4", "#d9822b", "#2f9e63", "#8a8f98"
+STYLE: Any = {
+    "svg.fonttype": "none", "svg.hashsalt": "tunewright", "text.parse_math": False, "font.size": 10,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": GREY,
+    "xtick.color": GREY, "ytick.color": GREY, "grid.color": GREY, "grid.alpha": 0.25,
+    "axes.grid": True, "legend.frameon": False, "legend.fontsize": 9,
+}  # fmt: skip
+DECADES = 5.0  # beyond this ratio an axis is logarithmic
+Draw = Callable[[Axes, Summary, Language], None]
+
+
+def figures(summary: Summary, language: Language) -> list[tuple[str, str]]:
+    """The figures that this study has something for, as (caption key, SVG)."""
+    wanted: list[tuple[str, Draw, bool]] = [
+        ("search figure", _search, bool(_axes_of(summary)[2])),
+        ("pairs figure", _pairs, bool(summary.pairs)),
+        ("time figure", _time, bool(summary.stages)),
+    ]
+    return [(key, _svg(draw, summary, language)) for key, draw, some in wanted if some]
+
+
+def _axes_of(summary: Summary) -> tuple[Metric, Constraint | None, list[Sampled]]:
+    """The first objective, the constraint to hold it against, and the configs that have both."""
+    objective = summary.goal.objectives[0]
+    constraint = next((c for c in summary.goal.constraints if c.metric != objective), None)
+    names = {objective.name, *([constraint.metric.name] if constraint else [])}
+    return objective, constraint, [t for t in summary.tried if names <= set(t.values)]
+
+
+def _svg(draw: Draw, summary: Summary, language: Language) -> str:
+    """One figure; its ids stay unique on a page that holds several, and no date is written."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has the fonts
+        figure = Figure(figsize=(4.6, 3.3), layout="constrained")
+        figure.patch.set_alpha(0.0)
+        axes = figure.add_subplot()
+        axes.patch.set_alpha(0.0)
+        draw(axes, summary, language)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r' id="[A-Za-z0-9.]+_\d{1,4}"', "", text)
+    return re.sub(r' (width|height)="[^"]*pt"', "", text, count=2)
+
+
+def _search(axes: Axes, summary: Summary, language: Language) -> None:
+    objective, constraint, tried = _axes_of(summary)
+    across = constraint.metric if constraint else None
+    place = {_key(t): i for i, t in enumerate(tried, start=1)}
+
+    def points(some: Sequence[Sampled]) -> tuple[list[float], list[float]]:
+        order = [float(place[_key(s)]) for s in some]
+        xs = [s.values[across.name] for s in some] if across else order
+        return xs, [s.values[objective.name] for s in some]
+
+    steps = {step.label: step for step in summary.steps if _key(step) in place}
+    groups = [
+        ("breaks", GREY, 14, [t for t in tried if not t.holds]),
+        ("holds", BLUE, 14, [t for t in tried if t.holds]),
+        ("baseline", ORANGE, 60, [steps["baseline"]] if "baseline" in steps else []),
+        ("final", GREEN, 60, [steps["final"]] if "final" in steps else []),
+    ]
+    for key, colour, size, some in groups:
+        if some:
+            label, marker = say(key, language), "o" if size < 60 else "D"
+            axes.scatter(*points(some), s=size, c=colour, marker=marker, label=label, linewidths=0)
+    if constraint and across and "baseline" in steps:
+        bound = constraint.bound(steps["baseline"].values[across.name])
+        axes.axvline(bound, color=ORANGE, linestyle="--", linewidth=1, label=say("bound", language))
+    _scale(axes.yaxis, axes.set_yscale, points(tried)[1], objective.unit)
+    if across:
+        _scale(axes.xaxis, axes.set_xscale, points(tried)[0], across.unit)
+    axes.set_xlabel(across.name if across else say("order", language))
+    axes.set_ylabel(objective.name)
+    axes.legend(loc="best")
+
+
+def _key(config: Sampled) -> tuple[tuple[str, object], ...]:
+    return tuple(config.changes.items())
+
+
+def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
+    metric = summary.pair_metric
+    assert metric is not None
+    ratio = metric.scale == "ratio"
+    blocks = [pair.block + 1 for pair in summary.pairs]
+    changes = [metric.change(pair.baseline, pair.candidate) for pair in summary.pairs]
+    lows, highs = [pair.low for pair in summary.pairs], [pair.high for pair in summary.pairs]
+    axes.scatter(blocks, changes, s=22, c=BLUE, zorder=3, linewidths=0)
+    label = say("interval", language)
+    axes.fill_between(blocks, lows, highs, color=BLUE, alpha=0.2, linewidth=0, label=label)
+    axes.axhline(1.0 if ratio else 0.0, color=ORANGE, linewidth=1, linestyle="--")
+    near = [*changes, *(x for x in (lows[-1], highs[-1]) if math.isfinite(x))]
+    room = max(max(near) - min(near), 1e-3 * abs(max(near)), 1e-12) / 2
+    axes.set_ylim(min(near) - room, max(near) + room)  # the first intervals are endless
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:.3g}×" if ratio else signed(value, metric.unit))
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(say("pair", language))
+    axes.set_ylabel(say("pair change" if ratio else "pair difference", language, name=metric.name))
+    axes.legend(loc="best")
+
+
+def _time(axes: Axes, summary: Summary, language: Language) -> None:
+    bars = [(s.stage, s.seconds, BLUE) for s in summary.stages]
+    bars += [
+        (say("own", language), summary.own_s, GREY),
+        (say("verification", language), summary.verification_s, GREEN),
+    ]
+    names, seconds, colours = zip(*reversed(bars), strict=True)
+    axes.barh(range(len(bars)), seconds, color=colours, height=0.65)
+    axes.set_yticks(range(len(bars)), names)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(f"{say('wall', language)} (s)")
+    for place, value in enumerate(seconds):
+        axes.text(value, place, f" {value:.1f}", va="center", fontsize=8)
+    axes.margins(x=0.12)
+
+
+def _scale(
+    axis: Axis, set_scale: Callable[[str], None], values: Sequence[float], unit: str
+) -> None:
+    """Ticks with units; logarithmic where values span more than a few times their least."""
+    if min(values) > 0 and max(values) / min(values) > DECADES:
+        set_scale("log")
+        subs = (1.0,) if max(values) / min(values) > 100 else (1.0, 2.0, 5.0)
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, unit)))

@@ -1,0 +1,40 @@
+"""A study as one self-contained page: no script, nothing fetched, every text escaped."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from tunewright.reporting.summary import Summary, change_of, headline, limit_of, quantity_of
+from tunewright.reporting.text import in_words, seconds
+from tunewright.reporting.words import Language, say
+
+TEMPLATE = Path(__file__).with_name("report.html")
+FIGURES = "tunewright.reporting.figures"  # matplotlib costs more to import than all the rest
+
+
+def render_html(summary: Summary, language: Language = "en") -> str:
+    """The page, in English or Chinese; it needs no network and no other file."""
+    drawn: list[tuple[str, str]] = importlib.import_module(FIGURES).figures(summary, language)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+    def words(key: str, **values: Any) -> str:
+        return say(key, language, **values)
+
+    def quantity(value: float | None, metric: str) -> str:
+        return quantity_of(value, metric, summary.goal)
+
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return page.render(
+        s=summary, language="en" if language == "en" else "zh-CN", say=words, seconds=seconds,
+        headline=headline(summary, language), quantity=quantity, in_words=in_words,
+        change=lambda comparison: change_of(comparison, summary.goal, language),
+        limit=lambda comparison: limit_of(comparison, summary.goal),
+        figures=[(words(key), Markup(svg)) for key, svg in drawn],  # noqa: S704 - matplotlib escapes
+    )  # fmt: skip

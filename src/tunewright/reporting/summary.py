@@ -1,0 +1,298 @@
+"""Summary: everything that a report says about a study, as one value."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from tunewright.core.config import Config, Value
+from tunewright.core.goal import Goal
+from tunewright.core.history import History
+from tunewright.core.known import Entry, Known, known
+from tunewright.core.metrics import Metric
+from tunewright.core.trial import Span
+from tunewright.core.units import format_quantity
+from tunewright.core.verdict import Comparison, Verdict
+from tunewright.reporting.words import Language, say
+from tunewright.stats.intervals import t_confidence_sequence
+from tunewright.verifying.judge import alpha_of
+from tunewright.verifying.pairs import looks
+
+BEST = 5
+RUNTIME = ("resource", "parallelism", "storage")  # families that leave the model as it is
+
+
+@final
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage ran at all (overlaps count once), how often, and how often it was reused."""
+
+    stage: str
+    seconds: float
+    runs: int
+    reused: int
+
+
+@final
+@dataclass(frozen=True)
+class Sampled:
+    """One config of the search, what differs from the baseline, and its values as sampled."""
+
+    label: str
+    changes: Mapping[str, Value | None]
+    values: Mapping[str, float]
+    holds: bool
+
+
+@final
+@dataclass(frozen=True)
+class Pair:
+    """One pair of the last look, and the interval for the change after it."""
+
+    block: int
+    baseline: float
+    candidate: float
+    low: float
+    high: float
+
+
+@final
+@dataclass(frozen=True)
+class Summary:
+    """What happened, what was proven, and where the wall time went.
+
+    own_s: wall time in which no stage ran, and the setup before the clock; shares are of
+    elapsed_s + setup_s (own) and of elapsed_s (verification). pair_metric: what `pairs` compare.
+    steps: baseline, the best that changes the runtime alone, and the final one, as sampled.
+    """
+
+    study: str
+    workload: str
+    goal: Goal
+    elapsed_s: float
+    setup_s: float
+    outcomes: Mapping[str, int]
+    measured: Mapping[str, int]
+    verdict: Verdict | None
+    baseline: Config
+    stages: tuple[StageTime, ...]
+    own_s: float
+    verification_s: float
+    pairs: tuple[Pair, ...]
+    pair_metric: Metric | None
+    tried: tuple[Sampled, ...]
+    best: tuple[Sampled, ...]
+    steps: tuple[Sampled, ...]
+
+    @property
+    def fits(self) -> int:
+        """How often the stage named "fit" ran."""
+        return sum(stage.runs for stage in self.stages if stage.stage == "fit")
+
+    @property
+    def own_share(self) -> float:
+        """The tuner's own cost as a share of all wall time."""
+        return self.own_s / max(self.elapsed_s + self.setup_s, 1e-9)
+
+    @property
+    def verification_share(self) -> float:
+        """The verification's share of the elapsed time."""
+        return self.verification_s / max(self.elapsed_s, 1e-9)
+
+    @property
+    def handed_over(self) -> Mapping[str, Value | None]:
+        """What differs between the baseline and the config that is handed over."""
+        return _changes(self.verdict.config, self.baseline) if self.verdict else {}
+
+
+def summary(history: History, goal: Goal, workload: str = "") -> Summary:
+    """The summary of a study, finished or not."""
+    opened = history.opened
+    request = opened.request if opened else {}
+    runtime = {
+        name for name, family in (opened.families if opened else {}).items() if family in RUNTIME
+    }
+    spans: list[Span] = []
+    verifying_from_s = history.elapsed_s
+    outcomes: Counter[str] = Counter()
+    for trial, measurement in history.ended():
+        outcomes[measurement.outcome.value] += 1
+        spans.extend(measurement.spans)
+        if trial.purpose.kind != "search":
+            starts = (span.start_s for span in measurement.spans)
+            verifying_from_s = min(verifying_from_s, *starts, history.elapsed_s)
+    busy_s = _union_s(span for span in spans if not span.cached)
+    state = known(goal)(history)
+    base = state.baseline.config if state.baseline else Config({})
+    pairs, pair_metric = _pairs(history, goal)
+    return Summary(
+        study=opened.study if opened else "",
+        workload=workload or f"{request.get('name', '')} ({request.get('kind', '')})",
+        goal=goal,
+        elapsed_s=history.elapsed_s,
+        setup_s=history.setup_s,
+        outcomes=dict(outcomes.most_common()),
+        measured={
+            m.name: sum(m.name in e.values for e in state.entries.values()) for m in goal.metrics
+        },
+        verdict=history.finished,
+        baseline=base,
+        stages=tuple(_stage_time(s, spans) for s in dict.fromkeys(span.stage for span in spans)),
+        own_s=max(history.elapsed_s - busy_s, 0.0) + history.setup_s,
+        verification_s=history.elapsed_s - verifying_from_s,
+        pairs=pairs,
+        pair_metric=pair_metric,
+        tried=tuple(_sampled("", e, goal, base) for e in state.entries.values() if e.values),
+        best=tuple(_sampled("", e, goal, base) for e in state.best(BEST)),
+        steps=_steps(state, history.finished, goal, runtime),
+    )
+
+
+def _stage_time(stage: str, spans: Sequence[Span]) -> StageTime:
+    ran = [span for span in spans if span.stage == stage and not span.cached]
+    reused = sum(span.stage == stage and span.cached for span in spans)
+    return StageTime(stage, _union_s(ran), len(ran), reused)
+
+
+def _union_s(spans: Iterable[Span]) -> float:
+    """Seconds in which at least one of the spans ran."""
+    total_s = until_s = 0.0
+    for span in sorted(spans, key=lambda span: span.start_s):
+        total_s += max(span.end_s - max(span.start_s, until_s), 0.0)
+        until_s = max(until_s, span.end_s)
+    return total_s
+
+
+def _changes(config: Config, baseline: Config) -> Mapping[str, Value | None]:
+    names = dict.fromkeys([*config, *baseline])
+    return {name: config.get(name) for name in names if config.get(name) != baseline.get(name)}
+
+
+def _sampled(label: str, entry: Entry, goal: Goal, baseline: Config) -> Sampled:
+    values = {m.name: v for m in goal.metrics if (v := entry.value(m)) is not None}
+    holds = entry.rank is not None and entry.rank[0] < 2
+    return Sampled(label, _changes(entry.config, baseline), values, holds)
+
+
+def _steps(
+    state: Known, verdict: Verdict | None, goal: Goal, runtime: Collection[str]
+) -> tuple[Sampled, ...]:
+    if state.baseline is None:
+        return ()
+    base = state.baseline.config
+    found = [("baseline", state.baseline)]
+    ranked = [entry for entry in state.best(len(state.ranked)) if entry.rank and entry.rank[0] < 2]
+    alone = (e for e in ranked if set(_changes(e.config, base)) <= set(runtime))
+    best_alone = next(alone, state.baseline)
+    if best_alone is not state.baseline:
+        found.append(("runtime only", best_alone))
+    final = state.entries.get(verdict.config.id) if verdict else next(iter(ranked), None)
+    if final is not None and final is not state.baseline:
+        found.append(("final", final))
+    return tuple(_sampled(label, entry, goal, base) for label, entry in found)
+
+
+def _pairs(history: History, goal: Goal) -> tuple[tuple[Pair, ...], Metric | None]:
+    """The pairs of the last look, for the first of the goal's metrics that pairs decide."""
+    look_number = max(looks(history), default=0)
+    metric = next((m for m in goal.metrics if m.evidence != "rows"), None)
+    if not look_number or metric is None:
+        return (), metric
+    found: list[Pair] = []
+    changes: list[float] = []
+    for block, arms in sorted(looks(history)[look_number].pairs.items()):
+        values = [
+            metric.of(arms[arm].samples) if arm in arms else None
+            for arm in ("baseline", "candidate")
+        ]
+        a, b = values
+        if a is None or b is None or (metric.scale == "ratio" and min(a, b) <= 0):
+            continue
+        changes.append(math.log(b / a) if metric.scale == "ratio" else b - a)
+        low, high = t_confidence_sequence(changes, 2 * alpha_of(look_number))
+        if metric.scale == "ratio":
+            low, high = math.exp(low), math.exp(min(high, 700.0))
+        found.append(Pair(block, a, b, low, high))
+    return tuple(found), metric
+
+
+def headline(summary: Summary, language: Language = "en") -> str:
+    """The verdict in one sentence."""
+    verdict = summary.verdict
+    if verdict is None:
+        return say("RUNNING", language)
+    told = [_told(c, summary.goal, language) for c in verdict.comparisons]
+    return f"{say(verdict.decision.name, language)}: " + ("; ".join(told) or verdict.reason)
+
+
+def _told(comparison: Comparison, goal: Goal, language: Language) -> str:
+    """A comparison in words; an objective that is not proven says so."""
+    if comparison.role == "objective" and comparison.decision.name == "ACCEPT":
+        return change_of(comparison, goal, language, comparison.metric)
+    if math.isnan(comparison.estimate):
+        return say("not measured", language, name=comparison.metric)
+    constraints = (c for c in goal.constraints if c.metric.name == comparison.metric)
+    relative = any(c.factor for c in constraints)
+    key = {"ACCEPT": "not worse" if relative else "within", "REJECT": "worse"}
+    told = (
+        key.get(comparison.decision.name, "unproven")
+        if comparison.role == "constraint"
+        else "unproven"
+    )
+    return say(told, language, name=comparison.metric, change=change_of(comparison, goal, language))
+
+
+def change_of(comparison: Comparison, goal: Goal, language: Language, name: str = "") -> str:
+    """The change with its interval: "41× lower [38, 44]" or "−0.001 [−0.003, +0.001]"."""
+    low, high, middle = comparison.low, comparison.high, comparison.estimate
+    if math.isnan(middle):
+        return say("not measured", language, name=name).strip()
+    if comparison.scale == "difference":
+        unit = unit_of(comparison.metric, goal)
+        texts = [signed(x, unit) for x in (middle, low, high)]
+        key = "changed"
+    elif middle < 1:
+        texts = [_factor(1 / x if x > 0 else math.inf) for x in (middle, high, low)]
+        key = "lower"
+    else:
+        texts = [_factor(x) for x in (middle, low, high)]
+        key = "higher"
+    return say(key, language, name=name, factor=texts[0], low=texts[1], high=texts[2]).strip()
+
+
+def limit_of(comparison: Comparison, goal: Goal) -> str:
+    """What the interval was held against."""
+    if math.isnan(comparison.limit):
+        return "—"
+    if comparison.scale == "ratio":
+        return f"{_factor(comparison.limit)}×"
+    return signed(comparison.limit, unit_of(comparison.metric, goal))
+
+
+def unit_of(metric: str, goal: Goal) -> str:
+    """The unit of a metric of the goal."""
+    return next((m.unit for m in goal.metrics if m.name == metric), "")
+
+
+def quantity_of(value: float | None, metric: str, goal: Goal) -> str:
+    """A value of a metric of the goal, with its unit; "—" where there is none."""
+    if value is None or math.isnan(value):
+        return "—"
+    return format_quantity(value, unit_of(metric, goal))
+
+
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign, in two digits."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞" if value < 0 else "?"
+    text = format_quantity(abs(value), unit) if unit else f"{abs(value):.2g}"
+    return ("−" if value < 0 else "+" if value > 0 else "") + text
+
+
+def _factor(value: float) -> str:
+    if not value < 1e6:
+        return "∞"
+    return f"{value:.0f}" if value >= 10 else f"{value:.3g}"

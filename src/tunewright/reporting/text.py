@@ -1,0 +1,106 @@
+"""A study on one screen of plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from tunewright.core.config import Value
+from tunewright.reporting.summary import (
+    Sampled,
+    Summary,
+    change_of,
+    headline,
+    limit_of,
+    quantity_of,
+)
+from tunewright.reporting.words import say
+
+WIDTH = 100
+SHOWN = 3  # configs of the search on this one screen
+
+
+def render_text(summary: Summary) -> str:
+    """The summary as plain text of at most 100 columns: the verdict first, then the evidence."""
+    verdict = summary.verdict
+    lines = [*textwrap.wrap(headline(summary), WIDTH), ""]
+    if verdict is not None and verdict.comparisons:
+        lines += _wrapped("why", verdict.reason)
+    lines += _wrapped("study", f"{summary.study} · {summary.workload}")
+    lines += _wrapped("goal", summary.goal.text)
+    if verdict is not None:
+        config = in_words(summary.handed_over) or say("baseline kept", "en")
+        unproven = verdict.decision.name == "INCONCLUSIVE" and summary.handed_over
+        lines += _wrapped("config", config + (" (unproven)" if unproven else ""))
+        lines += ["", *_compared(summary)]
+    lines += ["", *_counted(summary)]
+    if len(summary.steps) > 1:
+        lines += ["", say("steps", "en")]
+        lines += _table([(f"  {step.label}", *_values(step, summary)) for step in summary.steps])
+    if summary.best:
+        lines += ["", say("best", "en")]
+        rows = [_values(tried, summary) for tried in summary.best[:SHOWN]]
+        for row, tried in zip(_table(rows), summary.best, strict=False):
+            lines.append(f"  {row}   {in_words(tried.changes) or say('baseline', 'en')}")
+    return (
+        "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines) + "\n"
+    )
+
+
+def in_words(changes: Mapping[str, Value | None]) -> str:
+    """Changes as "name=value" in order; a knob that is no longer active reads "name=—"."""
+    return " ".join(
+        f"{name}={'—' if value is None else f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in changes.items()
+    )
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{label:8}", subsequent_indent=" " * 8)
+
+
+def _compared(summary: Summary) -> list[str]:
+    verdict, goal = summary.verdict, summary.goal
+    if verdict is None or not verdict.comparisons:
+        return []
+    heads = ("metric", "baseline", "candidate", "change", "limit", "evidence")
+    rows = [tuple(say(head, "en") for head in heads)]
+    for c in verdict.comparisons:
+        values = [quantity_of(value, c.metric, goal) for value in (c.baseline, c.candidate)]
+        evidence = say(c.evidence, "en", n=c.n)
+        rows.append((c.metric, *values, change_of(c, goal, "en"), limit_of(c, goal), evidence))
+    note = say("verified note", "en", pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
+    return [*_table(rows), *textwrap.wrap(note, WIDTH)]
+
+
+def _counted(summary: Summary) -> list[str]:
+    trials = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
+    measured = ", ".join(f"{name} on {count}" for name, count in summary.measured.items())
+    lines = _wrapped(
+        "trials", f"{trials or 'none'}; {summary.fits} fits; configs measured: {measured}"
+    )
+    parts = [
+        f"{s.stage} {seconds(s.seconds)} ({s.runs} runs, {s.reused} reused)" for s in summary.stages
+    ]
+    own = f"own cost {seconds(summary.own_s)} ({summary.own_share:.1%})"
+    proof = f"verification {seconds(summary.verification_s)} ({summary.verification_share:.0%})"
+    total = f"{seconds(summary.elapsed_s)} + setup {seconds(summary.setup_s)}"
+    return [*lines, *_wrapped("time", f"{total}: {'; '.join([*parts, own, proof])}")]
+
+
+def seconds(value_s: float) -> str:
+    """A wall time; short ones read 0 s."""
+    return f"{value_s:.0f} s" if value_s >= 100 else f"{value_s:.1f} s"
+
+
+def _values(tried: Sampled, summary: Summary) -> Sequence[str]:
+    goal = summary.goal
+    return [f"{m.name} {quantity_of(tried.values.get(m.name), m.name, goal)}" for m in goal.metrics]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,90 @@
+"""Every word that a report uses, in both languages, once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+WORDS: dict[str, tuple[str, str]] = {
+    "ACCEPT": ("ACCEPT", "通过 ACCEPT"),
+    "REJECT": ("REJECT", "否决 REJECT"),
+    "INCONCLUSIVE": ("INCONCLUSIVE", "尚无定论 INCONCLUSIVE"),
+    "RUNNING": ("UNFINISHED", "未完成"),
+    "lower": ("{name} {factor}× lower [{low}, {high}]", "{name} 降至 1/{factor} [1/{low}, 1/{high}]"),
+    "higher": ("{name} {factor}× higher [{low}, {high}]", "{name} 升至 {factor} 倍 [{low}, {high}]"),
+    "changed": ("{name} {factor} [{low}, {high}]", "{name} {factor} [{low}, {high}]"),
+    "not measured": ("{name} not measured", "{name} 未测得"),
+    "not worse": ("{name} not worse ({change})", "{name} 不变差（{change}）"),
+    "within": ("{name} within its bound ({change})", "{name} 在界限内（{change}）"),
+    "worse": ("{name} breaks its bound ({change})", "{name} 超出界限（{change}）"),
+    "unproven": ("{name} unproven ({change})", "{name} 未证实（{change}）"),
+    "title": ("Tuning report", "调优报告"),
+    "goal": ("goal", "目标"),
+    "workload": ("workload", "工作负载"),
+    "verified": ("What was proven", "已证明的结果"),
+    "verified note": (
+        "Measured on rows and in processes that the search never saw. "
+        "Pairs: {pairs}; looks at the test rows: {looks}; error level: {alpha:g}.",
+        "在搜索从未见过的数据行与进程中测得。成对运行：{pairs}；查看测试集次数：{looks}；显著性水平：{alpha:g}。",
+    ),
+    "metric": ("metric", "指标"),
+    "role": ("role", "角色"),
+    "objective": ("objective", "优化目标"),
+    "constraint": ("constraint", "约束"),
+    "baseline": ("baseline", "基线"),
+    "candidate": ("candidate", "候选"),
+    "change": ("change [interval]", "变化 [区间]"),
+    "limit": ("held against", "判定界限"),
+    "evidence": ("evidence", "依据"),
+    "pairs": ("{n} pairs", "{n} 对进程"),
+    "rows": ("{n:,} rows", "{n:,} 行数据"),
+    "same data": ("{n} pairs, same data", "{n} 对，相同数据"),
+    "handed over": ("What is handed over", "交付的配置"),
+    "unproven config": ("unproven", "未证实"),
+    "baseline kept": ("the baseline itself", "基线本身"),
+    "knob": ("knob", "旋钮"),
+    "absent": ("—", "—"),
+    "steps": ("Where the gain comes from (sampled in the search)", "收益来源（搜索中的采样值）"),
+    "runtime only": ("runtime only", "仅改运行时"),
+    "final": ("final", "最终"),
+    "best": ("Best configs (sampled in the search, not verified)", "最优配置（搜索采样值，未经验证）"),
+    "config": ("config (what differs from the baseline)", "配置（与基线的差异）"),
+    "time": ("Where the wall time went", "墙钟时间去向"),
+    "stage": ("stage", "阶段"),
+    "wall": ("wall time", "墙钟时间"),
+    "share": ("share", "占比"),
+    "runs": ("runs", "运行"),
+    "reused": ("reused", "复用"),
+    "own": ("tuner itself and setup", "调优器自身与准备"),
+    "verification": ("verification, of the above", "其中：验证"),
+    "time note": (
+        "Elapsed {elapsed}, setup {setup}. Stages may overlap: each is the time in which it ran at all.",
+        "历时 {elapsed}，准备 {setup}。各阶段可并行，故为其运行时间的并集。",
+    ),
+    "trials": ("Trials", "试验"),
+    "ok": ("ok", "完成"),
+    "stopped": ("stopped", "已停止"),
+    "rejected": ("rejected", "不可运行"),
+    "timeout": ("timeout", "超时"),
+    "out of memory": ("out of memory", "内存不足"),
+    "crashed": ("crashed", "崩溃"),
+    "lost": ("lost", "丢失"),
+    "measured": ("configs measured", "已测配置数"),
+    "search figure": ("Every config of the search (sampled)", "搜索中的所有配置（采样值）"),
+    "pairs figure": ("Pairs of fresh processes (measured)", "成对新进程（实测）"),
+    "time figure": ("Wall time by stage", "各阶段墙钟时间"),
+    "order": ("config, in order", "配置（按先后）"),
+    "bound": ("bound", "界限"),
+    "holds": ("holds the constraints", "满足约束"),
+    "breaks": ("breaks one", "违反约束"),
+    "pair": ("pair", "进程对"),
+    "pair change": ("{name}: candidate / baseline", "{name}：候选 / 基线"),
+    "pair difference": ("{name}: candidate − baseline", "{name}：候选 − 基线"),
+    "interval": ("interval so far", "累计区间"),
+}  # fmt: skip
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """The words for `key` with `values` filled in."""
+    return WORDS[key][0 if language == "en" else 1].format(**values)

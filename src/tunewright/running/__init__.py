@@ -1,0 +1,1 @@
+"""Effects: running trials somewhere, each at most once an attempt."""

@@ -1,0 +1,4 @@
+"""Searchers: pure functions of the history, found by name."""
+
+SEARCHERS = {"staged": "tunewright.searching.staged:StagedSearcher"}
+SOBOL = "tunewright.searching.sobol:points"  # scipy.stats takes longer to import than a small fit

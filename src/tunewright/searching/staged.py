@@ -1,0 +1,353 @@
+"""A sound simple searcher that knows which stages are dear.
+
+It starts from the baseline, spreads over the space with a Sobol sequence, then walks among the
+neighbours of the best. The dearest stage splits the knobs: those down to it make a *prefix* (a new
+one costs a fit), those below it make *variants* (milliseconds each). A prefix is bought only when
+the ones before have paid for themselves with enough variants. Dear prefixes start on a quarter of
+the rows, and the better third goes on to all of them. Timing trials are proposed in batches, so
+that the machine is drained seldom. The best are measured again before they are believed.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import final
+
+from tunewright.core.config import Config, Value
+from tunewright.core.goal import Goal
+from tunewright.core.history import Fold, History
+from tunewright.core.knobs import Choice, Knob, Space
+from tunewright.core.known import Entry, Known, known, room
+from tunewright.core.registry import resolve
+from tunewright.core.roles import Proposal
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
+from tunewright.searching import SOBOL
+
+BATCH = 10  # timing trials gathered before the machine is drained for them
+VARIANTS = 15  # variants timed before another prefix is bought, where the goal is about time
+SPREAD = 6  # prefixes from the Sobol sequence before neighbours get most of the turns
+REPEATS = 3  # measurements of the best before they are believed
+ELITE = 3  # how many of the best have neighbours
+LOW_ROWS = 0.25
+DEAR_S = 0.6  # a prefix that costs less is not worth a look at fewer rows
+WORTH = 0.1  # a variant that promises less of the best's gain a second is not worth timing
+DRAWS = 60  # tries to find a config that is new
+
+
+@final
+@dataclass
+class Worth:
+    """What one value of a choice has brought: the best objective, and its last trials' cost."""
+
+    best: float = math.inf
+    made_s: float = 0.0
+    timed_s: float = 0.0
+
+
+@final
+@dataclass
+class Seen:
+    """What the search has done so far, from the ended trials alone."""
+
+    made: set[str] = field(default_factory=set)  # keys with a quality measurement at all rows
+    prefixes: dict[str, Config] = field(default_factory=dict)  # by prefix key, at all rows
+    variants: dict[str, int] = field(default_factory=dict)  # by prefix key
+    low: dict[str, tuple[float, Config]] = field(
+        default_factory=dict
+    )  # at few rows, not yet promoted
+    low_count: int = 0
+    untimed: dict[str, Config] = field(default_factory=dict)
+    timed: set[str] = field(default_factory=set)
+    fits: int = 0  # runs of the dearest stage
+    dearest: str = ""
+    dearest_s: float = 0.0
+    exclusive: bool = False  # the last trial that ended was a timing one
+    choices: dict[tuple[str, Value], Worth] = field(default_factory=dict)  # below the prefix
+    exact: dict[Config, tuple[float, int]] = field(default_factory=dict)  # log costs: sum, count
+
+
+@final
+class StagedSearcher:
+    """The searcher described above; implements Searcher."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the study's own parts, each needed
+        self,
+        space: Space,
+        goal: Goal,
+        baseline: Config,
+        stages: Sequence[str],
+        quality: str,
+        timing: str,
+        seed: int,
+    ) -> None:
+        self._space, self._goal, self._baseline = space, goal, baseline
+        self._stages, self._quality, self._timing = tuple(stages), quality, timing
+        self._seed = seed
+        self._before = self._stages[: self._stages.index(quality) + 1] if quality else ()
+        self._exact = tuple(k for k in space.of(self._before) if k.exact)
+        self._seen = Fold(Seen, self._step)
+        self._known = known(goal)
+        self._points: dict[int, Sequence[Sequence[float]]] = {}
+
+    def propose(self, history: History, n: int) -> Sequence[Proposal]:
+        """At most `n` proposals; () when every config that it can reach was tried."""
+        seen, state = self._seen(history), self._known(history)
+        busy = {self._key(t.config) for t in (*history.running, *history.lost)}
+        if not history.last_number:
+            return [self._proposal(self._baseline, self._quality or self._timing)]
+        if state.baseline is None or (self._timing and not state.baseline.timings):
+            made = state.baseline is not None and not busy
+            return [self._proposal(self._baseline, self._timing)] if made else ()
+        waiting = self._waiting(seen, state, busy) if self._timing else []
+        ready = len(waiting) >= (BATCH if self._quality else 1)
+        turn = seen.exclusive if self._quality else history.last_number % 3 == 0
+        if waiting and (ready or self._quality) and (turn or (ready and self._quality)):
+            return waiting[:n]
+        proposals: list[Proposal] = []
+        for i in range(n):
+            chance = random.Random(f"{self._seed}/{history.last_number + i}")  # noqa: S311
+            fresh = self._fresh(seen, state, busy, chance)
+            if fresh is None:
+                break
+            busy.add(self._key(fresh.config))
+            proposals.append(fresh)
+        return proposals or waiting[:n]
+
+    def _proposal(
+        self, config: Config, through: str, rows: float = 1.0, repeat: int = 0
+    ) -> Proposal:
+        return Proposal(config, Fidelity(through, rows, "search", repeat, self._seed))
+
+    # What was seen
+
+    def _step(self, seen: Seen, trial: Trial, measurement: Measurement) -> None:
+        if trial.purpose.kind != "search":
+            return
+        spans = [s for s in measurement.spans if not s.cached and s.stage in self._before]
+        if not seen.dearest and self._quality:
+            dearest = max(spans, key=lambda s: s.end_s - s.start_s, default=None)
+            seen.dearest = dearest.stage if dearest else self._quality
+            seen.dearest_s = dearest.end_s - dearest.start_s if dearest else 0.0
+        dear_s = sum(s.end_s - s.start_s for s in spans if s.stage == seen.dearest)
+        seen.fits += sum(s.stage == seen.dearest for s in spans)
+        if dear_s > 0 and trial.fidelity.rows == 1.0:
+            chosen = Config(
+                {k.name: trial.config[k.name] for k in self._exact if k.name in trial.config}
+            )
+            share = float(chosen.get("workers", 1))
+            total, count = seen.exact.get(chosen, (0.0, 0))
+            seen.exact[chosen] = (total + math.log(dear_s / share), count + 1)
+        key, prefix = self._key(trial.config), self._prefix(seen, trial.config)
+        seen.exclusive = trial.exclusive
+        good = measurement.outcome is Outcome.OK
+        if trial.fidelity.rows < 1.0:
+            seen.low_count += 1
+            seen.low[prefix] = (self._merit(measurement) if good else -math.inf, trial.config)
+            return
+        seen.low.pop(prefix, None)
+        seen.prefixes.setdefault(prefix, trial.config)
+        if key not in seen.made:
+            seen.variants[prefix] = seen.variants.get(prefix, 0) + 1
+        seen.made.add(key)
+        self._learn_choices(seen, trial, measurement)
+        if trial.exclusive:
+            seen.timed.add(key)
+            seen.untimed.pop(key, None)
+        elif good and self._timing:
+            seen.untimed[key] = trial.config
+
+    def _learn_choices(self, seen: Seen, trial: Trial, measurement: Measurement) -> None:
+        objective = self._goal.objectives[0]
+        if not self._timing or objective.better == "higher":
+            return
+        late = self._late(seen)
+        stages = {knob.stage for knob in late}
+        cost_s = sum(s.end_s - s.start_s for s in measurement.spans if s.stage in stages)
+        value = objective.of(measurement.samples)
+        for knob in late:
+            if isinstance(knob.domain, Choice) and knob.name in trial.config:
+                worth = seen.choices.setdefault((knob.name, trial.config[knob.name]), Worth())
+                if trial.exclusive:
+                    worth.timed_s = cost_s
+                    worth.best = min(worth.best, math.inf if value is None else value)
+                else:
+                    worth.made_s = cost_s
+
+    def _odds(self, seen: Seen, config: Config) -> float:
+        """How much a variant promises a second, against the best value of each of its choices.
+
+        A value that was never timed promises most.
+        """
+        odds = 1.0
+        for knob in self._late(seen):
+            mine = seen.choices.get((knob.name, config.get(knob.name, "")))
+            rivals = [w for (name, _), w in seen.choices.items() if name == knob.name]
+            if mine is None or not 0 < mine.best < math.inf:
+                continue
+            best = min(rivals, key=lambda worth: worth.best)
+            gain = best.best / mine.best
+            cost_s, best_s = mine.made_s + mine.timed_s, best.made_s + best.timed_s
+            odds *= gain * min(best_s / max(cost_s, 1e-9), 1.0)
+        return odds
+
+    def _merit(self, measurement: Measurement) -> float:
+        """How a measurement at few rows compares with the baseline's, on the goal's first score."""
+        for metric in self._goal.metrics:
+            change = measurement.samples.get(metric.name + "_change")
+            if change is not None:
+                return change.values[0] if metric.better == "higher" else -change.values[0]
+        return 0.0
+
+    def _waiting(self, seen: Seen, state: Known, busy: set[str]) -> list[Proposal]:
+        """Timing trials worth having: what no constraint rules out, then repeats of the best."""
+        newest = islice(reversed(seen.untimed.items()), 20 * BATCH)
+        odds = {
+            config: self._odds(seen, config)
+            for key, config in newest
+            if key not in busy and self._promising(state.entries.get(config.id), state)
+        }
+        fresh = sorted((c for c in odds if odds[c] >= WORTH), key=lambda c: (-odds[c], c.id))
+        again = [
+            entry
+            for entry in (state.best(ELITE) if len(seen.timed) >= BATCH else ())
+            if 0 < entry.timings < REPEATS and self._key(entry.config) not in busy
+        ]
+        return [self._proposal(config, self._timing) for config in fresh] + [
+            self._proposal(entry.config, self._timing, repeat=entry.timings) for entry in again
+        ]
+
+    def _promising(self, entry: Entry | None, state: Known) -> bool:
+        """No constraint is known to be broken by more than chance explains."""
+        if entry is None:
+            return False
+        base = state.baseline
+        rooms = [room(entry, c, base) for c in self._goal.constraints if base is not None]
+        return all(slack >= -error for slack, error in (r for r in rooms if r is not None))
+
+    # What to try
+
+    def _fresh(
+        self, seen: Seen, state: Known, busy: set[str], chance: random.Random
+    ) -> Proposal | None:
+        """A config that is new: a variant below a known prefix, or another prefix."""
+        through = self._quality or self._timing
+        if seen.prefixes and self._paid(seen) < self._price(seen) * seen.fits:
+            for _ in range(DRAWS):
+                config = self._variant(seen, state, chance)
+                if (
+                    self._new(config, seen, busy)
+                    and self._odds(seen, config) >= WORTH * chance.random()
+                ):
+                    return self._proposal(config, through)
+        promoted = self._promoted(seen, busy)
+        if promoted is not None:
+            return self._proposal(promoted, through)
+        dear = seen.dearest_s > DEAR_S and any(m.evidence == "rows" for m in self._goal.metrics)
+        for draw in range(DRAWS):
+            config = self._spread_or_walk(seen, state, chance, draw + len(busy))
+            prefix = self._prefix(seen, config)
+            had = dear and (prefix in seen.prefixes or prefix in seen.low)
+            if self._new(config, seen, busy) and not had:
+                return self._proposal(config, through, LOW_ROWS if dear else 1.0)
+        return None
+
+    def _paid(self, seen: Seen) -> float:
+        """Variants so far; one that was not worth timing counts a quarter."""
+        if not self._timing:
+            return len(seen.made)
+        return len(seen.timed) + (len(seen.made) - len(seen.timed)) / 4
+
+    def _price(self, seen: Seen) -> float:
+        """Variants to be seen for each run of the dearest stage."""
+        if not self._late(seen):
+            return 0.0
+        return VARIANTS if self._timing else 4.0
+
+    def _promoted(self, seen: Seen, busy: set[str]) -> Config | None:
+        """The best config of the low rung, once three were seen for each that went on."""
+        gone_on = seen.low_count - len(seen.low)
+        if not seen.low or seen.low_count < 3 * (gone_on + 1):
+            return None
+        _, config = max(seen.low.values(), key=lambda pair: (pair[0], pair[1].id))
+        return config if self._key(config) not in busy else None
+
+    def _variant(self, seen: Seen, state: Known, chance: random.Random) -> Config:
+        """Another config below a known prefix: the newest first, then the best ones'."""
+        late = self._late(seen)
+        newest_key, newest = next(reversed(seen.prefixes.items()))
+        elite = [entry.config for entry in state.best(ELITE)]
+        young = seen.variants.get(newest_key, 0) < VARIANTS // 2
+        base = newest if young or not elite else chance.choice(elite)
+        if chance.random() < 0.5:
+            return self._moved(base, late, chance)
+        return self._space.config({**base, **{k.name: k.at(chance.random()) for k in late}})
+
+    def _spread_or_walk(self, seen: Seen, state: Known, chance: random.Random, skip: int) -> Config:
+        """A point of the Sobol sequence; later a neighbour of the best, three times of four."""
+        upper = [k for k in self._searched() if k not in self._late(seen) and k not in self._exact]
+        elite = [e.config for e in state.best(ELITE)] or [self._baseline]
+        late = {k.name: v for k in self._late(seen) if (v := elite[0].get(k.name)) is not None}
+        tried = len(seen.prefixes) + len(seen.low)
+        walk = tried > SPREAD and chance.random() < 0.75
+        if walk:
+            values: Mapping[str, Value] = self._moved(chance.choice(elite), upper, chance)
+        else:
+            point = self._sobol(len(upper))[(tried + skip) % 1024]
+            values = {**late, **{k.name: k.at(u) for k, u in zip(upper, point, strict=True)}}
+        return self._space.config({**values, **self._exact_values(seen, chance)})
+
+    def _moved(self, base: Config, knobs: Sequence[Knob], chance: random.Random) -> Config:
+        """A neighbour of `base` in one or two of these knobs."""
+        active = [k for k in knobs if k.name in base]
+        values = dict(base)
+        for knob in chance.sample(active, min(len(active), chance.choice((1, 1, 2)))):
+            near = knob.neighbours(base[knob.name], chance.choice((0.03, 0.1, 0.25)))
+            if near:
+                values[knob.name] = chance.choice(near)
+        return self._space.config(values)
+
+    def _exact_values(self, seen: Seen, chance: random.Random) -> Mapping[str, Value]:
+        """The exact knobs (they change cost alone): the cheapest so far, or any."""
+        if not self._exact:
+            return {}
+        if seen.exact and chance.random() < 0.7:
+            mean = {c: total / count for c, (total, count) in seen.exact.items()}
+            return min(mean, key=lambda c: (mean[c], c.id))
+        return {k.name: k.at(chance.random()) for k in self._exact}
+
+    # Names of things
+
+    def _searched(self) -> tuple[Knob, ...]:
+        """The knobs that can change what the goal asks for."""
+        return self._space.knobs if self._timing else self._space.of(self._before)
+
+    def _late(self, seen: Seen) -> tuple[Knob, ...]:
+        """The knobs below the dearest stage."""
+        if not seen.dearest:
+            return ()
+        below = self._stages[self._stages.index(seen.dearest) + 1 :]
+        return tuple(k for k in self._searched() if k.stage in below)
+
+    def _key(self, config: Config) -> str:
+        """Equal for configs that differ in exact knobs alone."""
+        exact = {k.name for k in self._exact}
+        return Config({n: v for n, v in config.items() if n not in exact}).id
+
+    def _prefix(self, seen: Seen, config: Config) -> str:
+        """Equal for configs that share the dearest stage's artifact."""
+        leave = {k.name for k in (*self._exact, *self._late(seen))}
+        return Config({n: v for n, v in config.items() if n not in leave}).id
+
+    def _new(self, config: Config, seen: Seen, busy: set[str]) -> bool:
+        key = self._key(config)
+        return key not in seen.made and key not in busy
+
+    def _sobol(self, dimensions: int) -> Sequence[Sequence[float]]:
+        """1,024 points of a Sobol sequence, the same ones for the same seed."""
+        if dimensions not in self._points:
+            self._points[dimensions] = resolve(SOBOL)(1024, dimensions, self._seed)
+        return self._points[dimensions]

@@ -1,0 +1,329 @@
+"""Session: wires decisions to effects. Everything that happens is recorded before it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, final
+
+from tunewright.core.budget import parse_budget
+from tunewright.core.config import Config
+from tunewright.core.events import Ended, Event, Opened, Started, Stopped, decode, encode
+from tunewright.core.goal import Goal, parse_goal
+from tunewright.core.history import DRIVER_RESTART, History
+from tunewright.core.metrics import Metric
+from tunewright.core.registry import resolve
+from tunewright.core.roles import Executor, Searcher, Store, Workload, space_of
+from tunewright.core.trial import Measurement, Outcome
+from tunewright.core.verdict import Verdict
+from tunewright.errors import InputError, TunewrightError
+from tunewright.loop import Plan, apply, decide
+from tunewright.machine import probe
+from tunewright.running.processes import ProcessExecutor
+from tunewright.running.reaping import kill_strays
+from tunewright.searching import SEARCHERS, SOBOL
+from tunewright.storing.journal import Journal, Reader
+from tunewright.storing.studies import ROOT, Studies
+
+WORKLOADS = {
+    "table": "tunewright.workloads.tabular:table",
+    "command": "tunewright.workloads.command:command",
+}
+Watch = Callable[[Event, History], None]
+WAIT_S = 0.25  # the budget is looked at this often while nothing happens
+
+
+def _ignore(event: Event, history: History) -> None:
+    """Watch nothing."""
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for; all of it is JSON, so that a study can be resumed from its journal.
+
+    kind, options: the workload's kind and the arguments of its constructor.
+    workers: trials at a time, at most; None for as many as there are cores.
+    limit_s: wall time of a trial, at most; None for half the budget.
+    """
+
+    name: str
+    kind: str
+    options: Mapping[str, Any]
+    goal: str
+    budget: str = "60s"
+    seed: int = 0
+    workers: int | None = None
+    limit_s: float | None = None
+    memory_mib: float | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """A study as far as it is: where it lives, what it was for, and everything that happened."""
+
+    directory: Path
+    goal: Goal
+    history: History
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict, None while the study is unfinished."""
+        return self.history.finished
+
+    @property
+    def best(self) -> Config | None:
+        """What the verdict hands over, None while there is none."""
+        return self.verdict.config if self.verdict else None
+
+
+@final
+class Interrupted(TunewrightError):
+    """Ctrl-C: the study can be resumed; `result` is what it has so far."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(
+            f"interrupted; go on with: tunewright study resume {result.directory.name}"
+        )
+        self.result = result
+
+
+def build_workload(request: Request) -> Workload:
+    """The workload that a request is about. Raises InputError where it cannot be one."""
+    workload: Workload = resolve(WORKLOADS[request.kind])(**request.options)
+    return workload
+
+
+def guarded_goal(text: str, workload: Workload) -> Goal:
+    """The goal that `text` states; where only speed or size is named, the quality is guarded.
+
+    The guard is the workload's first quality metric within its default margin of the baseline.
+    """
+    goal = parse_goal(text, workload.metrics)
+    quality = [metric for metric in workload.metrics if metric.evidence == "rows"]
+    if goal.constraints or not quality or any(m.evidence == "rows" for m in goal.objectives):
+        return goal
+    return parse_goal(f"{text} subject to {_guard(quality[0])}", workload.metrics)
+
+
+def _guard(metric: Metric) -> str:
+    lower = metric.better == "lower"
+    sign = "<=" if lower else ">="
+    if metric.scale == "difference":
+        return f"{metric.name} {sign} baseline {'+' if lower else '-'} {metric.margin:g}"
+    return f"{metric.name} {sign} baseline * {1 + metric.margin if lower else 1 - metric.margin:g}"
+
+
+def make_plan(workload: Workload, request: Request) -> Plan:
+    """How the study will go: which stages the goal needs, and how the winner will be proven."""
+    goal, budget = guarded_goal(request.goal, workload), parse_budget(request.budget)
+    names = [stage.name for stage in workload.stages]
+    first_timing = next((i for i, s in enumerate(workload.stages) if s.timing), len(names))
+    quality = names[first_timing - 1] if first_timing else ""
+    timed = any(names.index(metric.stage) >= first_timing for metric in goal.metrics)
+    rows = any(metric.evidence == "rows" for metric in workload.metrics)
+    paired = any(metric.evidence != "rows" for metric in goal.metrics)
+    return Plan(
+        goal=goal,
+        space=space_of(workload),
+        baseline=workload.baseline,
+        searcher=_searcher(workload, goal, quality, names[-1] if timed else "", request.seed),
+        budget=budget,
+        quality=quality,
+        timing=names[-1] if timed else "",
+        pairs=(names[-1] if timed else quality) if paired else "",
+        refits=rows,
+        seed=request.seed,
+        limit_s=request.limit_s or (budget.seconds or 7200.0) / 2,
+    )
+
+
+def _searcher(workload: Workload, goal: Goal, quality: str, timing: str, seed: int) -> Searcher:
+    names = [stage.name for stage in workload.stages]
+    searcher: Searcher = resolve(SEARCHERS["staged"])(
+        space_of(workload), goal, workload.baseline, names, quality, timing, seed
+    )
+    return searcher
+
+
+def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
+    history: History,
+    plan: Plan,
+    workload: Workload,
+    store: Store,
+    executor: Executor,
+    clock: Callable[[], float],
+    watch: Watch = _ignore,
+) -> History:
+    """Run a study to its end: decide, record, perform, wait. Whatever is recorded stays.
+
+    Raises StoreError when an event cannot be recorded; nothing unrecorded was begun.
+    """
+
+    def learn(events: Sequence[Event]) -> None:
+        nonlocal history
+        for event in events:
+            history = apply(history, event)
+            watch(event, history)
+
+    # An earlier driver died: its trials are fenced and tried again.
+    fenced = Measurement(Outcome.LOST, detail=DRIVER_RESTART)
+    news: list[Event] = [Ended(clock(), t.number, t.attempt, fenced) for t in history.running]
+    learn(news)
+    while history.finished is None:
+        events = decide(history, plan, executor.free(), clock())
+        if news or events:
+            store.append([*news, *events])  # what came and what follows from it, in one commit
+        learn(events)
+        for event in events:
+            match event:
+                case Started(_, trial):
+                    executor.submit(trial, workload)
+                case Stopped(_, number, attempt):
+                    executor.cancel(number, attempt)
+        stopped = any(isinstance(event, Stopped) for event in events)
+        over = history.finished is not None
+        news = [] if over or stopped else list(executor.wait(timeout_s=WAIT_S))
+        learn(news)
+    return history
+
+
+def tune(
+    request: Request,
+    *,
+    workload: Workload | None = None,
+    root: Path = ROOT,
+    watch: Watch = _ignore,
+    began_s: float | None = None,
+) -> Result:
+    """Run a study to its end in a fresh directory below `root`.
+
+    workload: what `build_workload(request)` gave, where the caller has it already.
+    began_s: `time.monotonic()` when the user's waiting began, to account for our own cost.
+    Raises InputError for a request that cannot be run, StoreError where nothing can be written,
+    Interrupted (with the result so far) on Ctrl-C.
+    """
+    began_s = time.monotonic() if began_s is None else began_s
+    workload = workload or build_workload(request)
+    guarded_goal(request.goal, workload)  # complain before anything is written
+    parse_budget(request.budget)
+    directory = Studies(root).create(request.name)
+    with Journal(directory) as journal:
+        return _run(request, workload, journal, History(), directory, watch, began_s)
+
+
+def resume(directory: Path, *, watch: Watch = _ignore, began_s: float | None = None) -> Result:
+    """Take an unfinished study up again; a finished one comes back as it is.
+
+    Raises InputError where data, program or knobs are not those that the study began with.
+    """
+    began_s = time.monotonic() if began_s is None else began_s
+    with Journal(directory) as journal:
+        kill_strays(directory)
+        history = replay(journal)
+        request = request_of(history, directory)
+        if history.finished is not None:
+            return Result(directory, goal_of(history), history)
+        workload = build_workload(request)
+        _check_same(history, workload)
+        return _run(request, workload, journal, history, directory, watch, began_s)
+
+
+def replay(store: Store | Reader) -> History:
+    """The history that a store keeps."""
+    history = History()
+    for event in store.read():
+        history = apply(history, event)
+    return history
+
+
+def request_of(history: History, directory: Path) -> Request:
+    """What the user had asked for."""
+    if history.opened is None:
+        raise InputError(
+            f"expected a study in {directory}; got one that ended before it began; tune again"
+        )
+    request: Request = decode(Request, history.opened.request)
+    return request
+
+
+def goal_of(history: History) -> Goal:
+    """The goal that the study began with."""
+    if history.opened is None:
+        raise InputError("expected a study; got one that ended before it began; tune again")
+    return parse_goal(history.opened.goal, history.opened.metrics)
+
+
+def _check_same(history: History, workload: Workload) -> None:
+    opened = history.opened
+    assert opened is not None
+    space = space_of(workload)
+    if opened.space != space.digest:
+        now = {knob.name: repr(knob) for knob in space.knobs}
+        names = sorted({*now, *opened.knobs})
+        changed = [name for name in names if now.get(name) != opened.knobs.get(name)]
+        raise InputError(
+            f"expected the knobs that {opened.study} began with; {', '.join(changed)} changed; "
+            "tune again to start another study"
+        )
+    if opened.workload != workload.digest:
+        raise InputError(
+            f"expected the data and program that {opened.study} began with; they changed; "
+            "tune again to start another study"
+        )
+
+
+def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
+    request: Request,
+    workload: Workload,
+    journal: Journal,
+    history: History,
+    directory: Path,
+    watch: Watch,
+    began_s: float,
+) -> Result:
+    origin_s = time.monotonic() - history.elapsed_s
+
+    def clock() -> float:
+        return time.monotonic() - origin_s
+
+    workers = request.workers or max(int(probe().cores_usable), 1)
+    executor = ProcessExecutor(
+        directory, workers, clock, warm=workload.warm, memory_limit_mib=request.memory_mib
+    )
+    latest = history
+
+    def remember(event: Event, after: History) -> None:
+        nonlocal latest
+        latest = after
+        watch(event, after)
+
+    with closing(executor):
+        # A heavy import that the first trial does not need: it happens while that trial runs.
+        Thread(target=resolve, args=(SOBOL,), daemon=True).start()
+        plan = make_plan(workload, request)
+        spent_s = time.monotonic() - began_s
+        opened = Opened(
+            elapsed_s=history.elapsed_s,
+            study=directory.name,
+            goal=plan.goal.text,
+            space=plan.space.digest,
+            knobs={knob.name: repr(knob) for knob in plan.space.knobs},
+            families={knob.name: knob.family for knob in plan.space.knobs},
+            workload=workload.digest,
+            metrics=workload.metrics,
+            request=encode(request),
+            setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
+        )
+        journal.append([opened])
+        latest = apply(history, opened)
+        try:
+            latest = drive(latest, plan, workload, journal, executor, clock, remember)
+        except KeyboardInterrupt:
+            raise Interrupted(Result(directory, plan.goal, latest)) from None
+        return Result(directory, plan.goal, latest)

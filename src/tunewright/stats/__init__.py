@@ -1,0 +1,1 @@
+"""Intervals that hold: pure functions of numbers."""

@@ -1,0 +1,1 @@
+"""The test kit: public contract suites that every implementation joins, fakes, and strategies."""

@@ -1,0 +1,95 @@
+"""A study in simulated time: a clock, an executor and a workload that cost nothing."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+from tunewright.core.config import Config
+from tunewright.core.events import Ended, Event
+from tunewright.core.knobs import Knob
+from tunewright.core.metrics import Metric
+from tunewright.core.roles import Artifact, Context, Resources, Workload
+from tunewright.core.trial import Measurement, Trial
+
+Model = Callable[[Trial], Measurement]
+
+
+@final
+class SimulatedClock:
+    """Elapsed seconds that only move when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        """The elapsed seconds."""
+        return self.now_s
+
+
+@final
+class SimulatedExecutor:
+    """An Executor whose trials end after the time that their spans say, with what `model` says."""
+
+    def __init__(self, clock: SimulatedClock, model: Model, workers: int = 2) -> None:
+        self._clock, self._model, self._workers = clock, model, workers
+        self._ends: list[tuple[float, int, int, Measurement]] = []
+
+    def free(self) -> Resources:
+        """As many as are not running."""
+        return Resources(self._workers - len(self._ends), self._workers)
+
+    def submit(self, trial: Trial, workload: Workload) -> None:  # noqa: ARG002 - the model knows
+        """Plan the end of a trial."""
+        measurement = self._model(trial)
+        took_s = max((span.end_s for span in measurement.spans), default=0.0)
+        end_s = self._clock.now_s + took_s
+        heapq.heappush(self._ends, (end_s, trial.number, trial.attempt, measurement))
+
+    def wait(self, timeout_s: float) -> Sequence[Event]:
+        """Move the clock to the next end, or by the timeout."""
+        until_s = self._clock.now_s + timeout_s
+        if not self._ends or self._ends[0][0] > until_s:
+            self._clock.now_s = until_s
+            return ()
+        end_s, number, attempt, measurement = heapq.heappop(self._ends)
+        self._clock.now_s = max(self._clock.now_s, end_s)
+        return (Ended(self._clock.now_s, number, attempt, measurement),)
+
+    def cancel(self, number: int, attempt: int) -> None:
+        """Forget a trial."""
+        self._ends = [end for end in self._ends if end[1:3] != (number, attempt)]
+        heapq.heapify(self._ends)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._ends.clear()
+
+
+@final
+@dataclass(frozen=True)
+class SimulatedStage:
+    """A stage that has knobs and runs nowhere."""
+
+    name: str
+    knobs: tuple[Knob, ...] = ()
+    timing: bool = False
+
+    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
+        """Nothing is made here: the executor's model answers instead."""
+        raise NotImplementedError
+
+
+@final
+@dataclass(frozen=True)
+class SimulatedWorkload:
+    """A workload for a SimulatedExecutor."""
+
+    stages: tuple[SimulatedStage, ...]
+    metrics: tuple[Metric, ...]
+    baseline: Config
+    name: str = "simulated"
+    digest: str = "simulated"
+    warm: tuple[str, ...] = field(default=())

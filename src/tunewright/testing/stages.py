@@ -1,0 +1,74 @@
+"""StageContract: what every Stage keeps. Subclass it and say how to make one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tunewright.core.config import Config, Value
+from tunewright.core.knobs import Choice
+from tunewright.core.roles import Artifact, Context, Stage
+from tunewright.core.trial import Fidelity
+from tunewright.core.units import UNITS
+
+
+@dataclass(frozen=True)
+class StageCase:
+    """A stage with what it is run on. `exact`: other values of its `exact` knobs to try."""
+
+    stage: Stage
+    config: Config
+    upstream: Artifact | None = None
+    exact: Mapping[str, Value] = field(default_factory=dict)
+
+
+class StageContract:
+    """Every stage passes this suite unchanged."""
+
+    def case(self) -> StageCase:
+        """The stage, and a config and an upstream artifact that suit it."""
+        raise NotImplementedError
+
+    def run(self, case: StageCase, directory: Path, config: Config | None = None) -> Artifact:
+        """Run the stage of this case once."""
+        directory.mkdir(parents=True)
+        context = Context(Fidelity(case.stage.name), directory, lambda: None)
+        return case.stage.run(case.upstream, config or case.config, context)
+
+    def test_it_owns_its_knobs(self) -> None:
+        """Each knob names the stage, and its default is one of its values."""
+        stage = self.case().stage
+        assert stage.name
+        for knob in stage.knobs:
+            assert knob.stage == stage.name
+            assert knob.why_invalid(knob.default) is None
+
+    def test_its_artifact_can_be_kept(self, tmp_path: Path) -> None:
+        """Pickle carries the value, and samples have values and known units."""
+        artifact = self.run(self.case(), tmp_path / "a")
+        pickle.loads(pickle.dumps(artifact))  # noqa: S301 - made here
+        for sample in artifact.samples.values():
+            assert sample.values
+            assert sample.unit in UNITS
+
+    def test_equal_input_gives_equal_answers(self, tmp_path: Path) -> None:
+        """Run twice, it has the same digest, and without timing the same samples."""
+        case = self.case()
+        first, second = self.run(case, tmp_path / "a"), self.run(case, tmp_path / "b")
+        assert first.digest == second.digest
+        if not case.stage.timing and first.digest:
+            assert set(first.samples) == set(second.samples)
+
+    def test_exact_knobs_do_not_change_the_answer(self, tmp_path: Path) -> None:
+        """What is declared exact leaves the digest as it is."""
+        case = self.case()
+        first = self.run(case, tmp_path / "first")
+        for knob in case.stage.knobs:
+            values = knob.domain.values if isinstance(knob.domain, Choice) else ()
+            others = (case.exact[knob.name],) if knob.name in case.exact else values
+            for i, value in enumerate(others if knob.exact else ()):
+                config = Config({**case.config, knob.name: value})
+                other = self.run(case, tmp_path / f"{knob.name}-{i}", config)
+                assert other.digest == first.digest, knob.name

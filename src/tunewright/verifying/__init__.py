@@ -1,0 +1,1 @@
+"""Which trials a proof needs, and what they prove. Pure."""

@@ -1,0 +1,69 @@
+"""LightGBM through its Python package: training, and the two ways that users predict one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from tunewright.core.config import Config
+from tunewright.workloads.tabular.data import Floats, Runtime, Schema, one_by_one
+
+
+def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -> str:
+    """The model's text. Does not depend on `fit_threads`: LightGBM is told to be deterministic."""
+    parameters: dict[str, Any] = {
+        "learning_rate": config["learning_rate"],
+        "num_leaves": config["num_leaves"],
+        "min_child_samples": config["min_child_samples"],
+        "colsample_bytree": config["colsample"],
+        "reg_lambda": config["l2"],
+        "num_threads": config["fit_threads"],
+        "objective": schema.task,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    if schema.task == "multiclass":
+        parameters["num_class"] = len(schema.classes)
+    data = lightgbm.Dataset(x, y, categorical_feature=schema.nominal, params=parameters)
+    return _text(lightgbm.train(parameters, data, int(config["n_trees"])))
+
+
+def truncate(text: str, share: float) -> str:
+    """The model with this share of its iterations, the first ones, at least one."""
+    booster = lightgbm.Booster(model_str=text)
+    keep = max(round(share * booster.current_iteration()), 1)
+    return _text(booster, keep)
+
+
+def _text(booster: lightgbm.Booster, iterations: int | None = None) -> str:
+    """The model's text up to its parameters, which name the thread count and are not needed."""
+    text: str = booster.model_to_string(num_iteration=iterations)
+    return text.partition("\nparameters:")[0] + "\n"
+
+
+def booster(files: Mapping[str, bytes], _schema: Schema, threads: int) -> Runtime:
+    """lightgbm.Booster.predict."""
+    model = lightgbm.Booster(model_str=files["model.txt"].decode())
+    return one_by_one(lambda x: np.asarray(model.predict(x, num_threads=threads)))
+
+
+def estimator(files: Mapping[str, bytes], schema: Schema, threads: int) -> Runtime:
+    """What users have today: the scikit-learn estimator's own predict or predict_proba."""
+    kind = lightgbm.LGBMClassifier if schema.classes else lightgbm.LGBMRegressor
+    model: Any = kind(n_jobs=threads, verbosity=-1)
+    # An estimator can be made only by `fit`; these are the attributes that `fit` leaves.
+    model._Booster = lightgbm.Booster(model_str=files["model.txt"].decode())
+    model._n_features = model._n_features_in = len(schema.fields)
+    model._objective = schema.task
+    model._classes = np.arange(len(schema.classes))
+    model._n_classes = len(schema.classes)
+    model.fitted_ = True
+    if schema.task == "binary":
+        return one_by_one(lambda x: np.asarray(model.predict_proba(x)[:, 1]))
+    return one_by_one(model.predict_proba if schema.classes else model.predict)

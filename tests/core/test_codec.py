@@ -1,0 +1,58 @@
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunewright.core.config import Config
+from tunewright.core.events import Ended, from_json, to_json
+from tunewright.core.metrics import LONG, Sample
+from tunewright.core.trial import Measurement, Outcome
+from tunewright.testing import strategies
+
+
+@given(strategies.events)
+def test_an_event_survives_the_journal_equal(event):
+    text = to_json(event)
+    assert from_json(text) == event
+    assert to_json(from_json(text)) == text
+    assert "\n" not in text
+
+
+def test_what_programs_print_survives_even_when_it_is_no_text():
+    detail = b"caf\xe9 \xff".decode(errors="surrogateescape")
+    event = Ended(1.0, 1, 1, Measurement(Outcome.CRASHED, detail=detail))
+    assert from_json(to_json(event).encode().decode()) == event
+
+
+def test_types_of_values_survive():
+    values = {"a": 1, "b": 1.0, "c": True, "d": "1", "e": 10**30, "f": float("inf")}
+    event = Ended(0.0, 1, 1, Measurement(Outcome.OK, {"t": Sample((1, 2), "s")}))
+    assert {type(v) for v in from_json(to_json(event)).measurement.samples["t"].values} == {float}
+    again = Config(json.loads(json.dumps(dict(Config(values)))))
+    assert [(type(v), v) for v in again.values()] == [(type(v), v) for v in values.values()]
+
+
+@given(st.lists(strategies.finite, min_size=LONG + 1, max_size=LONG + 3))
+def test_long_samples_are_rounded_once_before_use(numbers):
+    sample = Sample(tuple(numbers))
+    assert Sample(sample.values) == sample
+
+
+@given(st.lists(strategies.finite, min_size=1), st.floats(0, 1))
+def test_a_quantile_lies_within_the_sample(numbers, share):
+    sample = Sample(tuple(numbers))
+    slack = 1e-9 * max(abs(v) for v in sample.values)
+    assert min(sample.values) - slack <= sample.quantile(share) <= max(sample.values) + slack
+    assert sample.quantile(0) == min(sample.values)
+    assert sample.quantile(1) == max(sample.values)
+
+
+@given(st.dictionaries(strategies.names, strategies.values, min_size=2), st.randoms())
+def test_a_configs_id_depends_on_its_content_alone(values, random):
+    items = list(values.items())
+    random.shuffle(items)
+    assert Config(dict(items)) == Config(values)
+    assert hash(Config(dict(items))) == hash(Config(values))
+    name = items[0][0]
+    assert Config({**values, name: "something else"}) != Config(values)
+    assert Config({k: v for k, v in items if k != name}) != Config(values)

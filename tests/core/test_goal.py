@@ -1,0 +1,140 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunewright.core.goal import describe_constraint, missed, parse_goal
+from tunewright.core.metrics import Metric
+from tunewright.core.units import BYTES, SECONDS, format_quantity, parse_quantity
+from tunewright.errors import InputError
+
+LATENCY = Metric("latency_p50", "lower", "predict", "s")
+AUC = Metric("roc_auc", "higher", "fit", scale="difference", evidence="rows")
+SIZE = Metric("size", "lower", "compile", "B")
+METRICS = (LATENCY, AUC, SIZE)
+
+
+def parsed(text):
+    return parse_goal(text, METRICS)
+
+
+def test_a_goal_has_ordered_objectives_and_constraints():
+    goal = parsed(
+        "minimize latency_p50, minimize size subject to roc_auc >= baseline - 0.005 and size<=2MB"
+    )
+    assert goal.objectives == (LATENCY, SIZE)
+    assert [c.metric for c in goal.constraints] == [AUC, SIZE]
+    assert goal.metrics == (LATENCY, SIZE, AUC)
+    assert goal.constraints[0].bound(0.9) == pytest.approx(0.895)
+    assert goal.constraints[1].bound(123.0) == 2e6
+    assert parsed("maximize roc_auc and minimize size").objectives == (AUC, SIZE)
+    assert parsed("minimize size subject-to roc_auc >= 0.8") == parsed(
+        "minimize size subject-to roc_auc >= 0.8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        ("baseline", 2.0),
+        ("baseline + 1ms", 2.001),
+        ("baseline - 1ms", 1.999),
+        ("baseline * 1.5", 3.0),
+        ("baseline*150%", 3.0),
+        ("baseline / 4", 0.5),
+        ("20us", 20e-6),
+        (".5 s", 0.5),
+        ("1e-3", 0.001),
+    ],
+)
+def test_bounds(bound, expected):
+    (constraint,) = parsed(f"minimize size subject to latency_p50 <= {bound}").constraints
+    assert constraint.bound(2.0) == pytest.approx(expected)
+    assert constraint.slack(expected, 2.0) == pytest.approx(0.0)
+    assert constraint.slack(expected * 2, 2.0) < 0 < constraint.slack(expected / 2, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected at least one 'minimize METRIC' or 'maximize METRIC'; got none"),
+        ("subject to size <= 1", "expected at least one 'minimize METRIC'"),
+        ("fast", "expected 'minimize METRIC' or 'maximize METRIC'; got 'fast'"),
+        ("minimise size", "expected 'minimize METRIC' or 'maximize METRIC'; got 'minimise size'"),
+        ("minimize latency_p5", "unknown metric 'latency_p5': did you mean 'latency_p50'?"),
+        ("minimize xyz", "unknown metric 'xyz': known: latency_p50, roc_auc, size"),
+        ("minimize roc_auc", "roc_auc is better when higher; say 'maximize roc_auc'"),
+        ("maximize size", "size is better when lower; say 'minimize size'"),
+        ("minimize size subject to roc_auc", "expected 'METRIC <= BOUND' or 'METRIC >= BOUND'; got 'roc_auc'"),
+        ("minimize size subject to roc_auc > 1", "expected 'METRIC <= BOUND' or 'METRIC >= BOUND'"),
+        ("minimize size subject to roc_auc <= 1", "so its bound is 'roc_auc >= …'; got 'roc_auc <= 1'"),
+        ("minimize size subject to auc >= 1", "unknown metric 'auc'"),
+        ("minimize size subject to roc_auc >= baseline 1", "'baseline - 0.01' or 'baseline * 1.02'; got 'baseline 1'"),
+        ("minimize size subject to roc_auc >= baseline * 0", "expected a factor above 0; got '0'"),
+        ("minimize size subject to roc_auc >= high", "expected a number such as 0.5 or 20ms; got 'high'"),
+        ("minimize size subject to latency_p50 <= 5MB", "expected a unit of ns, us, µs, ms, s, min, h; got '5MB'"),
+        ("minimize size subject to latency_p50 <= 5mss", "did you mean 'ms'?"),
+        ("minimize size subject to roc_auc >= 5ms", "expected a unit of %; got '5ms'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_explained(text, message):
+    with pytest.raises(InputError) as caught:
+        parsed(text)
+    assert message in str(caught.value)
+
+
+def test_a_constraint_without_its_values_counts_as_missed():
+    goal = parsed("minimize size subject to roc_auc >= baseline - 0.1 and latency_p50 <= 1ms")
+    auc, latency = goal.constraints
+    assert missed(goal, {"roc_auc": 0.8, "latency_p50": 1e-4}, {"roc_auc": 0.9}) == []
+    assert missed(goal, {"roc_auc": 0.7, "latency_p50": 1e-4}, {"roc_auc": 0.9}) == [auc]
+    assert missed(goal, {"roc_auc": 0.9, "latency_p50": 1e-4}, {}) == [auc]
+    assert missed(goal, {"roc_auc": 0.9}, {"roc_auc": 0.9}) == [latency]
+
+
+def test_a_constraint_is_described_with_its_number():
+    (constraint,) = parsed("minimize size subject to latency_p50 <= baseline * 1.5").constraints
+    assert describe_constraint(constraint, None) == "latency_p50 <= baseline * 1.5"
+    assert describe_constraint(constraint, 2e-3) == "latency_p50 <= baseline * 1.5 (= 3 ms)"
+
+
+def test_better_and_worst_follow_the_first_objective():
+    assert parsed("minimize size").better(1, 2)
+    assert parsed("maximize roc_auc").better(2, 1)
+    assert parsed("minimize size").worst() == math.inf
+    assert parsed("maximize roc_auc").worst() == -math.inf
+
+
+@given(
+    st.floats(-1e6, 1e6), st.sampled_from([("s", u) for u in SECONDS] + [("B", u) for u in BYTES])
+)
+def test_a_quantity_means_its_number_times_its_unit(number, unit):
+    inside, suffix = unit
+    scale = {"s": SECONDS, "B": BYTES}[inside][suffix]
+    for text in (f"{number}{suffix}", f" {number} {suffix} "):
+        assert parse_quantity(text, inside) == pytest.approx(number * scale)
+
+
+@given(st.floats(1e-9, 1e12), st.sampled_from(["s", "B"]))
+def test_a_formatted_quantity_reads_back_as_the_same_size(value, unit):
+    text = format_quantity(value, unit)
+    assert parse_quantity(text, unit) == pytest.approx(value, rel=0.006)
+    assert "e" not in text or value < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0009999, "s", "1 ms"),
+        (3.7e-6, "s", "3.7 µs"),
+        (1234.5, "s", "1234 s"),
+        (0.0, "s", "0"),
+        (512, "B", "512 B"),
+        (1_500_000, "B", "1.5 MB"),
+        (0.91234, "", "0.9123"),
+        (12.5, "req/s", "12.5 req/s"),
+    ],
+)
+def test_quantities_read_well(value, unit, text):
+    assert format_quantity(value, unit) == text

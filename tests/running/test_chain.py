@@ -1,0 +1,162 @@
+"""The chain: what is run, what is reused, and what a measurement says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from tunewright.core.config import Config
+from tunewright.core.knobs import Integer, Knob
+from tunewright.core.metrics import Sample
+from tunewright.core.roles import Artifact
+from tunewright.core.trial import Fidelity, Outcome, Trial
+from tunewright.running.cache import ArtifactCache
+from tunewright.running.chain import artifact_key, run_chain
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage that notes that it was run and adds its knobs to a list."""
+
+    name: str
+    runs: list
+    timing: bool = False
+    body: object = None
+    exact: bool = False
+
+    @property
+    def knobs(self):
+        return (Knob(self.name[0], Integer(0, 9), 0, "resource", self.name, exact=self.exact),)
+
+    def run(self, upstream, config, context):
+        self.runs.append(self.name)
+        above = upstream.value if upstream else ()
+        value = (*above, config[self.name[0]])
+        if self.body:
+            return self.body(value, context)
+        return Artifact(value, {self.name: Sample((float(len(self.runs)),))})
+
+
+@dataclass(frozen=True)
+class Chain:
+    stages: tuple
+    name: str = "chain"
+    metrics: tuple = ()
+    digest: str = "digest"
+    warm: tuple = ()
+    baseline: Config = field(default_factory=lambda: Config({"a": 0, "b": 0, "t": 0}))
+
+
+def chain(runs, **options):
+    steps = (Step("a", runs), Step("b", runs, **options), Step("t", runs, timing=True))
+    return Chain(steps)
+
+
+def go(tmp_path, workload, through="b", fidelity=None, **values):
+    config = Config({"a": 0, "b": 0, "t": 0, **values})
+    trial = Trial(1, config, fidelity or Fidelity(through))
+    ticks = count()
+    cache = ArtifactCache(tmp_path / "artifacts")
+    return run_chain(trial, workload, cache, tmp_path / "trial", lambda: float(next(ticks)))
+
+
+def test_a_prefix_is_reused_and_reports_its_samples(tmp_path):
+    runs = []
+    first = go(tmp_path, chain(runs), a=1, b=1)
+    second = go(tmp_path, chain(runs), a=1, b=2)
+    assert runs == ["a", "b", "b"]
+    assert second.samples["a"] == first.samples["a"]
+    assert [(s.stage, s.cached) for s in second.spans] == [("a", True), ("b", False)]
+    third = go(tmp_path, chain(runs), a=1, b=1)
+    assert (third.samples, third.key) == (first.samples, first.key)
+    assert runs == ["a", "b", "b"]
+
+
+def test_the_deepest_artifact_is_enough(tmp_path):
+    runs = []
+    shallow = go(tmp_path, chain(runs), through="a")
+    first = go(tmp_path, chain(runs))
+    (tmp_path / "artifacts" / f"{shallow.key}.artifact").unlink()
+    assert go(tmp_path, chain(runs)).samples == first.samples
+    assert runs == ["a", "b"]
+
+
+def test_timing_is_measured_afresh(tmp_path):
+    runs = []
+    first = go(tmp_path, chain(runs), "t")
+    second = go(tmp_path, chain(runs), "t")
+    assert runs == ["a", "b", "t", "t"]
+    assert first.samples["t"] != second.samples["t"]
+    assert [s.cached for s in second.spans] == [True, True, False]
+    assert first.key == second.key == go(tmp_path, chain(runs), "b").key
+
+
+def test_the_key_holds_what_decides_the_answer(tmp_path):
+    workload = chain([])
+    config, fidelity = workload.baseline, Fidelity("b")
+
+    def key(workload=workload, config=config, fidelity=fidelity):
+        return artifact_key(workload, workload.stages[:2], config, fidelity)
+
+    same = [
+        key(config=Config({**config, "t": 5})),
+        key(fidelity=replace(fidelity, repeat=3)),
+        key(fidelity=replace(fidelity, through="t")),
+        key(workload=chain([], exact=True), config=Config({**config, "b": 0})),
+    ]
+    others = [
+        key(config=Config({**config, "a": 5})),
+        key(config=Config({**config, "b": 5})),
+        key(workload=replace(workload, digest="other")),
+        *(key(fidelity=replace(fidelity, **change)) for change in (
+            {"rows": 0.5}, {"split": "test"}, {"seed": 1},
+        )),
+        artifact_key(workload, workload.stages[:1], config, fidelity),
+    ]  # fmt: skip
+    assert set(same[:3]) == {key()}
+    exact = chain([], exact=True)
+    assert key(exact, Config({**config, "b": 7})) == key(exact) == same[3]
+    assert len({key(), *others}) == len(others) + 1
+
+
+def test_an_exact_knob_that_changes_the_answer_crashes_the_trial(tmp_path):
+    def answer(value, _):
+        return Artifact(value, digest=str(value))
+
+    workload = chain([], exact=True, body=answer)
+    first = go(tmp_path, workload, b=1)
+    (tmp_path / "artifacts" / f"{first.key}.artifact").unlink()
+    second = go(tmp_path, workload, b=2)
+    assert second.outcome is Outcome.CRASHED
+    assert second.detail == "a knob declared exact changed the answer of stage b"
+
+
+def test_a_stage_can_ask_for_the_baselines_artifact(tmp_path):
+    runs, seen = [], []
+
+    def compare(value, context):
+        baseline = context.baseline()
+        seen.append(baseline and baseline.value)
+        return Artifact(value)
+
+    workload = chain(runs, body=compare)
+    go(tmp_path, workload, b=3)
+    assert seen == [None, (0, 0)]  # the baseline, run on the way, has none itself
+    go(tmp_path, workload, b=4)
+    assert seen == [None, (0, 0), (0, 0)]
+    assert runs == ["a", "b", "b", "b"]
+
+
+def test_what_is_no_artifact_is_refused(tmp_path):
+    measurement = go(tmp_path, chain([], body=lambda value, _: value))
+    assert measurement.outcome is Outcome.CRASHED
+    assert measurement.detail == "stage b: expected an Artifact; got tuple"
+
+
+def test_a_stage_has_a_private_directory_for_a_while(tmp_path):
+    def write(value, context):
+        (context.directory / "file").write_text("x")
+        return Artifact(str(context.directory))
+
+    go(tmp_path, chain([], body=write))
+    assert not (tmp_path / "trial").exists()

@@ -1,0 +1,316 @@
+"""The chain from a file to timed predictions, and the bundle that comes out of it."""
+
+import json
+import math
+import subprocess
+import sys
+from array import array
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_digits
+
+from tunewright.core.config import Config
+from tunewright.core.roles import Context, space_of
+from tunewright.core.trial import Fidelity
+from tunewright.deploying.bundle import load, write_bundle
+from tunewright.errors import InputError, TrialFailed
+from tunewright.workloads.tabular import table
+from tunewright.workloads.tabular.data import CompiledModel
+from tunewright.workloads.tabular.predictor import Predictor, load_runtime
+
+TREES = ("library", "booster", "native", "onnxruntime")
+LINEAR = ("library", "native", "onnxruntime")
+SMALL = {"n_trees": 20, "num_leaves": 8}
+ODD_ROWS = (
+    {"a": None, "b": math.nan, "colour": None, "flag": None},
+    {"a": 1e300, "b": -math.inf, "colour": "never seen", "flag": True},
+    {"a": 10**400, "b": math.inf, "colour": " red ", "flag": False},
+    {"a": -(10**400), "b": -1e-300, "colour": math.nan, "flag": 1, "other": [1]},
+)
+
+
+@pytest.fixture(scope="module")
+def workloads(tmp_path_factory):
+    """One workload for each task, on the same features."""
+    rng = np.random.default_rng(0)
+    n, place = 600, tmp_path_factory.mktemp("data")
+    a, b = rng.normal(size=n).astype(np.float32), rng.integers(0, 9, n)
+    colour, flag = rng.choice(["red", "green", "blue"], n), rng.random(n) < 0.5
+    signal = a + 0.3 * b + (colour == "red") + rng.normal(size=n) * 0.3
+    features = {
+        "a": np.where(rng.random(n) < 0.1, np.nan, a),
+        "b": b,
+        "colour": [None if i % 17 == 0 else str(c) for i, c in enumerate(colour)],
+        "flag": flag,
+    }
+    targets = {
+        "binary": np.where(signal > 1.5, "yes", "no"),
+        "multiclass": np.digitize(signal, [0.5, 1.5, 2.5]),
+        "regression": signal,
+    }
+    made = {}
+    for task, y in targets.items():
+        path = place / f"{task}.parquet"
+        pq.write_table(pa.table({**features, "y": y}), path)
+        made[task] = table(str(path), "y", cores=2)
+        assert made[task].facts.task == task
+    return made
+
+
+def run(workload, values, *, through="compile", baseline=None, directory=None, **fidelity):
+    """The artifact of stage `through` and all samples, by the plainest loop."""
+    config, artifact, samples = space_of(workload).config(values), None, {}
+    context = Context(Fidelity(through, **fidelity), directory, lambda: baseline)
+    for stage in workload.stages:
+        artifact = stage.run(artifact, config, context)
+        samples |= artifact.samples
+        if stage.name == through:
+            return artifact, samples
+    raise AssertionError
+
+
+def by_runtime(workload, family):
+    """The compiled model for each runtime."""
+    knob, names = ("runtime", TREES) if family == "lightgbm" else ("linear_runtime", LINEAR)
+    extra = SMALL if family == "lightgbm" else {}
+    values = [{"family": family, knob: name, **extra} for name in names]
+    return {v[knob]: run(workload, v)[0].value for v in values}
+
+
+def flat(answer):
+    return list(answer.values()) if isinstance(answer, dict) else [answer]
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "linear"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_all_runtimes_give_equal_predictions(workloads, task, family):
+    compiled = by_runtime(workloads[task], family)
+    rows = [*compiled["native"].rows[:60], *ODD_ROWS]
+    answers = {
+        name: np.array([flat(Predictor(model).predict_row(row)) for row in rows])
+        for name, model in compiled.items()
+    }
+    native = answers["native"]
+    assert np.isfinite(native).all()
+    if family == "lightgbm":
+        assert (answers["booster"] == native).all()
+        assert (answers["library"] == native).all()
+    else:
+        assert answers["library"] == pytest.approx(native, abs=1e-9)
+    assert answers["onnxruntime"] == pytest.approx(native, abs=1e-5, rel=1e-5)
+    if task != "regression":
+        assert native.sum(axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_one_row_gives_what_a_batch_gives(workloads, task):
+    for family in ("lightgbm", "linear"):
+        for model in by_runtime(workloads[task], family).values():
+            runtime = load_runtime(model, 1)
+            x = np.array([[0.5, 3, 1, 0], [np.nan, np.nan, np.nan, np.nan], [-2, 8, 0, 1]])
+            one_by_one = [list(runtime.row(array("d", row))) for row in x]
+            assert runtime.batch(x).reshape(3, -1) == pytest.approx(np.array(one_by_one), rel=1e-6)
+
+
+def test_digits_are_multiclass_and_their_labels_are_the_answers(tmp_path):
+    digits = load_digits()
+    columns = {f"p{i}": digits.data[:, i] for i in range(64)} | {"digit": digits.target}
+    pq.write_table(pa.table(columns), tmp_path / "digits.parquet")
+    workload = table(str(tmp_path / "digits.parquet"), "digit")
+    assert workload.facts.task == "multiclass"
+    artifact, samples = run(workload, {**SMALL, "runtime": "native"})
+    assert samples["accuracy"].values[0] > 0.85
+    answer = Predictor(artifact.value).predict_row(artifact.value.rows[0])
+    assert set(answer) == {str(i) for i in range(10)}
+
+
+def test_the_baseline_is_lightgbms_defaults_through_its_own_predict(workloads):
+    baseline = workloads["binary"].baseline
+    assert baseline["runtime"] == "library"
+    assert (baseline["n_trees"], baseline["learning_rate"], baseline["num_leaves"]) == (
+        100,
+        0.1,
+        31,
+    )
+    assert baseline["threads"] == 2
+    assert "linear_c" not in baseline
+
+
+def test_training_threads_do_not_change_the_model(workloads):
+    one, two = (
+        run(workloads["binary"], {**SMALL, "fit_threads": n}, through="fit")[0] for n in (1, 2)
+    )
+    assert one.digest == two.digest
+
+
+def test_keeping_some_trees_makes_the_model_smaller(workloads):
+    _, samples = run(workloads["binary"], {**SMALL, "runtime": "native"})
+    part, fewer = run(workloads["binary"], {**SMALL, "runtime": "native", "keep_trees": 0.05})
+    assert fewer["model_bytes"].values[0] < samples["model_bytes"].values[0] / 3
+    assert part.value.files["model.txt"].count(b"Tree=") == 1
+
+
+def test_quality_is_paired_with_the_baseline_and_every_test_row_is_reported(workloads):
+    workload = workloads["binary"]
+    base, first = run(workload, SMALL, split="test")
+    _, samples = run(workload, {**SMALL, "encoding": "ordered"}, baseline=base, split="test")
+    change = samples["roc_auc"].values[0] - first["roc_auc"].values[0]
+    assert samples["roc_auc_change"].values[0] == pytest.approx(change)
+    assert samples["roc_auc_change"].error < samples["roc_auc"].error
+    assert len(samples["roc_auc_rows"].values) == workload.facts.test
+    _, searched = run(workload, SMALL)
+    assert "roc_auc_rows" not in searched
+
+
+def test_searching_never_reads_the_labels_of_the_test_rows(workloads):
+    workload = workloads["binary"]
+    config, context = workload.baseline, Context(Fidelity("prepare"), None, lambda: None)
+    loaded = workload.stages[0].run(None, config, context)
+    before = workload.stages[1].run(loaded, config, context).value
+    loaded.value.y[loaded.value.test] = 7
+    after = workload.stages[1].run(loaded, config, context).value
+    assert (before.y == after.y).all()
+    assert (before.evaluation.y == after.evaluation.y).all()
+
+
+def test_a_share_of_the_rows_is_seeded_and_nested(workloads):
+    small, large = (
+        run(workloads["regression"], {}, through="prepare", rows=share)[0].value
+        for share in (0.3, 0.6)
+    )
+    assert len(small.y) == round(0.3 * workloads["regression"].facts.train)
+    assert set(small.y) < set(large.y)
+
+
+def test_a_category_unseen_in_training_is_missing(workloads):
+    for encoding in ("category", "ordered"):
+        artifact, _ = run(workloads["binary"], {**SMALL, "encoding": encoding})
+        predictor = Predictor(artifact.value)
+        row = {"a": 0.1, "b": 2, "flag": True}
+        unseen = predictor.predict_row({**row, "colour": "mauve"})
+        assert unseen == predictor.predict_row({**row, "colour": None})
+
+
+def test_data_that_changed_since_the_study_began_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{i % 40},{i % 2}\n" for i in range(200)))
+    workload = table(str(path), "y")
+    path.write_text(path.read_text().replace("39,", "38,"))
+    with pytest.raises(TrialFailed, match="unchanged data"):
+        run(workload, {}, through="load")
+
+
+def test_timing_reports_single_calls(workloads):
+    artifact, samples = run(workloads["binary"], {**SMALL, "runtime": "native"}, through="predict")
+    assert artifact.value is None
+    assert 50 <= len(samples["latency"].values) <= 500
+    assert samples["latency"].unit == "s"
+    metrics = {metric.name: metric for metric in workloads["binary"].metrics}
+    assert metrics["latency_p50"].of(samples) <= metrics["latency_p99"].of(samples)
+
+
+@pytest.fixture
+def compiled(workloads):
+    return run(workloads["binary"], {**SMALL, "runtime": "native"})[0].value
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"a": 1, "b": 2, "color": "red", "flag": 1}, "did you mean 'color'"),
+        ({"a": 1, "b": 2, "colour": "red"}, "give None"),
+        ({"a": "1", "b": 2, "colour": "red", "flag": 1}, "a number in column 'a'; got '1'"),
+        ({"a": 1, "b": 2, "colour": ["red"], "flag": 1}, "a text in column 'colour'"),
+        ([1, 2, "red", 1], "expected a mapping"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_one_clear_sentence(compiled, row, said):
+    with pytest.raises(InputError, match=said):
+        Predictor(compiled).predict_row(row)
+
+
+@pytest.mark.parametrize("runtime", TREES)
+def test_a_bundle_predicts_what_the_compiled_model_does(workloads, tmp_path, runtime):
+    artifact, _ = run(workloads["multiclass"], {**SMALL, "runtime": runtime})
+    config = Config({"runtime": runtime, "threads": 1})
+    place = write_bundle(tmp_path / "b", artifact.value, config, {"decision": "ACCEPT"}, {})
+    rows = [*artifact.value.rows[:20], *ODD_ROWS]
+    assert load(place).predict_rows(rows) == Predictor(artifact.value).predict_rows(rows)
+    index = json.loads((place / "bundle.json").read_text())
+    assert index["verdict"] == {"decision": "ACCEPT"}
+    assert index["config"] == dict(config)
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+    with pytest.raises(InputError, match="name another"):
+        write_bundle(place, artifact.value, config, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda place: (place / "model.txt").write_bytes(b"other"), "other bytes"),
+        (lambda place: (place / "model.txt").unlink(), "model.txt"),
+        (lambda place: (place / "bundle.json").write_text("{"), "expected a bundle"),
+        (lambda place: (place / "bundle.json").write_text('{"format": 99}'), "of format 1"),
+        (lambda place: (place / "bundle.json").write_text('{"format": 1}'), "a whole bundle"),
+        (
+            lambda place: (place / "bundle.json").write_text(
+                '{"format": 1, "sha256": {"../up": ""}}'
+            ),
+            "a file of",
+        ),
+    ],
+)
+def test_a_harmed_bundle_is_refused(compiled, tmp_path, harm, said):
+    place = write_bundle(tmp_path / "b", compiled, Config({}), {}, {})
+    harm(place)
+    with pytest.raises(InputError, match=said):
+        load(place)
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing(compiled, tmp_path):
+    with pytest.raises(TypeError):
+        write_bundle(tmp_path / "b", compiled, Config({}), {"bad": object()}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+LEAN = """
+import json, sys
+from tunewright.deploying.bundle import load
+predictor = load(sys.argv[1])
+print(json.dumps(predictor.predict_rows(json.loads(sys.argv[2]))))
+heavy = ("pandas", "lightgbm", "sklearn", "scipy", "pyarrow", "onnx", "onnxmltools")
+print(json.dumps([name for name in heavy if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    "values", [{"runtime": "native"}, {"runtime": "onnxruntime"}, {"family": "linear"}]
+)
+def test_a_bundle_predicts_in_a_process_without_heavy_libraries(workloads, tmp_path, values):
+    trees = SMALL if "runtime" in values else {}
+    model: CompiledModel = run(workloads["binary"], {**trees, **values})[0].value
+    place = write_bundle(tmp_path / "b", model, Config({}), {}, {})
+    rows = list(model.rows[:3])
+    done = subprocess.run(
+        [sys.executable, "-c", LEAN, str(place), json.dumps(rows)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answers, heavy = map(json.loads, done.stdout.splitlines())
+    assert heavy == []
+    assert answers == Predictor(model).predict_rows(rows)
+
+
+def test_building_a_workload_imports_no_heavy_library(workloads):
+    path = workloads["binary"].stages[0].source.path
+    code = (
+        "import sys; from tunewright.workloads.tabular import table; table(sys.argv[1], 'y');"
+        "print([m for m in ('pandas', 'lightgbm', 'sklearn', 'onnx', 'onnxruntime')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

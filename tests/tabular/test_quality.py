@@ -1,0 +1,65 @@
+"""Per-row contributions: their mean is the metric, their spread its standard error."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
+
+from tunewright.errors import TrialFailed
+from tunewright.workloads.tabular.quality import contributions, samples_of
+
+RNG = np.random.default_rng(3)
+Y = RNG.integers(0, 2, 400)
+SCORE = np.clip(np.round(Y * 0.2 + RNG.random(400) * 0.8, 1), 0.01, 0.99)  # many ties
+CLASSES = RNG.integers(0, 4, 300)
+TABLE = RNG.dirichlet(np.ones(4), 300)
+VALUES = RNG.normal(size=300)
+GUESSES = VALUES + RNG.normal(size=300)
+
+
+@pytest.mark.parametrize(
+    ("metric", "y", "prediction", "expected"),
+    [
+        ("roc_auc", Y, SCORE, roc_auc_score(Y, SCORE)),
+        ("accuracy", Y, SCORE, accuracy_score(Y, SCORE >= 0.5)),
+        ("log_loss", Y, SCORE, log_loss(Y, SCORE)),
+        ("accuracy", CLASSES, TABLE, accuracy_score(CLASSES, TABLE.argmax(axis=1))),
+        ("log_loss", CLASSES, TABLE, log_loss(CLASSES, TABLE)),
+        ("rmse", VALUES, GUESSES, root_mean_squared_error(VALUES, GUESSES)),
+        ("mae", VALUES, GUESSES, mean_absolute_error(VALUES, GUESSES)),
+        ("r2", VALUES, GUESSES, r2_score(VALUES, GUESSES)),
+    ],
+)
+def test_the_mean_is_the_metric_as_scikit_learn_has_it(metric, y, prediction, expected):
+    assert contributions(metric, y, prediction).mean() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("metric", "y", "prediction"),
+    [("roc_auc", Y, SCORE), ("rmse", VALUES, GUESSES), ("r2", VALUES, GUESSES)],
+)
+def test_the_standard_error_agrees_with_the_bootstrap(metric, y, prediction):
+    values = contributions(metric, y, prediction)
+    picks = [RNG.integers(0, len(y), len(y)) for _ in range(600)]
+    spread = np.std([contributions(metric, y[i], prediction[i]).mean() for i in picks])
+    assert values.std(ddof=1) / np.sqrt(len(y)) == pytest.approx(spread, rel=0.15)
+
+
+def test_roc_auc_of_one_class_is_refused():
+    with pytest.raises(TrialFailed, match="both classes"):
+        contributions("roc_auc", np.ones(5), np.arange(5.0))
+
+
+def test_changes_are_paired_and_rows_are_given_when_asked_for():
+    base, own = {"mae": np.array([1.0, 2.0, 4.0])}, {"mae": np.array([0.5, 1.5, 3.5])}
+    samples = samples_of(own, base, every_row=True)
+    assert samples["mae_change"].values == (-0.5,)
+    assert samples["mae_change"].error == 0.0
+    assert samples["mae_rows"].values == (0.5, 1.5, 3.5)
+    assert set(samples_of(own, None, every_row=False)) == {"mae"}
