@@ -201,7 +201,7 @@ def _following(draw: st.DrawFn, history: History, clock_s: float) -> Event:
     kinds += ["retry"] * bool(history.lost) + ["known", "late"] * bool(history.last_number)
     kind = draw(st.sampled_from(kinds + ["end", "stop"] * 2 * bool(history.running)))
     if kind == "open":
-        return Opened(clock_s, "s", "g", "d", {}, "w", (), {}, draw(st.floats(0, 10)))
+        return Opened(clock_s, "s", "g", "d", {}, {}, "w", (), {}, draw(st.floats(0, 10)))
     if kind == "start":
         trial = Trial(history.last_number + 1, draw(configs), draw(fidelities), draw(purposes))
         return Started(clock_s, trial)
