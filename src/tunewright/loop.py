@@ -18,7 +18,7 @@ from tunewright.core.knobs import Space
 from tunewright.core.known import Known, known, nearest_miss, select
 from tunewright.core.roles import Resources, Searcher
 from tunewright.core.trial import Arm, Fidelity, Purpose, Trial
-from tunewright.core.verdict import Decision, Verdict
+from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.verifying.judge import alpha_of, judge
 from tunewright.verifying.pairs import ARMS, Look, current_look, looks, next_purposes
 
@@ -92,12 +92,16 @@ def decide(history: History, plan: Plan, free: Resources, elapsed_s: float) -> S
 
 
 def _overdue(history: History, plan: Plan, elapsed_s: float) -> list[Event]:
-    """Stops for trials beyond their limit, and for all of them when the budget is over."""
+    """Stops for trials beyond their limit, and for all of them when the budget is over.
+
+    The time of an exclusive trial that is queued behind another has not begun.
+    """
     over = plan.budget.over(elapsed_s)
     return [
         Stopped(elapsed_s, t.number, t.attempt, "budget" if over else "limit")
         for t, started_s in zip(history.running, history.started_s, strict=True)
-        if over or elapsed_s - started_s > t.limit_s
+        if over
+        or (elapsed_s - started_s > t.limit_s and (not t.exclusive or t is history.running[0]))
     ]
 
 
@@ -106,16 +110,19 @@ def _admit(
 ) -> list[Event]:
     """Starts for the first of `wanted` that the machine has room for.
 
-    An exclusive trial waits until the machine is empty; the others share it, as many as the
-    executor and their own `workers` knob allow.
+    An exclusive trial waits until the machine is empty, or queues behind one of its own lane: the
+    executor runs them one after the other, without asking us in between. The others share the
+    machine, as many as the executor and their own `workers` knob allow.
     """
     running = list(history.running)
     started: list[Event] = []
     for trial in wanted:
-        shares = (int(t.config.get("workers", free.workers)) for t in (*running, trial))
-        room = min(free.workers, *shares)
-        alone = trial.exclusive or any(t.exclusive for t in running)
-        if (alone and running) or len(running) >= room or len(started) >= free.free:
+        if trial.exclusive or any(t.exclusive for t in running):
+            room = 2 if trial.lane and all(t.lane == trial.lane for t in running) else 1
+        else:
+            shares = (int(t.config.get("workers", free.workers)) for t in (*running, trial))
+            room = min(free.workers, *shares)
+        if len(running) >= room or len(started) >= free.free:
             break
         running.append(trial)
         started.append(Started(elapsed_s, trial))
@@ -189,9 +196,9 @@ def _verify(
     look = looks(history).get(number, Look())
     refitted = not plan.refits or len(look.refits) == len(ARMS)
     if refitted and not history.running:
-        decision, _, _ = judge(look, number, plan.goal)
+        decision, _, comparisons = judge(look, number, plan.goal)
         enough = not plan.pairs or len(look.pairs) >= MAX_PAIRS
-        if decision is Decision.REJECT:
+        if decision is Decision.REJECT or (plan.refits and _hopeless(comparisons)):
             return _begin_look(history, plan, free, elapsed_s, number + 1)
         if decision is Decision.ACCEPT or enough or look.failed():
             return [Finished(elapsed_s, _conclude(history, plan, number))]
@@ -204,6 +211,14 @@ def _verify(
         fidelity = Fidelity(through, 1.0, split, repeat=purpose.block, seed=plan.seed)
         trials.append(plan.trial(history.last_number + len(trials) + 1, config, fidelity, purpose))
     return _admit(history, free, elapsed_s, trials)
+
+
+def _hopeless(comparisons: Sequence[Comparison]) -> bool:
+    """Whether the rows leave a constraint unproven: pairs cannot change what rows say."""
+    return any(
+        c.role == "constraint" and c.evidence == "rows" and c.decision is not Decision.ACCEPT
+        for c in comparisons
+    )
 
 
 def _conclude(history: History, plan: Plan, number: int) -> Verdict:

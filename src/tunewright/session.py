@@ -298,14 +298,17 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     )
     latest = history
 
+    # A heavy import that the first trial does not need: it happens while that trial runs.
+    heavy = Thread(target=resolve, args=(SOBOL,), daemon=True)
+
     def remember(event: Event, after: History) -> None:
         nonlocal latest
         latest = after
+        if after.running and heavy.ident is None:
+            heavy.start()
         watch(event, after)
 
     with closing(executor):
-        # A heavy import that the first trial does not need: it happens while that trial runs.
-        Thread(target=resolve, args=(SOBOL,), daemon=True).start()
         plan = make_plan(workload, request)
         spent_s = time.monotonic() - began_s
         opened = Opened(

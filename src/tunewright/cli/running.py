@@ -45,7 +45,10 @@ def conclude(result: session.Result) -> int:
     click.echo("\n" + render_text(told))
     bundle = deploy(result)
     if bundle is not None:
-        click.echo(f"bundle   {bundle}  (tunewright predict {bundle} rows.csv)")
+        hint = (
+            f"  (tunewright predict {bundle} rows.csv)" if (bundle / "model.txt").exists() else ""
+        )
+        click.echo(f"bundle  {bundle}{hint}")
     verdict = result.verdict
     return 0 if verdict is not None and verdict.decision is Decision.ACCEPT else 1
 

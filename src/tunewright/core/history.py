@@ -110,8 +110,12 @@ class History:
         if not where:
             return
         trial = self.running[where[0]]
+        # An exclusive trial that was queued behind this one begins now.
+        starts = zip(self.running, self.started_s, strict=True)
+        self.started_s = tuple(
+            self.elapsed_s if t.exclusive else s for t, s in starts if t is not trial
+        )
         self.running = tuple(t for t in self.running if t is not trial)
-        self.started_s = tuple(s for i, s in enumerate(self.started_s) if i != where[0])
         if measurement.outcome is Outcome.LOST:
             if measurement.detail != DRIVER_RESTART:
                 self.losses = (*self.losses, number)

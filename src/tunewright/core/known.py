@@ -36,6 +36,7 @@ class Entry:
     timed_s: float = 0.0  # the same for its first timing trial
     timings: int = 0
     failed: str = ""
+    sure: float = 0.0  # standard errors of room to the nearest constraint
     rank: Rank | None = None
 
     def value(self, metric: Metric) -> float | None:
@@ -121,24 +122,29 @@ def _rank(entry: Entry, goal: Goal, baseline: Entry) -> Rank | None:
     broken = -sum(min(slack, 0.0) for slack, _ in held)
     if broken > 0:
         return 2, broken, signed, entry.config.id
-    sure = min(
-        (slack / error if error > 0 else math.inf for slack, error in held), default=math.inf
-    )
-    return (
-        (0, 0.0, signed, entry.config.id) if sure >= SURE else (1, -sure, signed, entry.config.id)
-    )
+    entry.sure = min((s / error if error > 0 else math.inf for s, error in held), default=math.inf)
+    tier, order = (0, 0.0) if entry.sure >= SURE else (1, -entry.sure)
+    return tier, order, signed, entry.config.id
 
 
 def select(state: Known, goal: Goal, tried: Sequence[Config]) -> Config | None:
-    """The best config that holds every constraint and beats the baseline, leaving out `tried`."""
+    """The best config that holds every constraint and beats the baseline, leaving out `tried`.
+
+    Each one tried in vain doubles the room for chance that the next must have on the rows seen; if
+    none has as much, the one with the most room is taken.
+    """
     base = state.baseline.value(goal.objectives[0]) if state.baseline else None
+    fit = []
     for entry in state.best(len(state.ranked)):
         value = entry.value(goal.objectives[0])
         if entry.rank is None or entry.rank[0] > 1 or value is None or base is None:
-            return None
+            break
         if entry is not state.baseline and entry.config not in tried and goal.better(value, base):
-            return entry.config
-    return None
+            fit.append(entry)
+    wanted = SURE * 2.0 ** len(tried)
+    sure = next((entry for entry in fit if entry.sure >= wanted), None)
+    chosen = sure or max(fit, key=lambda entry: entry.sure, default=None)
+    return chosen.config if chosen else None
 
 
 def nearest_miss(state: Known, goal: Goal) -> str:

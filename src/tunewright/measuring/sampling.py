@@ -14,6 +14,7 @@ T = TypeVar("T")
 WARM_UP = 20  # calls that fill caches and branch predictors first
 BLOCK = 50
 PRECISE = 0.01  # relative standard error of the block medians
+LEAST_SHARE = 0.5  # of the budget: a median taken within a few milliseconds knows one moment alone
 
 
 def sample_calls(
@@ -24,10 +25,10 @@ def sample_calls(
     most: int = 500,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> list[float]:
-    """Seconds that single calls took, in order: one block of calls at least, `most` values at most.
+    """Seconds that single calls took, in order: at least a block of calls, at most `most` values.
 
-    The inputs take turns. Stops at `most` calls once the median is precise, else when the budget is
-    spent; of more calls than `most`, every n-th is kept, so that the values span the whole time.
+    The inputs take turns. Stops after half the budget once the median is precise, else when all of
+    it is spent; of more calls than `most`, every n-th is kept, so that the values span the whole time.
     """
     turn = cycle(inputs)
     started = clock_ns()
@@ -44,8 +45,9 @@ def sample_calls(
             call(value)
             taken.append(clock_ns() - before)
         medians.append(statistics.median(taken[-BLOCK:]))
-        enough = len(taken) >= most and _relative_error(medians) < PRECISE
-        if enough or clock_ns() - started >= budget_s * 1e9:
+        spent = (clock_ns() - started) / (budget_s * 1e9)
+        precise = len(taken) >= most and _relative_error(medians) < PRECISE
+        if spent >= (LEAST_SHARE if precise else 1.0):
             stride = -(-len(taken) // most)
             return [taken_ns / 1e9 for taken_ns in taken[::stride]]
 

@@ -9,7 +9,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from tunewright.reporting.summary import Summary, change_of, headline, limit_of, quantity_of
+from tunewright.reporting.summary import (
+    Summary,
+    change_of,
+    headline,
+    limit_of,
+    quantity_of,
+    verified_note,
+)
 from tunewright.reporting.text import in_words, seconds
 from tunewright.reporting.words import Language, say
 
@@ -33,7 +40,8 @@ def render_html(summary: Summary, language: Language = "en") -> str:
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return page.render(
         s=summary, language="en" if language == "en" else "zh-CN", say=words, seconds=seconds,
-        headline=headline(summary, language), quantity=quantity, in_words=in_words,
+        headline=headline(summary, language),
+        note=verified_note(summary.verdict, language) if summary.verdict else "", quantity=quantity, in_words=in_words,
         change=lambda comparison: change_of(comparison, summary.goal, language),
         limit=lambda comparison: limit_of(comparison, summary.goal),
         figures=[(words(key), Markup(svg)) for key, svg in drawn],  # noqa: S704 - matplotlib escapes

@@ -22,6 +22,7 @@ from tunewright.verifying.judge import alpha_of
 from tunewright.verifying.pairs import looks
 
 BEST = 5
+CLOSE = 0.1  # ratios this near to 1 read better in per cent
 RUNTIME = ("resource", "parallelism", "storage")  # families that leave the model as it is
 
 
@@ -254,6 +255,9 @@ def change_of(comparison: Comparison, goal: Goal, language: Language, name: str 
         unit = unit_of(comparison.metric, goal)
         texts = [signed(x, unit) for x in (middle, low, high)]
         key = "changed"
+    elif all(abs(x - 1) < CLOSE for x in (low, middle, high)):
+        texts = [signed(100 * (x - 1), "") for x in (middle, low, high)]
+        key = "percent"
     elif middle < 1:
         texts = [_factor(1 / x if x > 0 else math.inf) for x in (middle, high, low)]
         key = "lower"
@@ -270,6 +274,12 @@ def limit_of(comparison: Comparison, goal: Goal) -> str:
     if comparison.scale == "ratio":
         return f"{_factor(comparison.limit)}×"
     return signed(comparison.limit, unit_of(comparison.metric, goal))
+
+
+def verified_note(verdict: Verdict, language: Language) -> str:
+    """What the verdict rests on: which rows and processes, how many looks, at which error level."""
+    key = "verified note" if verdict.looks else "same data note"
+    return say(key, language, pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
 
 
 def unit_of(metric: str, goal: Goal) -> str:

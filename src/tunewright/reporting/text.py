@@ -13,6 +13,7 @@ from tunewright.reporting.summary import (
     headline,
     limit_of,
     quantity_of,
+    verified_note,
 )
 from tunewright.reporting.words import say
 
@@ -69,16 +70,17 @@ def _compared(summary: Summary) -> list[str]:
         values = [quantity_of(value, c.metric, goal) for value in (c.baseline, c.candidate)]
         evidence = say(c.evidence, "en", n=c.n)
         rows.append((c.metric, *values, change_of(c, goal, "en"), limit_of(c, goal), evidence))
-    note = say("verified note", "en", pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
-    return [*_table(rows), *textwrap.wrap(note, WIDTH)]
+    return [*_table(rows), *textwrap.wrap(verified_note(verdict, "en"), WIDTH)]
 
 
 def _counted(summary: Summary) -> list[str]:
     trials = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
-    measured = ", ".join(f"{name} on {count}" for name, count in summary.measured.items())
-    lines = _wrapped(
-        "trials", f"{trials or 'none'}; {summary.fits} fits; configs measured: {measured}"
+    fits = f"{summary.fits} fits; " if summary.fits else ""
+    measured = ", ".join(
+        f"{name} on {count}" + (f" ({count / summary.fits:.1f} a fit)" if summary.fits else "")
+        for name, count in summary.measured.items()
     )
+    lines = _wrapped("trials", f"{trials or 'none'}; {fits}configs measured: {measured}")
     parts = [
         f"{s.stage} {seconds(s.seconds)} ({s.runs} runs, {s.reused} reused)" for s in summary.stages
     ]

@@ -14,6 +14,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "lower": ("{name} {factor}× lower [{low}, {high}]", "{name} 降至 1/{factor} [1/{low}, 1/{high}]"),
     "higher": ("{name} {factor}× higher [{low}, {high}]", "{name} 升至 {factor} 倍 [{low}, {high}]"),
     "changed": ("{name} {factor} [{low}, {high}]", "{name} {factor} [{low}, {high}]"),
+    "percent": ("{name} {factor} % [{low}, {high}]", "{name} {factor} % [{low}, {high}]"),
     "not measured": ("{name} not measured", "{name} 未测得"),
     "not worse": ("{name} not worse ({change})", "{name} 不变差（{change}）"),
     "within": ("{name} within its bound ({change})", "{name} 在界限内（{change}）"),
@@ -27,6 +28,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Measured on rows and in processes that the search never saw. "
         "Pairs: {pairs}; looks at the test rows: {looks}; error level: {alpha:g}.",
         "在搜索从未见过的数据行与进程中测得。成对运行：{pairs}；查看测试集次数：{looks}；显著性水平：{alpha:g}。",
+    ),
+    "same data note": (
+        "Measured in processes that the search never saw, on the data that it saw. "
+        "Pairs: {pairs}; error level: {alpha:g}.",
+        "在搜索从未见过的进程中、用搜索所用的数据测得。成对运行：{pairs}；显著性水平：{alpha:g}。",
     ),
     "metric": ("metric", "指标"),
     "role": ("role", "角色"),

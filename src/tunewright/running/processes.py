@@ -272,6 +272,8 @@ class ProcessExecutor:
     def _dispatch(self) -> None:
         """Send every trial that can begin."""
         for job in [job for job in self._jobs if not job.sent]:
+            if job.trial.exclusive and any(j.sent and j.trial.exclusive for j in self._jobs):
+                continue
             worker = self._worker_of(job) or self._assign(job)
             if worker is None:
                 continue

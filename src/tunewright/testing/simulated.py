@@ -36,13 +36,17 @@ class SimulatedExecutor:
     def __init__(self, clock: SimulatedClock, model: Model, workers: int = 2) -> None:
         self._clock, self._model, self._workers = clock, model, workers
         self._ends: list[tuple[float, int, int, Measurement]] = []
+        self._queue: list[tuple[Trial, Workload]] = []  # exclusive trials behind the one that runs
 
     def free(self) -> Resources:
         """As many as are not running."""
-        return Resources(self._workers - len(self._ends), self._workers)
+        return Resources(self._workers - len(self._ends) - len(self._queue), self._workers)
 
-    def submit(self, trial: Trial, workload: Workload) -> None:  # noqa: ARG002 - the model knows
-        """Plan the end of a trial."""
+    def submit(self, trial: Trial, workload: Workload) -> None:
+        """Plan the end of a trial; exclusive ones run one after the other."""
+        if trial.exclusive and self._ends:
+            self._queue.append((trial, workload))
+            return
         measurement = self._model(trial)
         took_s = max((span.end_s for span in measurement.spans), default=0.0)
         end_s = self._clock.now_s + took_s
@@ -56,16 +60,28 @@ class SimulatedExecutor:
             return ()
         end_s, number, attempt, measurement = heapq.heappop(self._ends)
         self._clock.now_s = max(self._clock.now_s, end_s)
+        self._go_on()
         return (Ended(self._clock.now_s, number, attempt, measurement),)
 
     def cancel(self, number: int, attempt: int) -> None:
         """Forget a trial."""
         self._ends = [end for end in self._ends if end[1:3] != (number, attempt)]
+        self._queue = [
+            (trial, workload)
+            for trial, workload in self._queue
+            if (trial.number, trial.attempt) != (number, attempt)
+        ]
         heapq.heapify(self._ends)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._queue and not self._ends:
+            self.submit(*self._queue.pop(0))
 
     def close(self) -> None:
         """Forget everything."""
         self._ends.clear()
+        self._queue.clear()
 
 
 @final

@@ -388,6 +388,7 @@ def _metrics(texts: Sequence[str]) -> tuple[tuple[Reader, ...], tuple[Metric, ..
                 "B" if kind == "file" else "",
                 "difference" if score else "ratio",
                 SCORE_MARGIN if score else 0.02,
+                evidence="same data",
             )
         )
     return tuple(readers), tuple(metrics)

@@ -1,0 +1,265 @@
+"""Whole studies in simulated time: run one, take it up again from any prefix of its events.
+
+A study that costs nothing is a test of the loop: `simulate` drives the real session over simulated
+trials, behind an executor that refuses whatever no session may do.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, final
+
+from tunewright.core.config import Config, digest_of
+from tunewright.core.events import Ended, Event, Opened, Started
+from tunewright.core.history import History
+from tunewright.core.knobs import Choice, Integer, Knob, Real
+from tunewright.core.metrics import Metric, Sample
+from tunewright.core.roles import Executor, Resources, Workload, space_of
+from tunewright.core.trial import Measurement, Outcome, Span, Trial
+from tunewright.loop import Plan
+from tunewright.session import Request, drive, make_plan, replay
+from tunewright.storing.memory import MemoryStore
+from tunewright.testing.simulated import (
+    Model,
+    SimulatedClock,
+    SimulatedExecutor,
+    SimulatedStage,
+    SimulatedWorkload,
+)
+
+MAX_WAITS = 20_000  # a study of the tests waits a few hundred times
+
+
+@final
+class CheckedExecutor:
+    """An Executor around another one; AssertionError for what no session may ask of it.
+
+    An exclusive trial has the machine alone (one more of its lane may queue behind it), no attempt
+    is submitted twice, the workers and each trial's own `workers` knob bound how many run, and
+    the session stops asking after `max_waits`.
+    """
+
+    def __init__(self, inner: Executor, max_waits: int = MAX_WAITS) -> None:
+        self._inner, self._waits_left = inner, max_waits
+        self._running: dict[tuple[int, int], Trial] = {}
+        self._submitted: set[tuple[int, int]] = set()
+
+    def free(self) -> Resources:
+        """What the inner one says."""
+        return self._inner.free()
+
+    def submit(self, trial: Trial, workload: Workload) -> None:
+        """Check that the trial may start now, and pass it on."""
+        name = (trial.number, trial.attempt)
+        assert name not in self._submitted, f"submitted twice: {name}"
+        assert all(t.number != trial.number for t in self._running.values()), f"runs: {name}"
+        together = [*self._running.values(), trial]
+        if len(together) > 1 and any(t.exclusive for t in together):
+            one_lane = {(t.exclusive, t.lane) for t in together} == {(True, trial.lane)}
+            assert one_lane and trial.lane, f"{name} shares the machine with {self._running}"
+            assert len(together) == 2, f"{name} queues behind {self._running}"
+        elif not trial.exclusive:
+            bounds = [t.config.get("workers", math.inf) for t in together]
+            assert all(len(together) <= bound for bound in bounds if isinstance(bound, int))
+        assert len(together) <= self._inner.free().workers
+        self._submitted.add(name)
+        self._running[name] = trial
+        self._inner.submit(trial, workload)
+
+    def wait(self, timeout_s: float) -> Sequence[Event]:
+        """The inner one's events."""
+        self._waits_left -= 1
+        assert self._waits_left >= 0, "the session waits forever"
+        events = self._inner.wait(timeout_s)
+        for event in events:
+            if isinstance(event, Ended):
+                self._running.pop((event.number, event.attempt), None)
+        return events
+
+    def cancel(self, number: int, attempt: int) -> None:
+        """Pass it on."""
+        self._running.pop((number, attempt), None)
+        self._inner.cancel(number, attempt)
+
+    def close(self) -> None:
+        """Pass it on."""
+        self._inner.close()
+
+
+@final
+class EchoingExecutor:
+    """An Executor around another one that says everything twice, and once more, wrongly, later.
+
+    The late result claims the attempt ended well with samples that would turn every ranking over.
+    """
+
+    def __init__(self, inner: Executor, claim: Measurement) -> None:
+        self._inner, self._claim = inner, claim
+        self._late: list[tuple[int, int]] = []
+
+    def free(self) -> Resources:
+        """What the inner one says."""
+        return self._inner.free()
+
+    def submit(self, trial: Trial, workload: Workload) -> None:
+        """Pass it on."""
+        self._inner.submit(trial, workload)
+
+    def wait(self, timeout_s: float) -> Sequence[Event]:
+        """The claims about what ended before, then the inner one's events, each twice."""
+        claims, self._late = self._late, []
+        events = self._inner.wait(timeout_s)
+        self._late = [(e.number, e.attempt) for e in events if isinstance(e, Ended)]
+        at_s = events[0].elapsed_s if events else 0.0
+        late = [Ended(at_s, number, attempt, self._claim) for number, attempt in claims]
+        return [*late, *(event for event in events for _ in range(2))]
+
+    def cancel(self, number: int, attempt: int) -> None:
+        """Pass it on; the stopped trial still sends its claim."""
+        self._late.append((number, attempt))
+        self._inner.cancel(number, attempt)
+
+    def close(self) -> None:
+        """Pass it on."""
+        self._inner.close()
+
+
+@final
+@dataclass(frozen=True)
+class SimulatedStudy:
+    """What a simulated study was, and everything that happened.
+
+    live: the history after each of the events that its last driver saw, in their order.
+    """
+
+    plan: Plan
+    events: tuple[Event, ...]
+    live: tuple[tuple[Event, History], ...]
+    history: History
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every attempt that was started, in order."""
+        return tuple(event.trial for event in self.events if isinstance(event, Started))
+
+    @cached_property
+    def wishes(self) -> tuple[tuple[object, ...], ...]:
+        """What was tried, in order, each once however often it was attempted."""
+        first = (t for t in self.trials if t.attempt == 1)
+        return tuple((t.number, t.config, t.fidelity, t.purpose) for t in first)
+
+
+def request(goal: str, budget: str, **more: int | float) -> Request:
+    """The Request of a simulated study."""
+    return Request("simulated", "simulated", {}, goal, budget, **more)  # type: ignore[arg-type]  # named fields
+
+
+def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults
+    workload: Workload,
+    asked: Request,
+    model: Model,
+    *,
+    workers: int = 1,
+    past: Sequence[Event] = (),
+    around: Callable[[Executor], Executor] = CheckedExecutor,
+) -> SimulatedStudy:
+    """Run a study to its end; with `past`, take it up where these events leave it.
+
+    The model is shown the trials that have ended already, so that it may know what is cached.
+    """
+    store, clock, plan = MemoryStore(), SimulatedClock(), make_plan(workload, asked)
+    store.append(past)
+    history = replay(store)
+    clock.now_s = history.elapsed_s
+    for trial, _ in history.ended():
+        model(trial)
+    if history.finished is None:
+        opened = Opened(
+            clock(), "simulated", plan.goal.text, plan.space.digest, {}, {}, workload.digest,
+            workload.metrics, {},
+        )  # fmt: skip
+        store.append([opened])
+        history = history.applied(opened)
+    live: list[tuple[Event, History]] = []
+    executor = around(SimulatedExecutor(clock, model, workers))
+    history = drive(
+        history, plan, workload, store, executor, clock, lambda *seen: live.append(seen)
+    )
+    return SimulatedStudy(plan, tuple(store.read()), tuple(live), history)
+
+
+# A workload that resembles the tabular one: a dear fit, cheap stages below it, one timing stage.
+
+AUC: Final = Metric(
+    "auc", "higher", "compile", scale="difference", margin=0.005, evidence="rows"
+)  # fmt: skip
+LATENCY: Final = Metric("latency_p50", "lower", "predict", "s", sample="latency")
+SIZE: Final = Metric("size", "lower", "compile", "B")
+_STAGES = (
+    SimulatedStage("fit", (
+        Knob("rate", Real(0.01, 0.3, log=True), 0.1, "hyperparameter", "fit"),
+        Knob("leaves", Integer(4, 255, log=True), 31, "hyperparameter", "fit"),
+        Knob("fit_threads", Integer(1, 2), 1, "resource", "fit", exact=True),
+        Knob("workers", Integer(1, 2), 2, "parallelism", "fit", exact=True),
+    )),
+    SimulatedStage("simplify", (Knob("keep", Real(0.05, 1), 1.0, "simplification", "simplify"),)),
+    SimulatedStage("compile", (
+        Knob("runtime", Choice(("library", "native", "other")), "library", "resource", "compile",
+             own_process=True),
+    )),
+    SimulatedStage("predict", (Knob("threads", Integer(1, 2), 2, "resource", "predict"),),
+                   timing=True),
+)  # fmt: skip
+TABLE: Final = SimulatedWorkload(
+    _STAGES,
+    (LATENCY, SIZE, AUC),
+    space_of(SimulatedWorkload(_STAGES, (), Config({}))).default,
+)
+_ROWS = 300
+_RUNTIME_S = {"library": 5e-4, "native": 5e-6, "other": 1e-5}
+
+
+@final
+class TableModel:
+    """What trials of TABLE give: the same for the same trial, whatever its number and attempt.
+
+    A fit costs time once; trials that share it find it cached, as in the artifact cache.
+    """
+
+    def __init__(self) -> None:
+        self._fitted: set[str] = set()
+
+    def __call__(self, trial: Trial) -> Measurement:
+        """The measurement of this trial."""
+        config, fidelity = trial.config, trial.fidelity
+        chance = random.Random(digest_of([config.id, repr(fidelity), repr(trial.purpose)]))  # noqa: S311
+        rate, leaves, keep = (float(config[name]) for name in ("rate", "leaves", "keep"))
+        fit = digest_of([rate, leaves, fidelity.rows, fidelity.split])
+        fit_s = 0.0 if fit in self._fitted else fidelity.rows * leaves / 31
+        self._fitted.add(fit)
+        spans = [Span("fit", 0.0, fit_s, cached=not fit_s), Span("compile", fit_s, fit_s + 0.1)]
+        change = _quality(rate, leaves, keep) - _quality(0.1, 31, 1.0)
+        samples = {
+            "auc": Sample((0.9 + change,), error=0.002),
+            "auc_change": Sample((change,), error=0.0008),
+            "size": Sample((1000 * keep * leaves,), "B"),
+        }
+        if fidelity.split == "test":
+            rows = [0.05 * ((i * 37 % 101) / 50 - 1) + 0.01 * chance.gauss() for i in range(_ROWS)]
+            samples["auc_rows"] = Sample(tuple(0.9 + change + row for row in rows))
+        if trial.exclusive:
+            one_s = _RUNTIME_S[str(config["runtime"])] * (0.3 + keep * leaves / 31)
+            noisy = (one_s * math.exp(0.05 * chance.gauss()) for _ in range(60))
+            samples["latency"] = Sample(tuple(noisy), "s")
+            took_s = 1.5 if config["runtime"] == "library" else 0.15
+            spans.append(Span("predict", fit_s + 0.1, fit_s + 0.1 + took_s))
+        return Measurement(Outcome.OK, samples, tuple(spans), key=fit)
+
+
+def _quality(rate: float, leaves: float, keep: float) -> float:
+    off = 0.02 * abs(math.log(rate / 0.05)) / 3 + 0.003 * abs(math.log(leaves / 60))
+    return -off - 0.01 * max(0.0, 0.3 - keep)
