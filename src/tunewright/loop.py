@@ -120,13 +120,18 @@ def _admit(
         if trial.exclusive or any(t.exclusive for t in running):
             room = 2 if trial.lane and all(t.lane == trial.lane for t in running) else 1
         else:
-            shares = (int(t.config.get("workers", free.workers)) for t in (*running, trial))
-            room = min(free.workers, *shares)
+            room = min(free.workers, *(_share(t, free.workers) for t in (*running, trial)))
         if len(running) >= room or len(started) >= free.free:
             break
         running.append(trial)
         started.append(Started(elapsed_s, trial))
     return started
+
+
+def _share(trial: Trial, workers: int) -> int:
+    """How many trials may run while this one does; a program's own knob may mean something else."""
+    share = trial.config.get("workers", workers)
+    return share if isinstance(share, int) and share >= 1 else workers
 
 
 def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> Sequence[Event]:
@@ -139,13 +144,17 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
         return [Finished(elapsed_s, _without(plan, reason))]
     reserve_s = _reserve_s(state, plan)
     if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
-        n = min(max(free.free, 1), plan.budget.trials_left(history.last_number))
+        if not free.free:
+            return ()
+        n = min(free.free, plan.budget.trials_left(history.last_number))
         proposals = plan.searcher.propose(history, n)
         trials = [
             plan.trial(history.last_number + i, p.config, p.fidelity, Purpose())
             for i, p in enumerate(proposals, start=1)
         ]
-        if proposals or history.running:
+        if state.baseline and plan.budget.hurry(elapsed_s, reserve_s + 2 * state.baseline.made_s):
+            trials = [t for t in trials if t.exclusive]  # a fit could not end in time
+        if trials or history.running:
             return _admit(history, free, elapsed_s, trials)
     elif history.running and plan.budget.hurry(elapsed_s, reserve_s * GRACE):
         return [Stopped(elapsed_s, t.number, t.attempt, "budget") for t in history.running]

@@ -7,7 +7,7 @@ import types
 import typing
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -132,25 +132,34 @@ def encode(value: Any) -> Any:
 
 def decode(kind: Any, body: Any) -> Any:
     """The value of type `kind` that `encode` turned into `body`."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return None if body is None else decode(next(a for a in args if a is not type(None)), body)
-    if origin is tuple and isinstance(body, str):
-        return tuple(array("f", b64decode(body)))
-    if origin is tuple:
-        return tuple(decode(args[0], item) for item in body)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {key: decode(args[1], item) for key, item in body.items()}
-    if kind is Config:
-        return Config(body)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind[body]
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints, made = _hints(kind), cast(Any, kind)
-        return made(**{name: decode(hints[name], item) for name, item in body.items()})
-    return float(body) if kind is float and body is not None else body
+    return _decoder(kind)(body)
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    """How bodies become values of this type: worked out once, since resuming decodes everything."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        some = _decoder(next(a for a in args if a is not type(None)))
+        return lambda body: None if body is None else some(body)
+    if origin is tuple:
+        item = _decoder(args[0])
+        return lambda body: (
+            tuple(array("f", b64decode(body))) if isinstance(body, str) else tuple(map(item, body))
+        )
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        value = _decoder(args[1])
+        return lambda body: {key: value(item) for key, item in body.items()}
+    if kind is Config:
+        return Config
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind.__getitem__
+    if isinstance(kind, type) and is_dataclass(kind):
+        parts = {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()}
+        made = cast(Any, kind)
+        return lambda body: made(**{name: parts[name](item) for name, item in body.items()})
+    return float if kind is float else _as_it_is
+
+
+def _as_it_is(body: Any) -> Any:
+    return body

@@ -28,7 +28,7 @@ def sample_calls(
     """Seconds that single calls took, in order: at least a block of calls, at most `most` values.
 
     The inputs take turns. Stops after half the budget once the median is precise, else when all of
-    it is spent; of more calls than `most`, every n-th is kept, so that the values span the whole time.
+    it is spent; of more calls than `most`, every n-th is kept, so that they span the whole time.
     """
     turn = cycle(inputs)
     started = clock_ns()

@@ -41,7 +41,8 @@ def render_html(summary: Summary, language: Language = "en") -> str:
     return page.render(
         s=summary, language="en" if language == "en" else "zh-CN", say=words, seconds=seconds,
         headline=headline(summary, language),
-        note=verified_note(summary.verdict, language) if summary.verdict else "", quantity=quantity, in_words=in_words,
+        note=verified_note(summary.verdict, language) if summary.verdict else "",
+        quantity=quantity, in_words=in_words,
         change=lambda comparison: change_of(comparison, summary.goal, language),
         limit=lambda comparison: limit_of(comparison, summary.goal),
         figures=[(words(key), Markup(svg)) for key, svg in drawn],  # noqa: S704 - matplotlib escapes

@@ -103,9 +103,11 @@ class StagedSearcher:
             made = state.baseline is not None and not busy
             return [self._proposal(self._baseline, self._timing)] if made else ()
         waiting = self._waiting(seen, state, busy) if self._timing else []
-        ready = len(waiting) >= (BATCH if self._quality else 1)
-        turn = seen.exclusive if self._quality else history.last_number % 3 == 0
-        if waiting and (ready or self._quality) and (turn or (ready and self._quality)):
+        if self._quality:
+            turn = seen.exclusive or len(waiting) >= BATCH
+        else:
+            turn = history.last_number % 3 == 0
+        if waiting and turn:
             return waiting[:n]
         proposals: list[Proposal] = []
         for i in range(n):
