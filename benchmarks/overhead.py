@@ -14,11 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tunewright.core.events import Opened, to_json
+from tunewright.core.events import Opened
 from tunewright.core.history import History
-from tunewright.core.metrics import Sample
-from tunewright.core.roles import Resources, Searcher
-from tunewright.core.trial import Measurement, Outcome, Span, Trial
+from tunewright.core.roles import Resources
+from tunewright.core.trial import Measurement, Trial
 from tunewright.loop import decide
 from tunewright.session import drive, make_plan, replay
 from tunewright.storing.journal import Journal
@@ -37,7 +36,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     found = [study(options.trials) for _ in range(options.runs)]
-    per_trial_ms, resume_s, megabytes = (statistics.median(column) for column in zip(*found))
+    per_trial_ms, resume_s, megabytes = (
+        statistics.median(column) for column in zip(*found, strict=True)
+    )
     print(f"ask + tell + durable commit, a trial   {per_trial_ms:8.3f} ms   (target 2 ms)")
     print(f"resume after {options.trials:,} trials            {resume_s:8.3f} s    (target 2 s)")
     print(f"the journal                            {megabytes:8.1f} MB")
@@ -93,6 +94,7 @@ class Timed:
         self._model, self.took_s = TableModel(), 0.0
 
     def __call__(self, trial: Trial) -> Measurement:
+        """What the model says."""
         began_s = time.perf_counter()
         measurement = self._model(trial)
         self.took_s += time.perf_counter() - began_s

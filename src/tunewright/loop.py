@@ -148,12 +148,12 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
             return ()
         n = min(free.free, plan.budget.trials_left(history.last_number))
         proposals = plan.searcher.propose(history, n)
+        if state.baseline and plan.budget.hurry(elapsed_s, reserve_s + 2 * state.baseline.made_s):
+            proposals = [p for p in proposals if p.fidelity.through == plan.timing]  # no more fits
         trials = [
             plan.trial(history.last_number + i, p.config, p.fidelity, Purpose())
             for i, p in enumerate(proposals, start=1)
         ]
-        if state.baseline and plan.budget.hurry(elapsed_s, reserve_s + 2 * state.baseline.made_s):
-            trials = [t for t in trials if t.exclusive]  # a fit could not end in time
         if trials or history.running:
             return _admit(history, free, elapsed_s, trials)
     elif history.running and plan.budget.hurry(elapsed_s, reserve_s * GRACE):

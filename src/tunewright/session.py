@@ -106,9 +106,10 @@ def guarded_goal(text: str, workload: Workload) -> Goal:
     """
     goal = parse_goal(text, workload.metrics)
     quality = [metric for metric in workload.metrics if metric.evidence == "rows"]
-    if goal.constraints or not quality or any(m.evidence == "rows" for m in goal.objectives):
+    if not quality or any(metric.evidence == "rows" for metric in goal.metrics):
         return goal
-    return parse_goal(f"{text} subject to {_guard(quality[0])}", workload.metrics)
+    joined = "and" if goal.constraints else "subject to"
+    return parse_goal(f"{text} {joined} {_guard(quality[0])}", workload.metrics)
 
 
 def _guard(metric: Metric) -> str:
@@ -162,24 +163,27 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
 ) -> History:
     """Run a study to its end: decide, record, perform, wait. Whatever is recorded stays.
 
-    Raises StoreError when an event cannot be recorded; nothing unrecorded was begun.
+    Raises StoreError when an event cannot be recorded; nothing unrecorded was begun or told.
     """
+    learned: list[tuple[Event, History]] = []  # and not recorded yet
 
     def learn(events: Sequence[Event]) -> None:
         nonlocal history
         for event in events:
             history = apply(history, event)
-            watch(event, history)
+            learned.append((event, history))
 
     # An earlier driver died: its trials are fenced and tried again.
     fenced = Measurement(Outcome.LOST, detail=DRIVER_RESTART)
-    news: list[Event] = [Ended(clock(), t.number, t.attempt, fenced) for t in history.running]
-    learn(news)
+    learn([Ended(clock(), t.number, t.attempt, fenced) for t in history.running])
     while history.finished is None:
         events = decide(history, plan, executor.free(), clock())
-        if news or events:
-            store.append([*news, *events])  # what came and what follows from it, in one commit
         learn(events)
+        if learned:  # what came and what follows from it, in one commit
+            store.append([event for event, _ in learned])
+        for told in learned:
+            watch(*told)
+        learned.clear()
         for event in events:
             match event:
                 case Started(_, trial):
@@ -188,8 +192,7 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
                     executor.cancel(number, attempt)
         stopped = any(isinstance(event, Stopped) for event in events)
         over = history.finished is not None
-        news = [] if over or stopped else list(executor.wait(timeout_s=WAIT_S))
-        learn(news)
+        learn([] if over or stopped else executor.wait(timeout_s=WAIT_S))
     return history
 
 
@@ -308,25 +311,27 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
             heavy.start()
         watch(event, after)
 
-    with closing(executor):
-        plan = make_plan(workload, request)
-        spent_s = time.monotonic() - began_s
-        opened = Opened(
-            elapsed_s=history.elapsed_s,
-            study=directory.name,
-            goal=plan.goal.text,
-            space=plan.space.digest,
-            knobs={knob.name: repr(knob) for knob in plan.space.knobs},
-            families={knob.name: knob.family for knob in plan.space.knobs},
-            workload=workload.digest,
-            metrics=workload.metrics,
-            request=encode(request),
-            setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
-        )
-        journal.append([opened])
-        latest = apply(history, opened)
-        try:
+    try:
+        with closing(executor):
+            plan = make_plan(workload, request)
+            spent_s = time.monotonic() - began_s
+            opened = Opened(
+                elapsed_s=history.elapsed_s,
+                study=directory.name,
+                goal=plan.goal.text,
+                space=plan.space.digest,
+                knobs={knob.name: repr(knob) for knob in plan.space.knobs},
+                families={knob.name: knob.family for knob in plan.space.knobs},
+                workload=workload.digest,
+                metrics=workload.metrics,
+                request=encode(request),
+                setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
+            )
+            journal.append([opened])
+            latest = apply(history, opened)
             latest = drive(latest, plan, workload, journal, executor, clock, remember)
-        except KeyboardInterrupt:
-            raise Interrupted(Result(directory, plan.goal, latest)) from None
-        return Result(directory, plan.goal, latest)
+            return Result(directory, plan.goal, latest)
+    except KeyboardInterrupt:
+        if latest.opened is None:  # there is nothing to go on from
+            raise
+        raise Interrupted(Result(directory, goal_of(latest), latest)) from None

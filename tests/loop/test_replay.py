@@ -25,9 +25,15 @@ from tunewright.testing.studies import (
 from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import looks
 
-GOALS = ("minimize latency_p50", "maximize auc", "minimize size", "minimize latency_p50, maximize auc")
+GOALS = (
+    "minimize latency_p50",
+    "maximize auc",
+    "minimize size",
+    "minimize latency_p50, maximize auc",
+)
 TOO_GOOD = Measurement(
-    Outcome.OK, {"latency": Sample((1e-9,)), "auc": Sample((1.0,), error=1e-9), "size": Sample((1.0,))}
+    Outcome.OK,
+    {"latency": Sample((1e-9,)), "auc": Sample((1.0,), error=1e-9), "size": Sample((1.0,))},
 )
 few = settings(max_examples=12)
 whole = st.tuples(st.sampled_from(GOALS), st.integers(0, 1), st.sampled_from(["18 trials", "25s"]), st.integers(1, 2))  # fmt: skip
@@ -105,7 +111,11 @@ def test_one_worker_goes_on_as_if_the_study_had_never_been_cut(goal, seed, share
 
 
 @few
-@given(st.sampled_from(GOALS), st.sets(st.integers(1, 30), max_size=4), st.lists(st.floats(0, 1), max_size=3))
+@given(
+    st.sampled_from(GOALS),
+    st.sets(st.integers(1, 30), max_size=4),
+    st.lists(st.floats(0, 1), max_size=3),
+)
 def test_dead_workers_echoes_and_restarts_lead_to_the_same_verdict(goal, doomed, cuts):
     """Lost results are tried again; late and doubled ones change nothing, claim what they may."""
     asked, past = request(goal, "18 trials"), ()
@@ -130,7 +140,11 @@ def test_a_disturbed_study_of_any_budget_ends_with_a_verdict_from_its_own_pairs(
         around=lambda inner: EchoingExecutor(CheckedExecutor(inner), TOO_GOOD),
     )  # fmt: skip
     check_whole(done)
-    lost = {e.number for e in done.events if isinstance(e, Ended) and e.measurement.outcome is Outcome.LOST}
+    lost = {
+        e.number
+        for e in done.events
+        if isinstance(e, Ended) and e.measurement.outcome is Outcome.LOST
+    }
     assert {t.number for t in done.trials if t.attempt == 2} <= lost
 
 
@@ -194,7 +208,9 @@ def test_a_claim_after_a_stop_changes_nothing():
     def model(trial):
         ended = good(trial)
         slow = trial.config != TABLE.baseline and trial.fidelity.through != "predict"
-        return Measurement(ended.outcome, ended.samples, ended.spans[:1]) if not slow else hang(ended)
+        return (
+            Measurement(ended.outcome, ended.samples, ended.spans[:1]) if not slow else hang(ended)
+        )
 
     def hang(ended):
         span = ended.spans[0]

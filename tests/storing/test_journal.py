@@ -157,8 +157,8 @@ def test_a_read_only_directory_is_readable_and_says_why_it_is_not_writable(tmp_p
                 Journal(directory)
         with Reader(disk / "study") as reader:
             events = list(reader.read())
-        assert len(events) >= 3  # the killed writer may have got further
-        assert events == some_events(len(events))
+        assert len(events) >= 9  # the killed writer may have got further
+        assert events == some_events(len(events) // 3)
 
 
 WRITER = """

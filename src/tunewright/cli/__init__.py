@@ -6,7 +6,9 @@ Exit codes: 0 done (for `tune`: an accepted winner), 1 finished without an accep
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -25,6 +27,9 @@ COMMANDS = {
     "doctor": ("tunewright.cli.doctor", "Say what this machine can measure, and what disturbs it."),
     "demo": ("tunewright.cli.demo", "Tune a classifier of handwritten digits in a minute."),
 }
+
+
+_ADVICE = "free some space, or make it accessible, and run it again"
 
 
 @final
@@ -56,7 +61,14 @@ def tunewright() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    code = _code()
+    _ignore_signals()
+    sys.exit(code)
+
+
+def _code() -> int:
     try:
         code = tunewright.main(standalone_mode=False)
     except click.ClickException as error:
@@ -71,9 +83,27 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stderr.close()
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    except OSError as error:  # a full disk, a place that may not be written
+        where = error.filename or "the output"
+        click.echo(f"error: cannot use {where}: {error.strerror}; {_ADVICE}", err=True)
+        _drop_output()
+        code = 2
+    return code if isinstance(code, int) else 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
-    """A polite kill ends a study as Ctrl-C does."""
+    """A polite kill ends a study as Ctrl-C does. What follows must not disturb its end."""
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _drop_output() -> None:
+    """Forget what could not be written: the interpreter would try again when it exits."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

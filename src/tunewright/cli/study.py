@@ -10,6 +10,7 @@ from tunewright import session
 from tunewright.cli.running import run, started_s
 from tunewright.reporting.summary import summary
 from tunewright.reporting.text import render_text
+from tunewright.errors import TunewrightError
 from tunewright.storing.journal import Reader
 from tunewright.storing.studies import Studies
 
@@ -30,8 +31,12 @@ def list_() -> None:
     """Every study below this directory, the latest last."""
     studies = Studies()
     for name in studies.names():
-        with Reader(studies.root / name) as reader:
-            history = session.replay(reader)
+        try:
+            with Reader(studies.root / name) as reader:
+                history = session.replay(reader)
+        except TunewrightError as error:  # the others are there all the same
+            click.echo(f"{name:<24} {'unreadable':<13} {error}")
+            continue
         state = history.finished.decision.value if history.finished else "unfinished"
         goal = history.opened.goal if history.opened else ""
         click.echo(f"{name:<24} {state:<13} {history.last_number:>5} trials  {goal}")

@@ -59,12 +59,12 @@ class TuneCommand(click.Command):
 @click.option("--dry-run", is_flag=True, help="Only print what was understood.")
 @click.pass_context
 def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
-    r"""Search for a better config and prove it.
+    """Search for a better config and prove it.
 
     \b
     tunewright tune adult.csv --target income --minimize latency_p50
     tunewright tune --knob level=6:1..9 --minimize wall_s -- zstd -{level} -f big.tar
-    """
+    """  # noqa: D301 - click wants the character itself
     began_s = started_s()
     request = _request(data, ctx.meta["program"], options)
     workload = session.build_workload(request)

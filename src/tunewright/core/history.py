@@ -13,6 +13,7 @@ from tunewright.core.verdict import Verdict
 from tunewright.errors import InvalidTransition
 
 DRIVER_RESTART = "the driver that ran it is gone"  # consumes no retry
+_STOPPED = {"budget": "the budget was over", "limit": "it ran longer than a trial may"}
 RETRIES = 1  # a trial whose worker vanished is tried once more: a second time it is its own fault
 
 
@@ -94,7 +95,7 @@ class History:
             case Stopped(_, number, attempt, reason):
                 self._check_known(number, event)
                 outcome = Outcome.TIMEOUT if reason == "limit" else Outcome.STOPPED
-                after._end(number, attempt, Measurement(outcome, detail=f"stopped by its {reason}"))
+                after._end(number, attempt, Measurement(outcome, detail=_STOPPED[reason]))
             case Finished(_, verdict):
                 if self.finished is not None or self.running:
                     raise InvalidTransition(f"Finished while {self._story()}")

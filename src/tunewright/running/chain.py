@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shutil
@@ -16,10 +17,11 @@ from tunewright.core.config import Config, digest_of
 from tunewright.core.metrics import Sample
 from tunewright.core.roles import Artifact, Context, Stage, Workload
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Span, Trial
-from tunewright.errors import InputError, TrialFailed, nearest
+from tunewright.errors import InputError, StoreError, TrialFailed, nearest
 from tunewright.running.cache import ArtifactCache, Kept
 
 Clock = Callable[[], float]
+LEAST_FREE_BYTES = 2**20  # with less room than that left by others, a failure is the disk's
 
 
 def _ignore(stage: str) -> None:
@@ -36,6 +38,9 @@ def run_chain(  # noqa: PLR0913, PLR0917 - a chain, where it runs, and who liste
 ) -> Measurement:
     """The measurement of a trial; never raises for what a stage does.
 
+    Raises StoreError where the disk is full: that says nothing about the config, and what a
+    refit made must be kept, since it is what is handed over.
+
     directory: private to the trial, removed afterwards. clock: seconds of the study.
     finished: told the name of each stage that was run.
     """
@@ -45,7 +50,15 @@ def run_chain(  # noqa: PLR0913, PLR0917 - a chain, where it runs, and who liste
         head, tail = divide(workload.stages, trial.fidelity.through)
         run.tail(tail, trial.config, run.head(workload, head, trial.config, cache))
 
-    return run.measure(body)
+    measurement = run.measure(body)
+    refitted = trial.purpose.kind == "refit" and measurement.outcome is Outcome.OK
+    if refitted and measurement.key not in cache:
+        raise StoreError(
+            f"cannot keep the refitted model in {cache.directory}: the disk is full or the model "
+            f"is larger than {cache.budget_bytes / 2**30:g} GiB; "
+            "free some space and run it again to resume"
+        )
+    return measurement
 
 
 def run_tail(  # noqa: PLR0913, PLR0917 - as above
@@ -56,7 +69,10 @@ def run_tail(  # noqa: PLR0913, PLR0917 - as above
     clock: Clock,
     finished: Callable[[str], None] = _ignore,
 ) -> Measurement:
-    """The measurement of a trial's last stages alone, continuing from what is above them."""
+    """The measurement of a trial's last stages alone, continuing from what is above them.
+
+    Raises StoreError where the disk is full.
+    """
     run = _Run(trial.fidelity, directory, clock, finished)
     return run.measure(lambda: run.tail(tail, trial.config, upstream))
 
@@ -113,6 +129,12 @@ def _instructions() -> str:
         return platform.processor()
 
 
+def _is_full(directory: Path) -> bool:
+    """Whether there is no room, though the trial's own files are gone."""
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    return shutil.disk_usage(existing).free < LEAST_FREE_BYTES
+
+
 @final
 @dataclass
 class _Run:
@@ -128,7 +150,7 @@ class _Run:
 
     def measure(self, body: Callable[[], None]) -> Measurement:
         """Run `body` and turn whatever comes of it into a measurement."""
-        outcome, detail = Outcome.OK, ""
+        outcome, detail, full = Outcome.OK, "", False
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             body()
@@ -141,8 +163,14 @@ class _Run:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the workload's boundary
             last = (str(error).strip().splitlines() or [""])[-1]
             outcome, detail = Outcome.CRASHED, f"{type(error).__name__}: {last}"
+            full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
+        if outcome is Outcome.CRASHED and (full or _is_full(self.directory)):
+            raise StoreError(
+                f"the disk of {self.directory} is full; "
+                f"free some space and run it again to resume ({detail})"
+            )
         return Measurement(outcome, self.samples, tuple(self.spans), detail, self.key)
 
     def head(

@@ -19,7 +19,7 @@ from typing import Any, final
 from tunewright.core.events import Ended, Event, Progressed
 from tunewright.core.roles import Resources, Stage, Workload
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
-from tunewright.errors import InputError, TrialFailed, TunewrightError
+from tunewright.errors import InputError, StoreError, TrialFailed, TunewrightError
 from tunewright.running import reaping
 from tunewright.running.cache import BUDGET_BYTES, ArtifactCache, dumps
 from tunewright.running.chain import artifact_key, divide
@@ -192,7 +192,7 @@ class ProcessExecutor:
         arguments = (theirs.fileno(), os.getpid(), str(cache.directory), cache.budget_bytes)
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from tunewright.running.worker import main; main{arguments!r}"
+            f"from {reaping.WORKER} import main; main{arguments!r}"
         )
         with theirs, self._log.open("ab") as log:
             process = subprocess.Popen(
@@ -333,6 +333,8 @@ class ProcessExecutor:
                 elif isinstance(message, Done):
                     self._done(worker, message)
                     return
+                elif isinstance(message, StoreError):
+                    raise message
                 elif isinstance(message, str) and worker.job:
                     trial = worker.job.trial
                     self._events.append(

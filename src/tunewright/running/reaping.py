@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 COOKIE = "TUNEWRIGHT_STUDY"  # in the environment of everything that a study starts
+WORKER = "tunewright.running.worker"  # in the command line of a worker
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37  # prctl(2)
 _PATIENCE_S = 5.0  # how long to go after processes that do not die
 
@@ -73,13 +74,20 @@ def kill_adopted(directory: Path, sessions: Iterable[int], keep: Iterable[int]) 
                 os.waitpid(orphan.pid, 0)
 
 
-def kill_strays(directory: Path) -> int:
-    """Kill what an earlier driver of this study left running; says how many processes that was."""
+def kill_strays(directory: Path, *, workers: bool = True) -> int:
+    """Kill what an earlier driver of this study left running; says how many processes that was.
+
+    workers: whether workers are meant, too. They see for themselves that their driver is gone.
+    """
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     killed: set[int] = set()
     deadline_s = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline_s:
-        strays = {pid for pid in psutil.pids() if pid not in spared and _carries(pid, directory)}
+        strays = {
+            pid
+            for pid in psutil.pids()
+            if pid not in spared and _carries(pid, directory) and (workers or not _works(pid))
+        }
         if not strays:
             break
         for pid in strays:
@@ -112,6 +120,14 @@ def _carries(pid: int, directory: Path) -> bool:
     except OSError:
         return False
     return f"{COOKIE}={cookie(directory)}".encode() in entries
+
+
+def _works(pid: int) -> bool:
+    """Whether a process that carries the cookie is a worker itself."""
+    try:
+        return WORKER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _session(pid: int) -> int:

@@ -21,9 +21,10 @@ from typing import Any, Literal, final
 import psutil
 
 from tunewright.core.trial import Measurement, Outcome, Trial
+from tunewright.errors import StoreError
 from tunewright.running.cache import ArtifactCache, dumps
 from tunewright.running.chain import run_chain, run_tail
-from tunewright.running.reaping import adopt_orphans, kill_descendants
+from tunewright.running.reaping import COOKIE, adopt_orphans, kill_descendants, kill_strays
 
 PROGRESS_S = 1.0  # a stage that ends sooner after the last news is no news: each one costs a commit
 
@@ -62,7 +63,8 @@ class Done:
 def main(fd: int, driver: int, cache_directory: str, cache_bytes: int) -> None:
     """Serve the driver at the other end of `fd` until it goes away.
 
-    Sends None when ready for the next message, the name of a stage that took its time, and a Done.
+    Sends None when ready for the next message, the name of a stage that took its time, and a Done;
+    or a StoreError, which is the study's to raise.
     """
     os.set_inheritable(fd, False)  # noqa: FBT003 - as Python has it
     adopt_orphans()
@@ -83,7 +85,9 @@ def _serve(connection: Connection[Any, Any], cache: ArtifactCache) -> None:
             try:
                 if message.program is not None:
                     program = pickle.loads(message.program)  # noqa: S301 - from our own driver
-                done = _run(message, program, connection, cache)
+                done: Done | StoreError = _run(message, program, connection, cache)
+            except StoreError as error:
+                done = error
             except Exception as error:  # noqa: BLE001 - the workload's boundary: pickles run its code
                 detail = f"cannot travel between processes: {type(error).__name__}: {error}"
                 done = Done(Measurement(Outcome.CRASHED, detail=detail))
@@ -139,6 +143,8 @@ def _watch(fd: int, driver: int) -> None:
 
 
 def _leave() -> None:
-    """End this process and everything below it, whatever other threads are doing."""
+    """End this process, everything below it, and what workers that died with the driver left."""
     kill_descendants()
+    if directory := os.environ.get(COOKIE):
+        kill_strays(Path(directory), workers=False)
     os._exit(0)

@@ -88,6 +88,9 @@ class StagedSearcher:
         self._stages, self._quality, self._timing = tuple(stages), quality, timing
         self._seed = seed
         self._before = self._stages[: self._stages.index(quality) + 1] if quality else ()
+        own = {knob.stage for knob in space.knobs}
+        first = next((i for i, name in enumerate(self._before) if name in own), 0)
+        self._varied = self._before[first:]  # above these a study has one artifact
         self._exact = tuple(k for k in space.of(self._before) if k.exact)
         self._seen = Fold(Seen, self._step)
         self._known = known(goal)
@@ -131,7 +134,8 @@ class StagedSearcher:
             return
         spans = [s for s in measurement.spans if not s.cached and s.stage in self._before]
         if not seen.dearest and self._quality:
-            dearest = max(spans, key=lambda s: s.end_s - s.start_s, default=None)
+            varied = (s for s in spans if s.stage in self._varied)
+            dearest = max(varied, key=lambda s: s.end_s - s.start_s, default=None)
             seen.dearest = dearest.stage if dearest else self._quality
             seen.dearest_s = dearest.end_s - dearest.start_s if dearest else 0.0
         dear_s = sum(s.end_s - s.start_s for s in spans if s.stage == seen.dearest)
@@ -238,14 +242,10 @@ class StagedSearcher:
         """A config that is new: a variant below a known prefix, or another prefix."""
         through = self._quality or self._timing
         if seen.prefixes and self._paid(seen) < self._price(seen) * seen.fits:
-            for _ in range(DRAWS):
-                config = self._variant(seen, state, chance)
-                if (
-                    self._new(config, seen, busy)
-                    and self._odds(seen, config) >= WORTH * chance.random()
-                ):
-                    return self._proposal(config, through)
-        promoted = self._promoted(seen, busy)
+            variant = self._new_variant(seen, state, busy, chance)
+            if variant is not None:
+                return variant
+        promoted = self._promoted(seen, busy, each=3)
         if promoted is not None:
             return self._proposal(promoted, through)
         dear = seen.dearest_s > DEAR_S and any(m.evidence == "rows" for m in self._goal.metrics)
@@ -255,6 +255,22 @@ class StagedSearcher:
             had = dear and (prefix in seen.prefixes or prefix in seen.low)
             if self._new(config, seen, busy) and not had:
                 return self._proposal(config, through, LOW_ROWS if dear else 1.0)
+        promoted = self._promoted(seen, busy, each=1)  # no others are left to wait for
+        if promoted is not None:
+            return self._proposal(promoted, through)
+        return self._new_variant(seen, state, busy, chance) if seen.prefixes else None
+
+    def _new_variant(
+        self, seen: Seen, state: Known, busy: set[str], chance: random.Random
+    ) -> Proposal | None:
+        """A config that is new below a known prefix, or None after so many draws."""
+        for _ in range(DRAWS):
+            config = self._variant(seen, state, chance)
+            if (
+                self._new(config, seen, busy)
+                and self._odds(seen, config) >= WORTH * chance.random()
+            ):
+                return self._proposal(config, self._quality or self._timing)
         return None
 
     def _paid(self, seen: Seen) -> float:
@@ -267,15 +283,15 @@ class StagedSearcher:
         """Variants to be seen for each run of the dearest stage."""
         if not self._late(seen):
             return 0.0
-        return VARIANTS if self._timing else 4.0
+        return VARIANTS if self._timing else 1.0  # below a fit, quality seldom changes
 
-    def _promoted(self, seen: Seen, busy: set[str]) -> Config | None:
-        """The best config of the low rung, once three were seen for each that went on."""
+    def _promoted(self, seen: Seen, busy: set[str], each: int) -> Config | None:
+        """The best config of the low rung, once `each` were seen for each that went on."""
         gone_on = seen.low_count - len(seen.low)
-        if not seen.low or seen.low_count < 3 * (gone_on + 1):
+        if not seen.low or seen.low_count < each * (gone_on + 1):
             return None
-        _, config = max(seen.low.values(), key=lambda pair: (pair[0], pair[1].id))
-        return config if self._key(config) not in busy else None
+        merit, config = max(seen.low.values(), key=lambda pair: (pair[0], pair[1].id))
+        return config if merit > -math.inf and self._key(config) not in busy else None
 
     def _variant(self, seen: Seen, state: Known, chance: random.Random) -> Config:
         """Another config below a known prefix: the newest first, then the best ones'."""

@@ -23,7 +23,8 @@ def t_confidence_sequence(values: Sequence[float], alpha: float) -> tuple[float,
     n = len(values)
     if n < 2:
         return -math.inf, math.inf
-    mean, spread = fmean(values), stdev(values)
+    mean = min(max(fmean(values), min(values)), max(values))  # of constants exactly their value
+    spread = math.sqrt(math.fsum((x - mean) * (x - mean) for x in values) / (n - 1))
     shrink = 1.0 + n * EFFECT_VARIANCE
     bound = (shrink / alpha**2) ** (1.0 / n)
     if bound >= shrink:
@@ -34,9 +35,9 @@ def t_confidence_sequence(values: Sequence[float], alpha: float) -> tuple[float,
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """The mean of b - a over the same rows, and its standard error (0 for a single row)."""
+    """The mean of b - a over the same rows, and its standard error (infinite for a single row)."""
     differences = [y - x for x, y in zip(a, b, strict=True)]
-    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
+    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.inf
     return fmean(differences), error
 
 

@@ -158,6 +158,10 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
 
 
 def _check(db: apsw.Connection, path: Path) -> None:
+    if not db.pragma("schema_version"):  # its driver died within the first milliseconds
+        raise StoreError(
+            f"expected a study in {path.parent}; got one that ended before it began; tune again"
+        )
     if db.pragma("application_id") != APPLICATION:
         raise StoreError(f"cannot read {path}: {_ADVICE[apsw.NotADBError]}")
     version = db.pragma("user_version")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -68,4 +69,9 @@ class Studies:
 
 
 def _written_ns(directory: Path) -> int:
-    return max(path.stat().st_mtime_ns for path in directory.glob(f"{FILE}*"))
+    """When the journal was last written; a driver that ends takes its write-ahead log away."""
+    written = 0
+    for path in (directory / FILE, directory / f"{FILE}-wal"):
+        with suppress(FileNotFoundError):
+            written = max(written, path.stat().st_mtime_ns)
+    return written

@@ -60,8 +60,8 @@ class CheckedExecutor:
         together = [*self._running.values(), trial]
         if len(together) > 1 and any(t.exclusive for t in together):
             one_lane = {(t.exclusive, t.lane) for t in together} == {(True, trial.lane)}
-            assert one_lane and trial.lane, f"{name} shares the machine with {self._running}"
-            assert len(together) == 2, f"{name} queues behind {self._running}"
+            queues = one_lane and trial.lane and len(together) == 2
+            assert queues, f"{name} shares the machine with {self._running}"
         elif not trial.exclusive:
             bounds = [t.config.get("workers", math.inf) for t in together]
             assert all(len(together) <= bound for bound in bounds if isinstance(bound, int))
@@ -153,9 +153,9 @@ class SimulatedStudy:
         return tuple((t.number, t.config, t.fidelity, t.purpose) for t in first)
 
 
-def request(goal: str, budget: str, **more: int | float) -> Request:
+def request(goal: str, budget: str, *, seed: int = 0, limit_s: float | None = None) -> Request:
     """The Request of a simulated study."""
-    return Request("simulated", "simulated", {}, goal, budget, **more)  # type: ignore[arg-type]  # named fields
+    return Request("simulated", "simulated", {}, goal, budget, seed, limit_s=limit_s)
 
 
 def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults

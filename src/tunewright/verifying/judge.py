@@ -67,7 +67,9 @@ def _compare_rows(
 ) -> Comparison:
     """By the same untouched rows under both models: paired differences, normal interval."""
     values, rows = values_of(look, metric.name), values_of(look, metric.name + "_rows")
-    if values is None or rows is None or len(rows[0].values) != len(rows[1].values):
+    if values is None or rows is None or len({len(sample.values) for sample in rows}) != 1:
+        return _nothing(metric, constraint)
+    if not all(math.isfinite(x) for sample in (*values, *rows) for x in sample.values):
         return _nothing(metric, constraint)
     base, cand = values[0].values[0], values[1].values[0]
     difference, error = paired_difference(rows[0].values, rows[1].values)
@@ -90,28 +92,32 @@ def _compare_pairs(
     """By pairs of processes: log-ratios where the metric compares by ratio, else differences."""
     found = [(metric.of(a.samples), metric.of(b.samples)) for a, b in look.complete()]
     pairs = [(a, b) for a, b in found if a is not None and b is not None]
-    if len(pairs) < MIN_PAIRS or len(pairs) < len(found):
-        return _nothing(metric, constraint, n=len(pairs))
+    usable = all(math.isfinite(x) and (x > 0 or not metric.unit) for pair in pairs for x in pair)
+    if len(pairs) < MIN_PAIRS or len(pairs) < len(found) or not usable:
+        return _nothing(metric, constraint, n=len(pairs))  # no time and no size is 0
     ratio = metric.scale == "ratio" and all(a > 0 and b > 0 for a, b in pairs)
     base, cand = median([a for a, _ in pairs]), median([b for _, b in pairs])
-    changes = [math.log(b / a) if ratio else b - a for a, b in pairs]
-    limit = 0.0
-    if constraint and not constraint.factor:  # a fixed bound
-        changes = [math.log(b / base) if ratio else b - base for _, b in pairs]
-    if constraint:
-        bound = constraint.bound(base)
-        limit = (math.log(bound / base) if bound > 0 else -math.inf) if ratio else bound - base
+    fixed = constraint is not None and not constraint.factor  # only the candidate's own count
+    changes = [_change(base if fixed else a, b, ratio=ratio) for a, b in pairs]
+    limit = _change(base, constraint.bound(base), ratio=ratio) if constraint else 0.0
     low, high = t_confidence_sequence(changes, 2 * alpha)
     estimate = sum(changes) / len(changes)
     decision = _decide(metric, low, high, limit, strict=constraint is None)
     if len(set(changes)) == 1 and metric.unit == "s":  # a clock that coarse proves nothing
         decision = Decision.INCONCLUSIVE
     scale: Literal["ratio", "difference"] = "ratio" if ratio else "difference"
-    shown = [math.exp(x) if ratio else x for x in (estimate, low, min(high, 700.0), limit)]
+    shown = [math.exp(min(x, 700.0)) if ratio else x for x in (estimate, low, high, limit)]
     return Comparison(
         metric.name, "constraint" if constraint else "objective", scale, base, cand,
         shown[0], shown[1], shown[2], shown[3], decision, len(pairs), metric.evidence,
     )  # fmt: skip
+
+
+def _change(a: float, b: float, *, ratio: bool) -> float:
+    """From a to b: b - a, or the logarithm of the ratio (-inf for a bound of 0 or less)."""
+    if not ratio:
+        return b - a
+    return math.log(b) - math.log(a) if b > 0 else -math.inf
 
 
 def _decide(metric: Metric, low: float, high: float, limit: float, *, strict: bool) -> Decision:

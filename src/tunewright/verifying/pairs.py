@@ -85,8 +85,7 @@ def block_order(seed: int, look: int, block: int) -> tuple[Arm, Arm]:
 
 
 def values_of(look: Look, name: str) -> tuple[Sample, Sample] | None:
-    """Both arms' samples of this name from the refits, or None."""
+    """Both arms' samples of this name from the refits, or None where one has no values."""
     both = [look.refits[arm].samples.get(name) for arm in ARMS if arm in look.refits]
-    if len(both) == len(ARMS) and both[0] is not None and both[1] is not None:
-        return both[0], both[1]
-    return None
+    found = [sample for sample in both if sample is not None and sample.values]
+    return (found[0], found[1]) if len(found) == len(ARMS) else None

@@ -1,0 +1,347 @@
+"""The phases of a study in simulated time: search, looks, and every way to end."""
+
+from dataclasses import replace
+
+import pytest
+
+from tunewright.core.config import Config
+from tunewright.core.events import Ended, Opened, Started, Stopped
+from tunewright.core.history import History
+from tunewright.core.knobs import Choice, Integer, Knob
+from tunewright.core.metrics import Metric, Sample
+from tunewright.core.roles import Proposal, Resources
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Span, Trial
+from tunewright.core.verdict import Decision
+from tunewright.loop import MAX_LOOKS, apply, decide
+from tunewright.session import WAIT_S, make_plan
+from tunewright.testing.simulated import SimulatedStage, SimulatedWorkload
+from tunewright.testing.studies import TABLE, CheckedExecutor, TableModel, request, simulate
+from tunewright.verifying.judge import ALPHA, alpha_of
+
+FAST = "minimize latency_p50"
+
+
+def studied(goal=FAST, budget="18 trials", model=None, workers=1, **more):
+    return simulate(TABLE, request(goal, budget, **more), model or TableModel(), workers=workers)
+
+
+def purposes(done):
+    return {trial.purpose.kind for trial in done.trials}
+
+
+def disturbed(change):
+    """The table's model with some of its measurements changed; None leaves them as they are."""
+    good = TableModel()
+
+    def model(trial):
+        measurement = good(trial)
+        return change(trial, measurement) or measurement
+
+    return model
+
+
+def hanging(measurement):
+    return replace(measurement, spans=(Span("fit", 0.0, 1e9),))
+
+
+# Searching
+
+
+def test_the_search_ends_in_time_for_the_verification():
+    for workers in (1, 2):
+        done = studied(budget="60s", workers=workers)
+        kinds = [trial.purpose.kind for trial in done.trials]
+        first = kinds.index("refit")
+        assert "search" not in kinds[first:]
+        assert done.history.elapsed_s <= 60.0
+        verdict = done.history.finished
+        assert (verdict.decision, verdict.looks) == (Decision.ACCEPT, 1)
+        assert verdict.pairs >= 5
+
+
+def test_a_budget_of_trials_uses_no_clock():
+    done = studied()
+    assert [t.purpose.kind for t in done.trials].count("search") == 18
+    for event, history in done.live[:-1]:
+        if not history.running:
+            now = decide(history, done.plan, Resources(1, 1), event.elapsed_s)
+            later = decide(history, done.plan, Resources(1, 1), event.elapsed_s + 1e6)
+            assert [replace(e, elapsed_s=0.0) for e in now] == [
+                replace(e, elapsed_s=0.0) for e in later
+            ]
+
+
+@pytest.mark.parametrize("through", ["compile", "predict"])
+def test_a_failing_baseline_ends_the_study_with_one_sentence(through):
+    def change(trial, _):
+        if trial.fidelity.through == through:
+            return Measurement(Outcome.CRASHED, detail="no column 'price'")
+        return None
+
+    done = studied(model=disturbed(change), workers=2)
+    assert len(done.trials) == (1 if through == "compile" else 2)
+    verdict = done.history.finished
+    assert verdict.decision is Decision.INCONCLUSIVE
+    assert verdict.config == TABLE.baseline
+    assert verdict.reason == "the baseline failed (crashed: no column 'price')"
+
+
+def test_a_searcher_with_nothing_left_ends_the_search_before_its_budget():
+    plan = make_plan(TABLE, request(FAST, "1000 trials"))
+
+    class Exhausted:
+        def propose(self, history, n):
+            return [] if history.last_number else [Proposal(plan.baseline, Fidelity("compile"))]
+
+    plan, history = replace(plan, searcher=Exhausted()), History()
+    (started,) = decide(history, plan, Resources(2, 2), 0.0)
+    history = apply(history, started)
+    assert decide(history, plan, Resources(1, 2), 0.0) == []
+    history = apply(history, Ended(1.0, 1, 1, TableModel()(started.trial)))
+    (finished,) = decide(history, plan, Resources(2, 2), 1.0)
+    assert finished.verdict.reason == "the search found nothing better than the baseline"
+
+
+def test_a_goal_that_nothing_can_reach_names_the_nearest_miss():
+    done = studied("minimize latency_p50 subject to auc >= baseline + 0.5")
+    verdict = done.history.finished
+    assert (verdict.decision, verdict.config) == (Decision.INCONCLUSIVE, TABLE.baseline)
+    assert "nearest miss: auc = " in verdict.reason
+
+
+# Which trials a goal needs
+
+
+def test_a_goal_about_quality_alone_times_nothing_and_runs_no_pairs():
+    done = studied("maximize auc", "40 trials", workers=2)
+    assert purposes(done) == {"search", "refit"}
+    assert {trial.fidelity.through for trial in done.trials} == {"compile"}
+    assert not any(trial.exclusive for trial in done.trials)
+    verdict = done.history.finished
+    assert (verdict.decision, verdict.pairs, verdict.looks) == (Decision.ACCEPT, 0, 1)
+    assert [comparison.evidence for comparison in verdict.comparisons] == ["rows"]
+
+
+def test_a_goal_about_size_is_proven_by_pairs_that_time_nothing():
+    done = studied("minimize size", workers=2)
+    assert purposes(done) == {"search", "refit", "pair"}
+    assert not any(trial.exclusive for trial in done.trials)
+    assert done.history.finished.decision is Decision.ACCEPT
+
+
+PROGRAM = SimulatedWorkload(
+    (SimulatedStage("run", (Knob("level", Integer(1, 9), 6, "hyperparameter", "run"),), timing=True),),
+    (
+        Metric("wall_s", "lower", "run", "s"),
+        Metric("bytes", "lower", "run", "B", evidence="same data"),
+    ),
+    Config({"level": 6}),
+)  # fmt: skip
+
+
+def program_model(trial):
+    level = trial.config["level"]
+    took_s = level * (1 + 0.01 * (trial.number * 7 % 5))
+    samples = {"wall_s": Sample((took_s,), "s"), "bytes": Sample((1000.0 - level,), "B")}
+    return Measurement(Outcome.OK, samples, (Span("run", 0.0, took_s),))
+
+
+def test_a_program_is_timed_alone_and_proven_by_pairs_without_refits():
+    asked = request("minimize wall_s subject to bytes <= baseline * 1.01", "20 trials")
+    done = simulate(PROGRAM, asked, program_model, workers=2)
+    assert not done.plan.refits
+    assert all(trial.exclusive and trial.fidelity.through == "run" for trial in done.trials)
+    assert purposes(done) == {"search", "pair"}
+    assert {trial.fidelity.split for trial in done.trials} == {"search"}
+    verdict = done.history.finished
+    assert (verdict.decision, verdict.config, verdict.looks) == (
+        Decision.ACCEPT, Config({"level": 1}), 0,
+    )  # fmt: skip
+    assert [c.evidence for c in verdict.comparisons] == ["pairs", "same data"]
+
+
+# Looks
+
+
+def lookers(done):
+    """The candidate of each look."""
+    return {t.purpose.look: t.config for t in done.trials if t.purpose.arm == "candidate"}
+
+
+@pytest.mark.parametrize("flattered", [1, 2, MAX_LOOKS])
+def test_a_rejected_candidate_gives_way_to_another_at_half_the_alpha(flattered):
+    """The validation rows flattered the first ones: on untouched rows they are far worse."""
+
+    def change(trial, measurement):
+        if trial.purpose.arm == "candidate" and trial.purpose.look <= flattered:
+            rows = measurement.samples["auc_rows"]
+            worse = Sample(tuple(value - 0.1 for value in rows.values))
+            return replace(measurement, samples={**measurement.samples, "auc_rows": worse})
+        return None
+
+    done = studied(model=disturbed(change))
+    verdict = done.history.finished
+    last = min(flattered + 1, MAX_LOOKS)
+    assert (verdict.looks, verdict.alpha) == (last, ALPHA / 2**last)
+    assert len(set(lookers(done).values())) == last
+    if flattered < MAX_LOOKS:
+        assert (verdict.decision, verdict.config) == (Decision.ACCEPT, lookers(done)[last])
+    else:
+        assert (verdict.decision, verdict.config) == (Decision.REJECT, TABLE.baseline)
+
+
+def test_all_looks_together_spend_less_than_alpha():
+    assert sum(alpha_of(look) for look in range(1, MAX_LOOKS + 1)) < ALPHA
+    assert alpha_of(2) == alpha_of(1) / 2
+
+
+@pytest.mark.parametrize("kind", ["refit", "pair"])
+def test_a_candidate_that_crashes_in_its_look_gives_way_to_another(kind):
+    def change(trial, _):
+        crashed = trial.purpose == Purpose(kind, "candidate", 1, 0)
+        return Measurement(Outcome.CRASHED, detail="segfault") if crashed else None
+
+    done = studied(model=disturbed(change))
+    verdict = done.history.finished
+    assert (verdict.decision, verdict.looks, verdict.alpha) == (Decision.ACCEPT, 2, ALPHA / 4)
+    assert verdict.config == lookers(done)[2] != lookers(done)[1]
+
+
+def test_a_baseline_that_crashes_in_a_look_proves_nothing():
+    def change(trial, _):
+        crashed = trial.purpose.kind == "pair" and trial.purpose.arm == "baseline"
+        return Measurement(Outcome.CRASHED, detail="segfault") if crashed else None
+
+    verdict = studied(model=disturbed(change)).history.finished
+    assert verdict.decision is Decision.INCONCLUSIVE
+    assert verdict.reason == "the baseline ended as crashed: segfault"
+
+
+# Every way to end
+
+
+@pytest.mark.parametrize("phase", ["baseline", "timed baseline", "search", "refit", "pair"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_end_of_the_budget_stops_what_runs_and_concludes(phase, workers):
+    def change(trial, measurement):
+        hangs = {
+            "baseline": trial.number == 1,
+            "timed baseline": trial.number == 2,
+            "search": trial.number > 2 and trial.purpose.kind == "search",
+        }
+        hung = hangs.get(phase, trial.purpose.kind == phase)
+        return hanging(measurement) if hung else None
+
+    done = studied(budget="60s", model=disturbed(change), workers=workers, limit_s=1e6)
+    verdict, history = done.history.finished, done.history
+    assert verdict.decision is Decision.INCONCLUSIVE
+    assert not history.running
+    assert history.elapsed_s <= 60.0 + WAIT_S
+    assert {event.reason for event in done.events if isinstance(event, Stopped)} == {"budget"}
+    stopped = [m for _, m in history.ended() if m.outcome is Outcome.STOPPED]
+    assert 1 <= len(stopped) <= workers
+    if phase == "pair":
+        assert (verdict.pairs, verdict.looks) == (0, 1)
+        assert "not enough evidence on latency_p50" in verdict.reason
+    else:
+        assert verdict.reason
+
+
+def test_a_trial_beyond_its_limit_times_out_and_the_study_goes_on():
+    done = studied(model=disturbed(lambda t, m: hanging(m) if t.number == 4 else None), limit_s=5.0)
+    (event,) = [event for event in done.events if isinstance(event, Stopped)]
+    assert (event.number, event.reason) == (4, "limit")
+    (ended,) = [m for trial, m in done.history.ended() if trial.number == 4]
+    assert ended.outcome is Outcome.TIMEOUT
+    assert done.history.finished.decision is Decision.ACCEPT
+
+
+def test_a_trial_queued_behind_one_that_hangs_has_its_own_limit():
+    config, fidelity = TABLE.baseline, Fidelity("predict")
+    first = Trial(1, config, fidelity, exclusive=True, lane="a", limit_s=5.0)
+    second = replace(first, number=2)
+    plan, history = make_plan(TABLE, request(FAST, "100s")), History()
+    for event in (Started(0.0, first), Started(0.1, second)):
+        history = apply(history, event)
+    (stop,) = decide(history, plan, Resources(0, 2), 6.0)
+    assert stop == Stopped(6.0, 1, 1, "limit")
+    history = apply(history, stop)
+    assert not any(isinstance(e, Stopped) for e in decide(history, plan, Resources(1, 2), 10.0))
+    assert decide(history, plan, Resources(1, 2), 11.5) == [Stopped(11.5, 2, 1, "limit")]
+
+
+# What may run together
+
+
+def test_an_exclusive_trial_has_the_machine_to_itself():
+    done = studied(budget="60s", workers=4)
+    sizes = set()
+    for _, history in done.live:
+        running = history.running
+        sizes.add((len(running), any(t.exclusive for t in running)))
+        if any(t.exclusive for t in running) and len(running) > 1:
+            assert len(running) == 2
+            assert len({t.lane for t in running}) == 1
+            assert all(t.exclusive and t.lane for t in running)
+    assert {(2, False), (1, True), (2, True)} <= sizes
+
+
+def started(through, *configs, free=4):
+    """How many of the proposed configs begin on an empty machine."""
+
+    class Fixed:
+        def propose(self, history, n):
+            return [Proposal(config, Fidelity(through)) for config in configs][:n]
+
+    plan = replace(make_plan(TABLE, request(FAST, "100 trials")), searcher=Fixed())
+    return len(decide(History(), plan, Resources(free, 4), 0.0))
+
+
+def test_trials_of_other_lanes_and_of_no_lane_wait_for_an_empty_machine():
+    native = Config({**TABLE.baseline, "runtime": "native"})
+    laneless = Config({k: v for k, v in TABLE.baseline.items() if k != "runtime"})
+    assert started("predict", native, native, native) == 2
+    assert started("predict", native, TABLE.baseline) == 1
+    assert started("predict", laneless, laneless) == 1
+
+
+def test_the_workers_knob_bounds_how_many_trials_run():
+    one, two = (Config({**TABLE.baseline, "workers": workers}) for workers in (1, 2))
+    free = Config({k: v for k, v in TABLE.baseline.items() if k != "workers"})
+    assert started("compile", one, one) == 1
+    assert started("compile", two, one) == 1
+    assert started("compile", two, two, two) == 2
+    assert started("compile", free, two, free) == 2
+    assert started("compile", *[free] * 9) == 4
+    assert started("compile", *[free] * 9, free=3) == 3
+
+
+@pytest.mark.parametrize("values", [(0, 2), ("auto", "none"), (0.5, 1.5)])
+def test_a_knob_of_the_users_own_called_workers_holds_nothing_up(values):
+    knob = Knob("workers", Choice(values), values[0], "hyperparameter", "run")
+    plan = make_plan(
+        SimulatedWorkload(
+            (SimulatedStage("run", (knob,)),), (Metric("loss", "lower", "run"),),
+            Config({"workers": values[0]}),
+        ),
+        request("minimize loss", "10 trials"),
+    )  # fmt: skip
+    (started,) = decide(History(), plan, Resources(2, 2), 0.0)
+    assert started.trial.config == plan.baseline
+
+
+def test_the_session_waits_no_more_often_than_time_passes_and_trials_end():
+    for goal, budget in ((FAST, "18 trials"), (FAST, "60s"), ("maximize auc", "18 trials")):
+        uncounted = studied(goal, budget, workers=2)
+        waits = len(uncounted.events) + int(uncounted.history.elapsed_s / WAIT_S) + 1
+        simulate(
+            TABLE, request(goal, budget), TableModel(), workers=2,
+            around=lambda inner, waits=waits: CheckedExecutor(inner, waits),
+        )  # fmt: skip
+
+
+def test_every_event_that_a_session_saw_is_in_its_store():
+    done = studied(budget="30s", workers=2)
+    opened, *rest = done.events
+    assert isinstance(opened, Opened)
+    assert [repr(event) for event in rest] == [repr(event) for event, _ in done.live]
