@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Timer
 from typing import Any, final
 
 from tunewright.core.budget import parse_budget
@@ -34,6 +34,7 @@ WORKLOADS = {
     "command": "tunewright.workloads.command:command",
 }
 Watch = Callable[[Event, History], None]
+WARM_S = 0.5  # about what the workers take to start
 WAIT_S = 0.25  # the budget is looked at this often while nothing happens
 
 
@@ -301,14 +302,18 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     )
     latest = history
 
-    # A heavy import that the first trial does not need: it happens while that trial runs.
-    heavy = Thread(target=resolve, args=(SOBOL,), daemon=True)
+    # A heavy import that the first trial does not need: it happens while that trial runs, and not
+    # while the workers start.
+    heavy = Timer(WARM_S, resolve, (SOBOL,))
+    heavy.daemon = True
 
     def remember(event: Event, after: History) -> None:
         nonlocal latest
         latest = after
         if after.running and heavy.ident is None:
             heavy.start()
+        if any(trial.exclusive for trial in after.running):
+            heavy.join()  # nothing is timed beside it
         watch(event, after)
 
     try:

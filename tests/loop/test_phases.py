@@ -59,6 +59,15 @@ def test_the_search_ends_in_time_for_the_verification():
         assert verdict.pairs >= 5
 
 
+def test_a_search_trial_that_hangs_is_stopped_in_time_for_the_verification():
+    model = disturbed(lambda trial, m: hanging(m) if trial.number == 30 else None)
+    done = studied(budget="60s", model=model, limit_s=1e6)
+    (stop,) = [event for event in done.events if isinstance(event, Stopped)]
+    assert (stop.number, stop.reason) == (30, "budget")
+    assert stop.elapsed_s < done.history.elapsed_s <= 60.0
+    assert done.history.finished.decision is Decision.ACCEPT
+
+
 def test_a_budget_of_trials_uses_no_clock():
     done = studied()
     assert [t.purpose.kind for t in done.trials].count("search") == 18

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import final
 
 import click
-import psutil
 
 from tunewright import session
 from tunewright.core.events import Ended, Event, Finished, Started
@@ -24,8 +25,12 @@ from tunewright.reporting.text import render_text
 
 def started_s() -> float:
     """When this process started, on the monotonic clock: what the user has waited for."""
-    age_s: float = time.time() - psutil.Process().create_time()
-    return time.monotonic() - max(age_s, 0.0)
+    try:
+        ticks = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(ticks) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):  # not Linux
+        age_s = 0.0
+    return time.monotonic() - age_s
 
 
 def run(goal: Goal, start: Callable[[session.Watch], session.Result]) -> int:

@@ -8,9 +8,9 @@ import click
 
 from tunewright import session
 from tunewright.cli.running import run, started_s
+from tunewright.errors import TunewrightError
 from tunewright.reporting.summary import summary
 from tunewright.reporting.text import render_text
-from tunewright.errors import TunewrightError
 from tunewright.storing.journal import Reader
 from tunewright.storing.studies import Studies
 

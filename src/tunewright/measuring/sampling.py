@@ -21,7 +21,7 @@ def sample_calls(
     call: Callable[[T], object],
     inputs: Sequence[T],
     *,
-    budget_s: float = 0.06,
+    budget_s: float = 0.1,
     most: int = 500,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> list[float]:

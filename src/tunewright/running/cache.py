@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import pickle
 import struct
@@ -20,6 +21,7 @@ from tunewright.core.roles import Artifact
 from tunewright.errors import TrialFailed
 
 BUDGET_BYTES = 4 * 2**30
+BYTES_PER_S = 1e8  # to pickle, write, read and unpickle
 _RECENT = 4  # artifacts kept in memory: consecutive trials of a process mostly share a prefix
 _CHECK = struct.Struct("<I")  # a file is the checksum of the pickle, then the pickle
 
@@ -76,8 +78,8 @@ class ArtifactCache:
             return None
         return self._remember(key, kept)
 
-    def put(self, key: str, kept: Kept, stage: str) -> None:
-        """Keep an artifact if there is room on disk.
+    def put(self, key: str, kept: Kept, stage: str, took_s: float = math.inf) -> None:
+        """Keep an artifact if there is room, and if it took longer than to write and read it.
 
         Raises TrialFailed when this key once had another digest: some knob is not `exact`.
         """
@@ -85,7 +87,8 @@ class ArtifactCache:
         self._remember(key, kept)
         with contextlib.suppress(OSError, MemoryError, TrialFailed):
             body = dumps(kept)
-            if len(body) + _CHECK.size <= self.budget_bytes:
+            worth = len(body) / BYTES_PER_S < took_s
+            if worth and len(body) + _CHECK.size <= self.budget_bytes:
                 self._write(self._path(key), _CHECK.pack(zlib.crc32(body)), body)
                 self._evict(len(body) + _CHECK.size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import platform
 import shutil
@@ -197,7 +198,9 @@ class _Run:
             baseline = self._baseline(workload, stages[: depth + 1], keys[depth], cache)
             artifact = self._stage(stages[depth], upstream, config, baseline)
             kept = Kept(artifact, dict(self.samples))
-            cache.put(keys[depth], kept, stages[depth].name)
+            took_s = self.spans[-1].end_s - self.spans[-1].start_s
+            last = depth == len(stages) - 1  # a tail in another process may go on from it
+            cache.put(keys[depth], kept, stages[depth].name, math.inf if last else took_s)
             self.key = keys[depth]
         return kept
 
