@@ -31,7 +31,16 @@ from pathlib import Path
 
 import psutil
 
-from tunewright.core.events import Ended, Event, Finished, Opened, Started, encode, to_json
+from tunewright.core.events import (
+    Ended,
+    Event,
+    Finished,
+    Opened,
+    Progressed,
+    Started,
+    encode,
+    to_json,
+)
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import DRIVER_RESTART
 from tunewright.core.trial import Outcome, Trial
@@ -127,7 +136,9 @@ def main() -> None:
     sys.exit(bool(broken))
 
 
-def plan(workload: Workload, tally: Counter[tuple[str, str, str]], chance: random.Random) -> list[Point]:
+def plan(
+    workload: Workload, tally: Counter[tuple[str, str, str]], chance: random.Random
+) -> list[Point]:
     """Points for one study, in the order of their moments; those that were hit least come first."""
     moments = dict.fromkeys(moment for _, moment in workload.points)
     points: list[Point] = []
@@ -156,7 +167,7 @@ class Study:
         for victim, moment in points:
             if len(self.lines) >= most:
                 break
-            if not self.reached(driver, victim, moment):
+            if not self.reached(driver, moment):
                 continue
             driver = self.kill(driver, victim, moment)
         try:
@@ -180,8 +191,8 @@ class Study:
         with self.log.open("ab") as log:
             return subprocess.Popen([PROGRAM, *words], cwd=self.where, stdout=log, stderr=log)
 
-    def reached(self, driver: subprocess.Popen[bytes], victim: str, moment: str) -> bool:
-        """Wait for the moment; whether the driver lives and there is such a victim."""
+    def reached(self, driver: subprocess.Popen[bytes], moment: str) -> bool:
+        """Wait for the moment; whether the driver lives."""
         deadline_s = time.monotonic() + PATIENCE_S
         if moment == ANY:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -196,7 +207,9 @@ class Study:
             time.sleep(self.chance.uniform(0.0, 0.3 if moment == REFIT else 0.1))
         return driver.poll() is None
 
-    def kill(self, driver: subprocess.Popen[bytes], victim: str, moment: str) -> subprocess.Popen[bytes]:
+    def kill(
+        self, driver: subprocess.Popen[bytes], victim: str, moment: str
+    ) -> subprocess.Popen[bytes]:
         """Kill, look at what is left, and give the driver that goes on."""
         workers = self.victims(driver, victim)
         if not workers and victim in (GENERAL, LEAN):
@@ -237,7 +250,9 @@ class Study:
             return [busiest(workers)]
         return [self.chance.choice(workers)]
 
-    def wait_until_gone(self, workers: Sequence[int], *, driver_dies: bool, none_watch: bool) -> float:
+    def wait_until_gone(
+        self, workers: Sequence[int], *, driver_dies: bool, none_watch: bool
+    ) -> float:
         """Seconds until nothing is left of what was killed."""
 
         def left() -> list[int]:
@@ -288,7 +303,9 @@ class Study:
         self.lines.append({
             "workload": self.workload.name, "events": len(events), "exit": code,
             "attempts": sum(isinstance(event, Started) for event in events),
-            "lost": sum(isinstance(e, Ended) and e.measurement.outcome is Outcome.LOST for e in events),
+            "lost": sum(
+                isinstance(e, Ended) and e.measurement.outcome is Outcome.LOST for e in events
+            ),
             "verdict": verdict.decision.value if verdict else None, "broken": self.broken,
         })  # fmt: skip
         if self.broken:
@@ -361,7 +378,8 @@ def look_of(events: Sequence[Event], number: int) -> Look:
             if trial.purpose.kind == "refit":
                 look.refits[trial.purpose.arm] = event.measurement
             else:
-                look.pairs.setdefault(trial.purpose.block, {})[trial.purpose.arm] = event.measurement
+                pair = look.pairs.setdefault(trial.purpose.block, {})
+                pair[trial.purpose.arm] = event.measurement
     return look
 
 
@@ -384,9 +402,8 @@ class Watched:
                     self._trials[event.trial.number, event.trial.attempt] = event.trial.purpose.kind
                 elif isinstance(event, Opened):
                     self._trials.clear()
-                elif not isinstance(event, Finished):
-                    if type(event).__name__ != "Progressed":
-                        self._trials.pop((event.number, event.attempt), None)
+                elif not isinstance(event, Finished | Progressed):
+                    self._trials.pop((event.number, event.attempt), None)
         return next(reversed(self._trials.values()), "")
 
 
@@ -506,8 +523,10 @@ def told(
     kills = [line for line in lines if "victim" in line]
     text = [
         "## Kill -9", "",
-        f"`python benchmarks/kill.py --kills {options.kills} --seed {options.seed}`, "
-        f"{datetime.now(UTC):%Y-%m-%d}, {options.machine}. Raw lines: `kill.jsonl`.", "",
+        (
+            f"`python benchmarks/kill.py --kills {options.kills} --seed {options.seed}`, "
+            f"{datetime.now(UTC):%Y-%m-%d}, {options.machine}. Raw lines: `kill.jsonl`."
+        ), "",
         f"{len(kills)} kills of {len(ends)} studies; {sum(int(str(e['lost'])) for e in ends)} "
         f"trials lost and tried again; broken promises: {len(broken)}. Verdicts: "
         + ", ".join(f"{n} {v}" for v, n in Counter(str(e["verdict"]) for e in ends).items())

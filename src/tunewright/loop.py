@@ -24,6 +24,7 @@ from tunewright.verifying.pairs import ARMS, Look, current_look, looks, next_pur
 
 MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha of the one before
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
+PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much
 CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
 CLEAR_PAIRS, USUAL_PAIRS = 7, 15
 PROCESS_S = 0.2  # a pair's own processes
@@ -209,7 +210,7 @@ def _verify(
         enough = not plan.pairs or len(look.pairs) >= MAX_PAIRS
         if decision is Decision.REJECT or (plan.refits and _hopeless(comparisons)):
             return _begin_look(history, plan, free, elapsed_s, number + 1)
-        if decision is Decision.ACCEPT or enough or look.failed():
+        if (decision is Decision.ACCEPT and _precise(comparisons)) or enough or look.failed():
             return [Finished(elapsed_s, _conclude(history, plan, number))]
     candidate = _candidate(history, plan, number)
     trials: list[Trial] = []
@@ -220,6 +221,15 @@ def _verify(
         fidelity = Fidelity(through, 1.0, split, repeat=purpose.block, seed=plan.seed)
         trials.append(plan.trial(history.last_number + len(trials) + 1, config, fidelity, purpose))
     return _admit(history, free, elapsed_s, trials)
+
+
+def _precise(comparisons: Sequence[Comparison]) -> bool:
+    """Whether what is claimed is known well enough: else more pairs follow while there is time."""
+    return all(
+        c.high <= PRECISE * c.low
+        for c in comparisons
+        if c.role == "objective" and c.scale == "ratio" and c.evidence != "rows"
+    )
 
 
 def _hopeless(comparisons: Sequence[Comparison]) -> bool:

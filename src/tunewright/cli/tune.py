@@ -68,6 +68,9 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
     began_s = started_s()
     request = _request(data, ctx.meta["program"], options)
     workload = session.build_workload(request)
+    if not (options["minimize"] or options["maximize"]):
+        known = ", ".join(metric.name for metric in workload.metrics)
+        raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
     goal = session.guarded_goal(request.goal, workload)
     click.echo(understood(workload, goal, parse_budget(request.budget), request))
     if options["dry_run"]:

@@ -21,7 +21,9 @@ from tunewright.core.units import format_quantity
 # with 80 % power: 1.96 for the one-sided test at the first look's α, 0.84 for the power.
 SURE = 2.8
 
-Rank = tuple[int, float, float, str]  # tier, order within it, objective, id: less is better
+TIE = 0.02  # objectives within two per cent are as good as each other: then more room counts
+
+Rank = tuple[int, float, float, float, str]  # tier, order within it, objective, room, id
 
 
 @final
@@ -59,7 +61,7 @@ class Known:
 
     def best(self, count: int) -> list[Entry]:
         """The best `count` of the ranked entries, best first."""
-        return [self.entries[rank[3]] for rank in self.ranked[:count]]
+        return [self.entries[rank[-1]] for rank in self.ranked[:count]]
 
 
 @cache
@@ -121,10 +123,12 @@ def _rank(entry: Entry, goal: Goal, baseline: Entry) -> Rank | None:
     held = [r for r in rooms if r is not None]
     broken = -sum(min(slack, 0.0) for slack, _ in held)
     if broken > 0:
-        return 2, broken, signed, entry.config.id
+        return 2, broken, signed, 0.0, entry.config.id
     entry.sure = min((s / error if error > 0 else math.inf for s, error in held), default=math.inf)
     tier, order = (0, 0.0) if entry.sure >= SURE else (1, -entry.sure)
-    return tier, order, signed, entry.config.id
+    if goal.objectives[0].scale == "ratio" and objective > 0:
+        signed = math.copysign(1.0, signed) * round(math.log(objective) / TIE)
+    return tier, order, signed, -entry.sure, entry.config.id
 
 
 def select(state: Known, goal: Goal, tried: Sequence[Config]) -> Config | None:

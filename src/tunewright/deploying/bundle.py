@@ -75,6 +75,10 @@ def load(directory: str | Path) -> Predictor:
         version = index["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"expected a bundle; got {place} without {INDEX}: {error}") from error
+    if "steps" in index:
+        raise InputError(
+            f"expected a model's bundle; got {place}, which holds command lines to run"
+        )
     if version != FORMAT:
         raise InputError(f"expected a bundle of format {FORMAT}; got {version!r}; export it again")
     try:

@@ -18,7 +18,7 @@ from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Comparison, Verdict
 from tunewright.reporting.words import Language, say
 from tunewright.stats.intervals import t_confidence_sequence
-from tunewright.verifying.judge import alpha_of
+from tunewright.verifying.judge import MIN_PAIRS, alpha_of
 from tunewright.verifying.pairs import looks
 
 BEST = 5
@@ -234,7 +234,8 @@ def _told(comparison: Comparison, goal: Goal, language: Language) -> str:
     if comparison.role == "objective" and comparison.decision.name == "ACCEPT":
         return change_of(comparison, goal, language, comparison.metric)
     if math.isnan(comparison.estimate):
-        return say("not measured", language, name=comparison.metric)
+        why = "few" if comparison.n else "not measured"
+        return say(why, language, name=comparison.metric, n=comparison.n, least=MIN_PAIRS)
     constraints = (c for c in goal.constraints if c.metric.name == comparison.metric)
     relative = any(c.factor for c in constraints)
     key = {"ACCEPT": "not worse" if relative else "within", "REJECT": "worse"}

@@ -16,6 +16,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "changed": ("{name} {factor} [{low}, {high}]", "{name} {factor} [{low}, {high}]"),
     "percent": ("{name} {factor} % [{low}, {high}]", "{name} {factor} % [{low}, {high}]"),
     "not measured": ("{name} not measured", "{name} 未测得"),
+    "few": ("{name}: {n} of at least {least} pairs", "{name}：至少需要 {least} 对，只有 {n} 对"),
     "not worse": ("{name} not worse ({change})", "{name} 不变差（{change}）"),
     "within": ("{name} within its bound ({change})", "{name} 在界限内（{change}）"),
     "worse": ("{name} breaks its bound ({change})", "{name} 超出界限（{change}）"),

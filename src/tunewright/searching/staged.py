@@ -107,7 +107,7 @@ class StagedSearcher:
             return [self._proposal(self._baseline, self._timing)] if made else ()
         waiting = self._waiting(seen, state, busy) if self._timing else []
         if self._quality:
-            turn = seen.exclusive or len(waiting) >= BATCH
+            turn = seen.exclusive or len(waiting) >= min(BATCH, 2 + len(seen.timed))
         else:
             turn = history.last_number % 3 == 0
         if waiting and turn:
