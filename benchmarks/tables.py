@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import write_section
 
 from tunewright import session
 from tunewright.reporting.summary import summary
@@ -67,13 +68,46 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=list(TABLES))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    found = []
     for name in options.only or TABLES:
         with tempfile.TemporaryDirectory() as place:
-            line = json.dumps(_tune(name, options.data, options.budget, Path(place)))
-        print(line, flush=True)
-        if options.write:
-            with Path(__file__).with_name("tables.jsonl").open("a") as file:
-                file.write(line + "\n")
+            found.append(_tune(name, options.data, options.budget, Path(place)))
+        print(json.dumps(found[-1]), flush=True)
+    if options.write:
+        raw = Path(__file__).with_name("tables.jsonl")
+        raw.write_text("".join(json.dumps(line) + "\n" for line in found))
+        write_section("Real tables", _told(found, options.budget))
+
+
+def _told(found: list[dict[str, Any]], budget: str) -> str:
+    """The runs as a table."""
+    heads = (
+        "table", "verdict", "latency_p50, candidate / baseline", "quality", "pairs", "looks",
+        "wall", "fits", "latency measured on", "own cost", "verification", "`predict_row` p50",
+        "largest difference",
+    )  # fmt: skip
+    rows = [heads, ["---"] * len(heads)]
+    for r in found:
+        compared = [f"{e:.4g} [{low:.4g}, {high:.4g}]" for *_, e, low, high in r["comparisons"]]
+        rows.append(
+            (
+                r["table"], r["verdict"], *compared[:2], r["pairs"], r["looks"],
+                f"{r['wall_s']:.1f} s", r["fits"], r["latency_measured_on"],
+                f"{r['own_share']:.1%}", f"{r['verification_share']:.0%}",
+                f"{r['predict_row_p50_us']:.1f} µs", f"{r['largest_difference']:.1g}",
+            )
+        )  # fmt: skip
+    how = (
+        f"`python benchmarks/tables.py DATA --budget {budget} --write`, {found[0]['date'][:10]}, "
+        "2-core Intel Xeon virtual machine, 24 GiB. Raw lines: `tables.jsonl`."
+    )
+    note = (
+        "The baseline is LightGBM's own scikit-learn estimator with its defaults. The largest "
+        "difference is that between the bundle's answers in a fresh process and the verified "
+        "model's, over all validation rows."
+    )
+    table = ("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
+    return "\n".join([how, "", *table, "", note])
 
 
 def _tune(name: str, data: Path, budget: str, place: Path) -> dict[str, Any]:
