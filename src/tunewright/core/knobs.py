@@ -64,6 +64,7 @@ class Knob:
     exact: may change what a stage costs, never what it produces.
     own_process: a process that has run one value never runs another (two runtimes in one process
     distort each other's timing).
+    baseline_only: values that a baseline may have and a search never proposes.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Knob:
     exact: bool = False
     when: When | None = None
     own_process: bool = False
+    baseline_only: tuple[Value, ...] = ()
 
     def __post_init__(self) -> None:
         domain = self.domain
@@ -109,7 +111,8 @@ class Knob:
     def at(self, unit: float) -> Value:
         """The value at position `unit` of [0, 1): equal steps cover equal shares of the domain."""
         match self.domain:
-            case Choice(values):
+            case Choice():
+                values = self._proposed
                 return values[min(int(unit * len(values)), len(values) - 1)]
             case Integer(low, high, log):
                 if log:
@@ -151,7 +154,7 @@ class Knob:
     def neighbours(self, value: Value, width: float = 0.1) -> tuple[Value, ...]:
         """Nearby values, at most two for numbers and all others for choices; never `value`."""
         if isinstance(self.domain, Choice):
-            return tuple(v for v in self.domain.values if v != value)
+            return tuple(v for v in self._proposed if v != value)
         here = self.position(value)
         near = []
         for step in (-width, width):
@@ -163,6 +166,12 @@ class Knob:
             if other != value:
                 near.append(other)
         return tuple(near)
+
+    @property
+    def _proposed(self) -> tuple[Value, ...]:
+        """The values of a choice that a search may propose."""
+        values = self.domain.values if isinstance(self.domain, Choice) else ()
+        return tuple(value for value in values if value not in self.baseline_only)
 
     @property
     def count(self) -> float:

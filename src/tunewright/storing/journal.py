@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self, final
 from urllib.parse import quote
 
@@ -175,19 +177,37 @@ def _check(db: apsw.Connection, path: Path) -> None:
 def _open_readonly(path: Path) -> apsw.Connection:
     """A connection that changes nothing.
 
-    A journal in WAL mode needs its side files even to be read. Where they are gone (closed cleanly)
-    and cannot be made (read-only media), nobody can be writing and the file itself is complete.
+    A journal in WAL mode needs its side files even to be read. Where they are gone and cannot be
+    made (read-only media, a full disk), nobody can be writing: the file itself is complete, or it
+    becomes so in a copy, together with what its writer left in the log.
     """
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         db.set_busy_timeout(BUSY_MS)
         db.pragma("schema_version")
-    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, apsw.FullError):
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, apsw.FullError) as error:
         db.close()
-        if path.with_name(FILE + "-wal").exists():
-            raise
+        log = path.with_name(FILE + "-wal")
+        if log.exists() and log.stat().st_size:
+            try:
+                return _copied(path, log)
+            except OSError:
+                raise error from None
         uri = f"file:{quote(str(path.absolute()))}?immutable=1"
         return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    return db
+
+
+def _copied(path: Path, log: Path) -> apsw.Connection:
+    """The journal in memory, its log included, by way of a copy on another disk."""
+    with TemporaryDirectory() as where:
+        for file in (path, log):
+            shutil.copy(file, where)
+        with closing(apsw.Connection(str(Path(where) / FILE))) as copy:
+            copy.pragma("journal_mode", "delete")
+            content = copy.serialize("main")
+    db = apsw.Connection(":memory:")
+    db.deserialize("main", content)
     return db
 
 

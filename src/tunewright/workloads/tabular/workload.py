@@ -144,7 +144,12 @@ def _tuned(name: str, domain: Integer | Real, default: Value, when: When) -> Kno
 
 
 def _runtime(name: str, values: tuple[str, ...], default: str, when: When) -> Knob:
-    return Knob(name, Choice(values), default, "resource", "compile", when=when, own_process=True)
+    """Only runtimes that answer without the training library are proposed: a bundle stays lean."""
+    heavy = tuple(value for value in values if value in ("library", "booster"))
+    return Knob(
+        name, Choice(values), default, "resource", "compile", when=when, own_process=True,
+        baseline_only=heavy,
+    )  # fmt: skip
 
 
 def _cores() -> int:
