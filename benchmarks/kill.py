@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ from tunewright.verifying.pairs import Look
 
 PROGRAM = Path(sys.executable).with_name("tunewright")
 GONE_S = 2.0  # by then the workers of a killed driver must have seen it
+START_S = 2.0  # by then the workers of a fresh driver have imported what they need
 PATIENCE_S = 120.0  # a study that is not over by then hangs
 NAME = "study"
 
@@ -93,7 +95,7 @@ JOB = (sys.executable, "job.py", "{size}", "{mode}")
 WORKLOADS = (
     Workload("table", (*TABLE, "--budget", "8s"), TABLE_POINTS, 8.0),
     Workload("command", (*COMMAND, "--budget", "6s", "--", *JOB), COMMAND_POINTS, 6.0),
-    Workload("table", (*TABLE, "--budget", "14 trials"), TABLE_POINTS),
+    Workload("table", (*TABLE, "--budget", "12s"), TABLE_POINTS, 12.0),
     Workload("command", (*COMMAND, "--budget", "8 trials", "--", *JOB), COMMAND_POINTS),
 )
 PROGRAM_TEXT = """
@@ -158,6 +160,8 @@ class Study:
         self.broken: list[str] = []
         self.lines: list[dict[str, object]] = []
         self.kept: list[str] = []  # the events that the journal has held, as text
+        self.seen = 0  # how many of them there were when the last driver started
+        self.unwatched = False  # a driver and all its workers died, and nobody has resumed since
         self.log = where / "output.txt"
         make_inputs(where)
 
@@ -186,6 +190,7 @@ class Study:
 
     def start(self) -> subprocess.Popen[bytes]:
         """A driver: the first one, or one that resumes."""
+        self.seen = len(self.kept)
         words = ["study", "resume"] if self.kept else ["tune", "--name", NAME]
         words += () if self.kept else self.workload.arguments
         with self.log.open("ab") as log:
@@ -197,77 +202,82 @@ class Study:
         if moment == ANY:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 driver.wait(self.chance.uniform(0.0, 3.0))
-        else:
-            journal = Watched(self.directory)
-            wanted = (SEARCH, REFIT, PAIR) if moment == COMMIT else (moment,)
+            return driver.poll() is None
+        wanted = (SEARCH, REFIT, PAIR) if moment == COMMIT else (moment,)
+        with closing(Watched(self.directory, self.seen)) as journal:
             while journal.running() not in wanted and driver.poll() is None:
                 time.sleep(0.002)
                 if time.monotonic() > deadline_s or later(journal.running(), wanted):
                     return False
-            time.sleep(self.chance.uniform(0.0, 0.3 if moment == REFIT else 0.1))
+        time.sleep(self.chance.uniform(0.0, 0.3 if moment == REFIT else 0.1))
         return driver.poll() is None
 
     def kill(
         self, driver: subprocess.Popen[bytes], victim: str, moment: str
     ) -> subprocess.Popen[bytes]:
         """Kill, look at what is left, and give the driver that goes on."""
-        workers = self.victims(driver, victim)
-        if not workers and victim in (GENERAL, LEAN):
+        workers, driver_dies = self.victims(driver, victim), victim in (DRIVER, BOTH, ALL)
+        if not workers and victim != DRIVER:
             return driver
         if moment == COMMIT:
             wait_for_commit(self.directory, driver)
         for pid in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        driver_dies = victim in (DRIVER, BOTH, ALL)
         if driver_dies:
             driver.kill()
-            driver.wait()
-        killed_s = time.monotonic()
-        gone_s = self.wait_until_gone(workers, driver_dies=driver_dies, none_watch=victim == ALL)
+            if driver.wait() != -signal.SIGKILL:  # it was quicker, and is done
+                return driver
         before, after = len(self.kept), self.read()
-        phase = Watched(self.directory).running() or "between trials"
+        self.unwatched = victim == ALL or (self.unwatched and after == self.seen)
+        gone_s = (
+            None if self.unwatched else self.wait_until_gone(workers if not driver_dies else ())
+        )
+        with closing(Watched(self.directory)) as journal:
+            phase = journal.running() or "between trials"
         self.lines.append({
             "workload": self.workload.name, "victim": victim, "planned": moment,
             "moment": moment if moment in (ANY, COMMIT, phase) else ANY, "phase": phase,
-            "events": after, "new": after - before, "gone_s": round(gone_s, 3),
+            "events": after, "new": after - before, "gone_s": gone_s,
         })  # fmt: skip
-        del killed_s
         return self.start() if driver_dies else driver
 
     def victims(self, driver: subprocess.Popen[bytes], victim: str) -> list[int]:
-        """The workers to be killed: the busiest one mostly, else any."""
+        """The workers to be killed: the busiest one mostly, else any; they may have to start."""
         if victim == DRIVER:
             return []
-        workers = workers_of(driver.pid, self.directory)
+        workers: list[int] = []
+        deadline_s = time.monotonic() + (0.0 if victim in (BOTH, ALL) else START_S)
+        while not workers and driver.poll() is None:
+            workers = workers_of(driver.pid, self.directory)
+            if victim in (GENERAL, LEAN) and self.workload.name == "table":
+                workers = [pid for pid in workers if is_general(pid) == (victim == GENERAL)]
+            if time.monotonic() >= deadline_s:
+                break
+            time.sleep(0.005)
         if victim == ALL:
             return workers
-        if victim in (GENERAL, LEAN):
-            workers = [pid for pid in workers if is_general(pid) == (victim == GENERAL)]
         if not workers:
             return []
         if self.chance.random() < 0.7:
             return [busiest(workers)]
         return [self.chance.choice(workers)]
 
-    def wait_until_gone(
-        self, workers: Sequence[int], *, driver_dies: bool, none_watch: bool
-    ) -> float:
-        """Seconds until nothing is left of what was killed."""
+    def wait_until_gone(self, workers: Sequence[int]) -> float:
+        """Seconds until nothing is left of these workers, or () for all of the study."""
 
         def left() -> list[int]:
-            if driver_dies:
+            if not workers:
                 return marked(self.directory)
             return [pid for pid in psutil.pids() if session_of(pid) in workers and alive(pid)]
 
         began_s = time.monotonic()
         while left():
             if time.monotonic() - began_s > GONE_S:
-                if not none_watch:
-                    self.complain(f"left after a kill: {[described(pid) for pid in left()]}")
+                self.complain(f"left after a kill: {[described(pid) for pid in left()]}")
                 break
             time.sleep(0.002)
-        return time.monotonic() - began_s
+        return round(time.monotonic() - began_s, 3)
 
     def read(self) -> int:
         """Read the journal as a user could: what was there before is there first, unchanged."""
@@ -386,9 +396,9 @@ def look_of(events: Sequence[Event], number: int) -> Look:
 class Watched:
     """What a study is doing, read from its journal while it is written."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, after: int = 0) -> None:
         self._directory = directory
-        self._count = 0
+        self._count = after
         self._trials: dict[tuple[int, int], str] = {}
         self._reader: Reader | None = None
 
@@ -405,6 +415,11 @@ class Watched:
                 elif not isinstance(event, Finished | Progressed):
                     self._trials.pop((event.number, event.attempt), None)
         return next(reversed(self._trials.values()), "")
+
+    def close(self) -> None:
+        """Give the journal back."""
+        if self._reader:
+            self._reader.close()
 
 
 def later(now: str, wanted: Sequence[str]) -> bool:
@@ -530,12 +545,18 @@ def told(
         f"{len(kills)} kills of {len(ends)} studies; {sum(int(str(e['lost'])) for e in ends)} "
         f"trials lost and tried again; broken promises: {len(broken)}. Verdicts: "
         + ", ".join(f"{n} {v}" for v, n in Counter(str(e["verdict"]) for e in ends).items())
-        + f". Processes were gone {max(float(str(k['gone_s'])) for k in kills):.2f} s after a kill "
-        "at the latest.", "",
+        + f". Processes were gone {latest_s(kills):.2f} s after a kill at the latest; where the "
+        "driver and all its workers die at once, what they ran goes on until the study is resumed.",
+        "",
         "| workload | killed | moment | kills |", "|---|---|---|---:|",
         *(f"| {a} | {b} | {c} | {n} |" for (a, b, c), n in sorted(tally.items())),
     ]  # fmt: skip
     return "\n".join([*text, *(f"- broken: {what}" for what in broken), ""])
+
+
+def latest_s(kills: Sequence[dict[str, object]]) -> float:
+    """When the last process was gone, of kills that leave somebody who can see them."""
+    return max((float(str(k["gone_s"])) for k in kills if k["gone_s"] is not None), default=0.0)
 
 
 def record(text: str, lines: Sequence[dict[str, object]]) -> None:

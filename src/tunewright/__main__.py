@@ -1,5 +1,15 @@
-"""`python -m tunewright`."""
+"""`python -m tunewright`, and the installed command."""
 
-from tunewright.cli import main
+import signal
 
-main()
+from tunewright.core.registry import resolve
+
+
+def main() -> None:
+    """Run the command line. Until it is imported, Ctrl-C ends the program without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    resolve("tunewright.cli:main")()
+
+
+if __name__ == "__main__":
+    main()

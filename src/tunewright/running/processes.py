@@ -113,7 +113,13 @@ class ProcessExecutor:
         self._failed_starts = 0
         self._closed = False
         self._adopted_before = reaping.adopt_orphans()
-        self._general = [self._start_general() for _ in range(workers)]
+        self._general: list[_Worker] = []
+        try:
+            for _ in range(workers):
+                self._general.append(self._start_general())
+        except BaseException:  # Ctrl-C, a full disk: nobody else could close what was started
+            self.close()
+            raise
 
     def free(self) -> Resources:
         """As many trials as workers, less those under way."""

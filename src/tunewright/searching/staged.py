@@ -274,10 +274,10 @@ class StagedSearcher:
         return None
 
     def _paid(self, seen: Seen) -> float:
-        """Variants so far; one that was not worth timing counts a quarter."""
+        """Variants so far; one that was not worth timing counts an eighth."""
         if not self._timing:
             return len(seen.made)
-        return len(seen.timed) + (len(seen.made) - len(seen.timed)) / 4
+        return len(seen.timed) + (len(seen.made) - len(seen.timed)) / 8
 
     def _price(self, seen: Seen) -> float:
         """Variants to be seen for each run of the dearest stage."""

@@ -7,10 +7,13 @@ Booster need neither of the two.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 UNNEEDED = ("sklearn", "pandas", "dask", "matplotlib", "graphviz")
 
+# Threads that spin at each barrier make a fit many times slower when something else runs, too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "lightgbm" not in sys.modules:
     hidden = [name for name in UNNEEDED if name not in sys.modules]
     for name in hidden:
