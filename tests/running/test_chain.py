@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+import pytest
+
 from tunewright.core.config import Config
 from tunewright.core.knobs import Integer, Knob
 from tunewright.core.metrics import Sample
 from tunewright.core.roles import Artifact
-from tunewright.core.trial import Fidelity, Outcome, Trial
+from tunewright.core.trial import Fidelity, Outcome, Purpose, Trial
+from tunewright.errors import StoreError
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import artifact_key, run_chain
 
@@ -160,3 +163,36 @@ def test_a_stage_has_a_private_directory_for_a_while(tmp_path):
 
     go(tmp_path, chain([], body=write))
     assert not (tmp_path / "trial").exists()
+
+
+def test_a_full_disk_fails_the_study_and_not_the_config(tmp_path):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match="is full; free some space and run it again to resume"):
+        go(tmp_path, chain([], body=full))
+    assert not (tmp_path / "trial").exists()
+
+
+def test_a_failure_with_no_room_left_by_others_fails_the_study(tmp_path, monkeypatch):
+    def failing(*_):
+        raise ValueError("no room, perhaps")
+
+    assert go(tmp_path, chain([], body=failing)).outcome is Outcome.CRASHED
+    monkeypatch.setattr("tunewright.running.chain.LEAST_FREE_BYTES", 2**60)
+    with pytest.raises(StoreError, match="no room, perhaps"):
+        go(tmp_path, chain([], body=failing))
+
+
+def test_a_refit_that_cannot_be_kept_fails_the_study(tmp_path):
+    trial = Trial(
+        1, Config({"a": 0, "b": 0, "t": 0}), Fidelity("b"), Purpose("refit", "candidate", 1)
+    )
+    for budget_bytes, kept in ((10, False), (10**6, True)):
+        cache = ArtifactCache(tmp_path / "artifacts", budget_bytes)
+        if kept:
+            measurement = run_chain(trial, chain([]), cache, tmp_path / "trial", lambda: 0.0)
+            assert measurement.key in cache
+        else:
+            with pytest.raises(StoreError, match="cannot keep the refitted model"):
+                run_chain(trial, chain([]), cache, tmp_path / "trial", lambda: 0.0)

@@ -101,6 +101,26 @@ def test_a_damaged_journal_is_a_store_error(tmp_path):
         list(Reader(tmp_path).read())
 
 
+def test_a_byte_that_is_no_text_is_a_store_error(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.append(some_events(1))
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content.replace(b"elapsed_s", b"elaps\xffd_s"))
+    with pytest.raises(StoreError, match="it is damaged"):
+        list(Reader(tmp_path).read())
+
+
+def test_what_a_killed_writer_left_in_its_log_is_read_without_room_for_side_files(tmp_path):
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        run_writer(disk / "study", batches=2)
+        with Reader(disk / "study") as reader:
+            kept = list(reader.read())
+        (disk / "study" / f"{FILE}-shm").unlink()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with Reader(disk / "study") as reader:
+            assert list(reader.read()) == kept
+
+
 def test_an_event_that_cannot_be_read_is_named(tmp_path):
     with Journal(tmp_path) as journal:
         journal.append(some_events(1))

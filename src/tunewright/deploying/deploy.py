@@ -33,6 +33,8 @@ def deploy(result: Result, place: Path | None = None) -> Path | None:
         assert isinstance(workload, CommandWorkload)
         index = {"steps": workload.command_lines(verdict.config), "config": dict(verdict.config)}
         return write_index(place, {**index, "verdict": told, "environment": environment})
+    if not verdict.key:  # the budget ended before the refit did
+        return None
     kept = ArtifactCache(result.directory / "artifacts").get(verdict.key)
     if kept is None:
         raise InputError(

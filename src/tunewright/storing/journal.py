@@ -220,7 +220,8 @@ def _read(db: apsw.Connection, path: Path, after: int) -> Iterator[Event]:
             try:
                 event = from_json(body)
             except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise StoreError(f"cannot read event {number} of {path}: {error!r}") from error
+                damaged = f"{_ADVICE[apsw.CorruptError]} ({error!r:.200})"
+                raise StoreError(f"cannot read event {number} of {path}: {damaged}") from error
             yield event
             after = number
         if len(rows) < PAGE:
@@ -257,3 +258,5 @@ def _explained(doing: str, path: Path) -> Iterator[None]:
             (text for kind, text in _ADVICE.items() if isinstance(error, kind)), str(error)
         )
         raise StoreError(f"cannot {doing} {path}: {advice}") from error
+    except UnicodeDecodeError as error:  # SQLite gives back whatever bytes are there
+        raise StoreError(f"cannot {doing} {path}: {_ADVICE[apsw.CorruptError]}") from error
