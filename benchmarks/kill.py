@@ -47,11 +47,12 @@ from tunewright.core.history import DRIVER_RESTART
 from tunewright.core.trial import Outcome, Trial
 from tunewright.core.verdict import Decision
 from tunewright.errors import StoreError
+from tunewright.loop import MAX_PAIRS
 from tunewright.running.reaping import COOKIE
 from tunewright.session import replay
 from tunewright.storing.journal import FILE, Reader
 from tunewright.storing.memory import MemoryStore
-from tunewright.verifying.judge import judge
+from tunewright.verifying.judge import Case, judge
 from tunewright.verifying.pairs import Look
 
 PROGRAM = Path(sys.executable).with_name("tunewright")
@@ -354,9 +355,10 @@ def check(events: Sequence[Event], budget_s: float) -> list[str]:
             wrong.append(f"{verdict.decision} without a look")
         return wrong
     opened = next(event for event in events if isinstance(event, Opened))
-    decision, _, comparisons = judge(
-        look_of(events, number), number, parse_goal(opened.goal, opened.metrics)
-    )
+    look, goal = look_of(events, number), parse_goal(opened.goal, opened.metrics)
+    ended = look.tried() >= MAX_PAIRS or not in_time
+    case = Case(look, number + opened.looks_before, goal, ended=ended)
+    decision, _, comparisons = judge(case)
     judged = json.dumps([encode(decision), encode(comparisons)])
     if judged != json.dumps([encode(verdict.decision), encode(verdict.comparisons)]):
         wrong.append(f"the verdict is {verdict.decision}; the pairs in the journal say {decision}")
@@ -389,7 +391,8 @@ def look_of(events: Sequence[Event], number: int) -> Look:
             if event.measurement.outcome is Outcome.LOST:
                 continue
             if trial.purpose.kind == "refit":
-                look.refits[trial.purpose.arm] = event.measurement
+                refits = look.refits.setdefault(trial.purpose.arm, {})
+                refits[trial.purpose.block] = event.measurement
             else:
                 pair = look.pairs.setdefault(trial.purpose.block, {})
                 pair[trial.purpose.arm] = event.measurement

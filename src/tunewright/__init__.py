@@ -17,11 +17,18 @@ _PUBLIC = {
     "Request": "tunewright.session:Request",
     "Result": "tunewright.session:Result",
     "tune": "tunewright.session:tune",
+    "verify": "tunewright.comparing:verify",
+    "Question": "tunewright.comparing:Question",
+    "Effort": "tunewright.comparing:Effort",
+    "Programs": "tunewright.comparing:Programs",
     "resume": "tunewright.session:resume",
     "deploy": "tunewright.deploying.deploy:deploy",
     "load": "tunewright.deploying.bundle:load",
 }
-__all__ = ["Request", "Result", "deploy", "load", "resume", "tune"]
+__all__ = [
+    "Effort", "Programs", "Question", "Request", "Result",
+    "deploy", "load", "resume", "tune", "verify",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,8 @@ No clock, no chance, no I/O: elapsed time comes in, events come out, and a study
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 from tunewright.core.budget import Budget
@@ -16,15 +16,17 @@ from tunewright.core.goal import Goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Space
 from tunewright.core.known import Known, known, nearest_miss, select
+from tunewright.core.metrics import Metric
 from tunewright.core.roles import Resources, Searcher
 from tunewright.core.trial import Arm, Fidelity, Purpose, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict
-from tunewright.verifying.judge import alpha_of, judge
-from tunewright.verifying.pairs import ARMS, Look, current_look, looks, next_purposes
+from tunewright.verifying.judge import Case, alpha_of, hopeless_arm, judge
+from tunewright.verifying.pairs import ARMS, Look, current_look, looks, next_purposes, refitted
 
 MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha of the one before
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
-PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much
+PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
+PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
 CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
 CLEAR_PAIRS, USUAL_PAIRS = 7, 15
 PROCESS_S = 0.2  # a pair's own processes
@@ -35,24 +37,48 @@ RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and
 
 @final
 @dataclass(frozen=True)
+class Proof:
+    """How a candidate is proven.
+
+    through: how far pairs of processes run, "" where untouched rows decide everything. folds: how
+    often both arms are fitted again, each time to be judged on another part of the untouched rows
+    (0: there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
+    without being asked for. warm_up: a pair that counts for nothing comes first. forgiving: runs
+    that fail are left out instead of making everything inconclusive. alike: both arms must put out
+    the same. saved: what a baseline gave earlier, by metric; then the arms are a yardstick and the
+    candidate. looks_before: looks that earlier studies took at the same untouched rows.
+    """
+
+    through: str
+    folds: int = 0
+    most_pairs: int = MAX_PAIRS
+    watched: tuple[Metric, ...] = ()
+    warm_up: bool = False
+    forgiving: bool = False
+    alike: bool = False
+    saved: Mapping[str, Sequence[tuple[float | None, float]]] = field(default_factory=dict)
+    looks_before: int = 0
+
+
+@final
+@dataclass(frozen=True)
 class Plan:
     """What was asked for, and how it will be done. Everything that `decide` knows beside history.
 
+    searcher: None where nothing is searched and `candidate` is proven at once.
     quality: the last stage before timing ("" where the first stage is a timing one); timing: the
-    last stage, "" where the goal asks for nothing that it reports; pairs: how far pairs of
-    processes run, "" where untouched rows decide everything.
-    refits: whether the chain can learn on more rows and judge on untouched ones.
+    last stage, "" where the goal asks for nothing that it reports.
     """
 
     goal: Goal
     space: Space
     baseline: Config
-    searcher: Searcher
+    searcher: Searcher | None
     budget: Budget
     quality: str
     timing: str
-    pairs: str
-    refits: bool
+    proof: Proof
+    candidate: Config | None = None
     seed: int = 0
     limit_s: float = 3600.0
 
@@ -83,7 +109,7 @@ def decide(history: History, plan: Plan, free: Resources, elapsed_s: float) -> S
         return overdue
     number = current_look(history)
     if plan.budget.over(elapsed_s):
-        return [Finished(elapsed_s, _conclude(history, plan, number))]
+        return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]
     if history.lost:
         again = [replace(trial, attempt=trial.attempt + 1) for trial in history.lost]
         return _admit(history, free, elapsed_s, again)
@@ -137,6 +163,8 @@ def _share(trial: Trial, workers: int) -> int:
 
 def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> Sequence[Event]:
     """The next trials of the search, or the first look when it is over."""
+    if plan.searcher is None:
+        return _begin_look(history, plan, free, elapsed_s, 1)
     state = known(plan.goal)(history)
     if state.baseline is not None and state.baseline.failed:
         if history.running:
@@ -174,8 +202,8 @@ def _reserve_s(state: Known, plan: Plan) -> float:
     a, b = state.baseline.value(objective), best.value(objective)
     clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
     pair_s = state.baseline.timed_s + best.timed_s + PROCESS_S
-    pairs = (CLEAR_PAIRS if clear else USUAL_PAIRS) if plan.pairs else 0
-    refit_s = 2 * REFIT_MORE * state.baseline.made_s if plan.refits else 0.0
+    pairs = (CLEAR_PAIRS if clear else USUAL_PAIRS) if plan.proof.through else 0
+    refit_s = 2 * plan.proof.folds * REFIT_MORE * state.baseline.made_s
     low, high = RESERVE
     return min(max(refit_s + pairs * pair_s, low * budget_s), high * budget_s)
 
@@ -187,7 +215,7 @@ def _begin_look(
     if _candidate(history, plan, number) is not None and number <= MAX_LOOKS:
         return _verify(history, plan, free, elapsed_s, number)
     if number > 1:
-        return [Finished(elapsed_s, _conclude(history, plan, number - 1))]
+        return [Finished(elapsed_s, conclude(history, plan, number - 1, elapsed_s))]
     miss = nearest_miss(known(plan.goal)(history), plan.goal)
     reason = f"the search found nothing better than the baseline{miss}"
     return [Finished(elapsed_s, _without(plan, reason))]
@@ -195,6 +223,8 @@ def _begin_look(
 
 def _candidate(history: History, plan: Plan, number: int) -> Config | None:
     """Whom a look is about: the best that no earlier look had. The search is over: it stays so."""
+    if plan.searcher is None:
+        return plan.candidate if number == 1 else None
     earlier = [look.candidate for n, look in looks(history).items() if n < number]
     return select(known(plan.goal)(history), plan.goal, [c for c in earlier if c is not None])
 
@@ -204,29 +234,56 @@ def _verify(
 ) -> Sequence[Event]:
     """The next trials of this look; the next look after a REJECT; the end when it is decided."""
     look = looks(history).get(number, Look())
-    refitted = not plan.refits or len(look.refits) == len(ARMS)
-    if refitted and not history.running:
-        decision, _, comparisons = judge(look, number, plan.goal)
-        enough = not plan.pairs or len(look.pairs) >= MAX_PAIRS
-        if decision is Decision.REJECT or (plan.refits and _hopeless(comparisons)):
+    halved = any(len(pair) < len(ARMS) for pair in look.pairs.values())
+    if refitted(look, plan.proof.folds) and not history.running and not halved:
+        case = _case(plan, look, number, elapsed_s)
+        decision, _, comparisons = judge(case)
+        searched = plan.searcher is not None  # another candidate may do what this one does not
+        broken = look.unfit() or hopeless_arm(look) or (searched and look.failures("baseline"))
+        unfit = decision is Decision.REJECT or (searched and look.failures("candidate"))
+        if unfit or (plan.proof.folds and _hopeless(comparisons)):
             return _begin_look(history, plan, free, elapsed_s, number + 1)
-        if (decision is Decision.ACCEPT and _precise(comparisons)) or enough or look.failed():
-            return [Finished(elapsed_s, _conclude(history, plan, number))]
+        if case.ended or broken or (decision is Decision.ACCEPT and _precise(comparisons)):
+            return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]
     candidate = _candidate(history, plan, number)
     trials: list[Trial] = []
-    for purpose in next_purposes(history, number, refits=plan.refits, seed=plan.seed):
+    proof = plan.proof
+    for purpose in next_purposes(
+        history, number, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
+    ):
         config = plan.baseline if purpose.arm == "baseline" or candidate is None else candidate
-        through = plan.quality if purpose.kind == "refit" else plan.pairs
-        split: Literal["search", "test"] = "test" if plan.refits else "search"
-        fidelity = Fidelity(through, 1.0, split, repeat=purpose.block, seed=plan.seed)
+        fidelity = _fidelity(plan, purpose)
         trials.append(plan.trial(history.last_number + len(trials) + 1, config, fidelity, purpose))
     return _admit(history, free, elapsed_s, trials)
+
+
+def _fidelity(plan: Plan, purpose: Purpose) -> Fidelity:
+    """What a trial of a verification learns from, and how far it goes."""
+    split: Literal["search", "test"] = "test" if plan.proof.folds else "search"
+    if purpose.kind == "refit":
+        return Fidelity(plan.quality, 1.0, split, fold=purpose.block, seed=plan.seed)
+    repeat = max(purpose.block, 0)
+    return Fidelity(plan.proof.through, 1.0, split, repeat=repeat, seed=plan.seed)
+
+
+def _case(plan: Plan, look: Look, number: int, elapsed_s: float) -> Case:
+    """What the judge is asked. The end is set by a count or a clock, never by the changes seen.
+
+    The clock adds the time of both arms, so it cannot prefer one.
+    """
+    pairs_over = not plan.proof.through or look.tried() >= plan.proof.most_pairs
+    return Case(
+        look, number + plan.proof.looks_before, plan.goal,
+        ended=pairs_over or plan.budget.over(elapsed_s),
+        watched=plan.proof.watched, forgiving=plan.proof.forgiving, alike=plan.proof.alike,
+        saved=plan.proof.saved,
+    )  # fmt: skip
 
 
 def _precise(comparisons: Sequence[Comparison]) -> bool:
     """Whether what is claimed is known well enough: else more pairs follow while there is time."""
     return all(
-        c.high <= PRECISE * c.low
+        c.high <= c.low * max(PRECISE, max(c.estimate, 1 / max(c.estimate, 1e-9)) ** PRECISE_SHARE)
         for c in comparisons
         if c.role == "objective" and c.scale == "ratio" and c.evidence != "rows"
     )
@@ -240,19 +297,20 @@ def _hopeless(comparisons: Sequence[Comparison]) -> bool:
     )
 
 
-def _conclude(history: History, plan: Plan, number: int) -> Verdict:
+def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Verdict:
     """The verdict of the last look, and what is handed over."""
     candidate = _candidate(history, plan, number) if number else None
     if candidate is None:
         return _without(plan, "the budget ended before anything could be verified")
     look = looks(history).get(number, Look())
-    decision, reason, comparisons = judge(look, number, plan.goal)
+    case = _case(plan, look, number, elapsed_s)
+    decision, reason, comparisons = judge(case)
     arm: Arm = "baseline" if decision is Decision.REJECT else "candidate"
-    refit = look.refits.get(arm)
+    refit = look.refits.get(arm, {}).get(0)
     return Verdict(
         decision, plan.baseline if decision is Decision.REJECT else candidate, reason, comparisons,
-        pairs=len(look.complete()), looks=number if plan.refits else 0, alpha=alpha_of(number),
-        key=refit.key if refit else "",
+        pairs=len(look.complete()), looks=case.number if plan.proof.folds else 0,
+        alpha=alpha_of(case.number), key=refit.key if refit else "",
     )  # fmt: skip
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from typing import Any, final
@@ -19,19 +19,23 @@ from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Executor, Searcher, Store, Workload, space_of
 from tunewright.core.trial import Measurement, Outcome
-from tunewright.core.verdict import Verdict
-from tunewright.errors import InputError, TunewrightError
-from tunewright.loop import Plan, apply, decide
+from tunewright.core.verdict import Decision, Verdict
+from tunewright.errors import InputError, StoreError, TunewrightError
+from tunewright.loop import MAX_PAIRS, Plan, Proof, apply, conclude, decide
 from tunewright.machine import probe
 from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
 from tunewright.searching import SEARCHERS, SOBOL
+from tunewright.stats.quantiles import STUDENT
 from tunewright.storing.journal import Journal, Reader
 from tunewright.storing.studies import ROOT, Studies
+from tunewright.verifying.pairs import current_look
 
 WORKLOADS = {
     "table": "tunewright.workloads.tabular:table",
     "command": "tunewright.workloads.command:command",
+    "programs": "tunewright.workloads.comparison:programs",
+    "functions": "tunewright.workloads.comparison:functions",
 }
 Watch = Callable[[Event, History], None]
 WARM_S = 0.5  # about what the workers take to start
@@ -50,6 +54,9 @@ class Request:
     kind, options: the workload's kind and the arguments of its constructor.
     workers: trials at a time, at most; None for as many as there are cores.
     limit_s: wall time of a trial, at most; None for half the budget.
+    candidate: the knobs to be proven, other than the baseline's; None to search for them.
+    pairs: pairs of processes at most. forgiving: runs that fail are left out. alike: both arms must
+    put out the same. saved: a baseline's earlier runs, by metric, as (yardstick, value).
     """
 
     name: str
@@ -61,6 +68,11 @@ class Request:
     workers: int | None = None
     limit_s: float | None = None
     memory_mib: float | None = None
+    candidate: Mapping[str, Any] | None = None
+    pairs: int = MAX_PAIRS
+    forgiving: bool = False
+    alike: bool = False
+    saved: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
@@ -76,6 +88,11 @@ class Result:
     def verdict(self) -> Verdict | None:
         """The verdict, None while the study is unfinished."""
         return self.history.finished
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the verdict is ACCEPT."""
+        return self.verdict is not None and self.verdict.decision is Decision.ACCEPT
 
     @property
     def best(self) -> Config | None:
@@ -121,31 +138,48 @@ def _guard(metric: Metric) -> str:
     return f"{metric.name} {sign} baseline * {1 + metric.margin if lower else 1 - metric.margin:g}"
 
 
-def make_plan(workload: Workload, request: Request) -> Plan:
+def make_plan(workload: Workload, request: Request, looks_before: int = 0) -> Plan:
     """How the study will go: which stages the goal needs, and how the winner will be proven."""
     goal, budget = guarded_goal(request.goal, workload), parse_budget(request.budget)
     names = [stage.name for stage in workload.stages]
     first_timing = next((i for i, s in enumerate(workload.stages) if s.timing), len(names))
     quality = names[first_timing - 1] if first_timing else ""
     timed = any(names.index(metric.stage) >= first_timing for metric in goal.metrics)
-    rows = any(metric.evidence == "rows" for metric in workload.metrics)
     paired = any(metric.evidence != "rows" for metric in goal.metrics)
+    paired = paired or not goal.metrics  # nothing is asked: the runs are only measured
+    timing = names[-1] if timed or not goal.metrics else ""
+    proven, space = request.candidate is not None, space_of(workload)
     return Plan(
         goal=goal,
-        space=space_of(workload),
+        space=space,
         baseline=workload.baseline,
-        searcher=_searcher(workload, goal, quality, names[-1] if timed else "", request.seed),
+        searcher=None if proven else _searcher(workload, goal, quality, timing, request.seed),
         budget=budget,
         quality=quality,
-        timing=names[-1] if timed else "",
-        pairs=(names[-1] if timed else quality) if paired else "",
-        refits=rows,
+        timing=timing,
+        proof=Proof(
+            through=(timing or quality) if paired else "",
+            folds=workload.evidence.folds,
+            most_pairs=request.pairs,
+            watched=tuple(m for m in workload.metrics if m not in goal.metrics and proven),
+            warm_up=proven,
+            forgiving=request.forgiving,
+            alike=request.alike,
+            saved=request.saved,
+            looks_before=looks_before,
+        ),
+        candidate=space.config({**workload.baseline, **(request.candidate or {})})
+        if proven
+        else None,
         seed=request.seed,
         limit_s=request.limit_s or (budget.seconds or 7200.0) / 2,
     )
 
 
 def _searcher(workload: Workload, goal: Goal, quality: str, timing: str, seed: int) -> Searcher:
+    if not goal.objectives:
+        known = ", ".join(metric.name for metric in workload.metrics)
+        raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
     names = [stage.name for stage in workload.stages]
     searcher: Searcher = resolve(SEARCHERS["staged"])(
         space_of(workload), goal, workload.baseline, names, quality, timing, seed
@@ -263,6 +297,19 @@ def goal_of(history: History) -> Goal:
     return parse_goal(history.opened.goal, history.opened.metrics)
 
 
+def looks_at(rows: str, root: Path, leave_out: str = "") -> int:
+    """How often the studies below `root` have looked at untouched rows of the same data."""
+    studies, found = Studies(root), 0
+    for name in studies.names() if rows else ():
+        if name == leave_out:
+            continue
+        with suppress(StoreError), Reader(studies.root / name) as reader:
+            first = next(reader.read(), None)
+            if isinstance(first, Opened) and first.rows == rows:
+                found += current_look(replay(reader))
+    return found
+
+
 def _check_same(history: History, workload: Workload) -> None:
     opened = history.opened
     assert opened is not None
@@ -275,7 +322,7 @@ def _check_same(history: History, workload: Workload) -> None:
             f"expected the knobs that {opened.study} began with; {', '.join(changed)} changed; "
             "tune again to start another study"
         )
-    if opened.workload != workload.digest:
+    if opened.workload != workload.digest or opened.rows != workload.evidence.rows:
         raise InputError(
             f"expected the data and program that {opened.study} began with; they changed; "
             "tune again to start another study"
@@ -296,7 +343,8 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     def clock() -> float:
         return time.monotonic() - origin_s
 
-    workers = request.workers or max(int(probe().cores_usable), 1)
+    # A comparison runs one program at a time.
+    workers = 1 if request.candidate else request.workers or max(int(probe().cores_usable), 1)
     executor = ProcessExecutor(
         directory, workers, clock, warm=workload.warm, memory_limit_mib=request.memory_mib
     )
@@ -304,7 +352,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
 
     # A heavy import that the first trial does not need: it happens while that trial runs, and not
     # while the workers start.
-    heavy = Timer(WARM_S, resolve, (SOBOL,))
+    heavy = Timer(WARM_S, resolve, (SOBOL if request.candidate is None else STUDENT,))
     heavy.daemon = True
 
     def remember(event: Event, after: History) -> None:
@@ -318,7 +366,12 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
 
     try:
         with closing(executor):
-            plan = make_plan(workload, request)
+            looks_before = (
+                history.opened.looks_before
+                if history.opened
+                else looks_at(workload.evidence.rows, directory.parent, directory.name)
+            )
+            plan = make_plan(workload, request, looks_before)
             spent_s = time.monotonic() - began_s
             opened = Opened(
                 elapsed_s=history.elapsed_s,
@@ -331,6 +384,8 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
                 metrics=workload.metrics,
                 request=encode(request),
                 setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
+                rows=workload.evidence.rows,
+                looks_before=looks_before,
             )
             journal.append([opened])
             latest = apply(history, opened)
@@ -340,3 +395,13 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         if latest.opened is None:  # there is nothing to go on from
             raise
         raise Interrupted(Result(directory, goal_of(latest), latest)) from None
+
+
+def verdict_so_far(result: Result) -> Verdict:
+    """What the pairs of an interrupted study say so far; no claim, since nothing has ended."""
+    history = result.history
+    assert history.opened is not None
+    request = request_of(history, result.directory)
+    workload = build_workload(request)
+    plan = make_plan(workload, request, history.opened.looks_before)
+    return conclude(history, plan, current_look(history), history.elapsed_s)

@@ -13,7 +13,8 @@ import pytest
 from tunewright.core.config import Config
 from tunewright.core.events import Ended
 from tunewright.core.knobs import Choice, Integer, Real
-from tunewright.core.roles import space_of
+from tunewright.core.metrics import OUTPUT
+from tunewright.core.roles import Context, space_of
 from tunewright.core.trial import Fidelity, Outcome, Trial
 from tunewright.errors import InputError
 from tunewright.running.cache import ArtifactCache
@@ -146,6 +147,61 @@ def test_metrics_come_from_json_and_output(tmp_path):
     assert [value(measurement, name) for name in ("val_acc", "loss", "depth")] == [0.5, 2.5, 2.0]
     natures = [(metric.better, metric.scale) for metric in workload.metrics[3:]]
     assert natures == [("higher", "difference"), ("lower", "ratio"), ("higher", "ratio")]
+
+
+def test_a_list_in_json_is_as_many_values_and_a_name_may_ask_for_their_tail(tmp_path):
+    code = "import json, os; json.dump({'lat': [i / 100 for i in range(101)]}, open(os.environ['TUNEWRIGHT_DIR'] + '/m', 'w'))"
+    sources = [f"{name}=json:{{dir}}/m:lat:lower" for name in ("lat", "lat_p99", "lat_p05")]
+    workload = python(code, metrics=sources)
+    measurement = go(tmp_path, workload)
+    assert len(measurement.samples["lat_p99"].values) == 101
+    by_name = {metric.name: metric for metric in workload.metrics}
+    told = [by_name[name].of(measurement.samples) for name in ("lat", "lat_p99", "lat_p05")]
+    assert told == pytest.approx([0.5, 0.99, 0.05])
+    assert by_name["wall_s"].share == 0.5
+
+
+@pytest.mark.parametrize("body", ["[]", "[1, null]", "[1, true]", "[[1]]", "[1, 1e999]"])
+def test_a_list_that_holds_anything_but_numbers_is_one_clear_sentence(tmp_path, body):
+    code = f"import os; open(os.environ['TUNEWRIGHT_DIR'] + '/m', 'w').write('{{\"lat\": {body}}}')"
+    detail = fails(tmp_path, python(code, metrics=["lat=json:{dir}/m:lat"]))
+    assert "metric lat: expected a finite number; got" in detail
+    assert "\n" not in detail
+
+
+def shaken(tmp_path, repeat):
+    """What a run says about its hashes and the size of its environment."""
+    code = "import os; print(os.environ['PYTHONHASHSEED'], len(os.environ['TUNEWRIGHT_PADDING']))"
+    workload = python(code)
+    context = Context(
+        Fidelity("run", repeat=repeat), tmp_path / str(time.monotonic_ns()), lambda: None
+    )
+    context.directory.mkdir()
+    return workload.stages[-1].run(None, workload.baseline, context).samples[OUTPUT].values
+
+
+def test_memory_and_hashes_move_from_pair_to_pair_and_are_the_same_for_both_arms(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    assert shaken(tmp_path, 0) == shaken(tmp_path, 0)
+    assert len({shaken(tmp_path, repeat) for repeat in range(4)}) == 4
+
+
+def test_the_users_own_hash_seed_goes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    workload = python(
+        "import os; print('h=' + os.environ['PYTHONHASHSEED'])", metrics=["h=regex:h=([0-9]+)"]
+    )
+    assert value(go(tmp_path, workload), "h") == 7.0
+
+
+def test_equal_outputs_are_known_by_one_number_and_others_by_another(tmp_path):
+    def output(text, place):
+        (tmp_path / place).mkdir()
+        return value(go(tmp_path / place, python(f"print({text!r})")), OUTPUT)
+
+    assert output("a", "1") == output("a", "2") != output("b", "3")
 
 
 def test_placeholders_seed_environment_and_escapes(tmp_path):

@@ -1,12 +1,14 @@
 import json
+import math
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, from_json, to_json
+from tunewright.core.events import Ended, Finished, from_json, to_json
 from tunewright.core.metrics import LONG, Sample
 from tunewright.core.trial import Measurement, Outcome
+from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.testing import strategies
 
 
@@ -56,3 +58,27 @@ def test_a_configs_id_depends_on_its_content_alone(values, random):
     name = items[0][0]
     assert Config({**values, name: "something else"}) != Config(values)
     assert Config({k: v for k, v in items if k != name}) != Config(values)
+
+
+def test_what_is_not_known_survives():
+    comparison = Comparison(
+        "wall_s", "watched", "ratio", *[math.nan] * 6, Decision.INCONCLUSIVE, 0, "pairs", note="few"
+    )
+    event = Finished(1.0, Verdict(Decision.INCONCLUSIVE, Config({}), "few", (comparison,)))
+    again = from_json(to_json(event))
+    assert repr(again) == repr(event)
+    assert math.isnan(again.verdict.comparisons[0].detectable)
+
+
+def test_what_an_earlier_version_wrote_is_still_read():
+    """Fields that came later have defaults."""
+    comparison = Comparison(
+        "wall_s", "objective", "ratio", *[1.0] * 6, Decision.ACCEPT, 5, "pairs", 1.1, "a note"
+    )
+    event = Finished(1.0, Verdict(Decision.ACCEPT, Config({}), "so", (comparison,)))
+    kind, body = json.loads(to_json(event))
+    for later in ("detectable", "note"):
+        del body["verdict"]["comparisons"][0][later]
+    (read,) = from_json(json.dumps([kind, body])).verdict.comparisons
+    assert (read.metric, read.note) == ("wall_s", "")
+    assert math.isnan(read.detectable)

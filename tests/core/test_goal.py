@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunewright.core.goal import describe_constraint, missed, parse_goal
+from tunewright.core.goal import (
+    describe_constraint,
+    equivalent,
+    missed,
+    not_worse,
+    parse_constraint,
+    parse_goal,
+)
 from tunewright.core.metrics import Metric
 from tunewright.core.units import BYTES, SECONDS, format_quantity, parse_quantity
 from tunewright.errors import InputError
@@ -58,8 +65,6 @@ def test_bounds(bound, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected at least one 'minimize METRIC' or 'maximize METRIC'; got none"),
-        ("subject to size <= 1", "expected at least one 'minimize METRIC'"),
         ("fast", "expected 'minimize METRIC' or 'maximize METRIC'; got 'fast'"),
         ("minimise size", "expected 'minimize METRIC' or 'maximize METRIC'; got 'minimise size'"),
         ("minimize latency_p5", "unknown metric 'latency_p5': did you mean 'latency_p50'?"),
@@ -81,6 +86,74 @@ def test_bounds(bound, expected):
 def test_what_cannot_be_read_is_explained(text, message):
     with pytest.raises(InputError) as caught:
         parsed(text)
+    assert message in str(caught.value)
+
+
+def test_a_goal_may_ask_for_constraints_alone_or_for_nothing():
+    goal = parsed("subject to size <= 1 and latency_p50 <= baseline")
+    assert goal.objectives == ()
+    assert [c.metric for c in goal.constraints] == [SIZE, LATENCY]
+    nothing = parsed("")
+    assert (nothing.objectives, nothing.constraints, nothing.metrics) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "baseline", "low", "high"),
+    [
+        ("latency_p50 within 3% of baseline", 2.0, 2.0 / 1.03, 2.06),
+        ("latency_p50  within  0.03  of  baseline", 2.0, 2.0 / 1.03, 2.06),
+        ("roc_auc within 0.01 of baseline", 0.9, 0.89, 0.91),
+        ("roc_auc within 1% of baseline", 0.9, 0.89, 0.91),
+    ],
+)
+def test_an_equivalence_bounds_both_sides(text, baseline, low, high):
+    (constraint,) = parsed(f"subject to {text}").constraints
+    assert constraint.op == "within"
+    assert constraint.text == " ".join(text.split())
+    assert (constraint.other_bound(baseline), constraint.bound(baseline)) == pytest.approx(
+        (low, high)
+    )
+    for value in (low, high):
+        assert constraint.slack(value, baseline) == pytest.approx(0.0)
+    assert constraint.slack(baseline, baseline) > 0
+    assert constraint.slack(low - 0.01, baseline) < 0 > constraint.slack(high + 0.01, baseline)
+
+
+@pytest.mark.parametrize(
+    ("made", "text", "stated"),
+    [
+        (not_worse, "latency_p50: 5%", "latency_p50 <= baseline * 1.05"),
+        (not_worse, " size :0.1", "size <= baseline * 1.1"),
+        (not_worse, "roc_auc: 0.002", "roc_auc >= baseline - 0.002"),
+        (equivalent, "latency_p50: 3%", "latency_p50 within 3% of baseline"),
+        (equivalent, "roc_auc:0.01", "roc_auc within 0.01 of baseline"),
+    ],
+)
+def test_a_named_margin_states_a_constraint(made, text, stated):
+    assert made(text, METRICS) == parse_constraint(stated, METRICS)
+    goal = parsed(f"minimize size subject to {made(text, METRICS).text}")
+    assert goal.constraints == (made(text, METRICS),)
+
+
+@pytest.mark.parametrize("made", [not_worse, equivalent])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latency_p50", "expected 'METRIC: MARGIN' such as 'wall_s: 5%'; got 'latency_p50'"),
+        ("latency_p50:", "expected 'METRIC: MARGIN'"),
+        ("latency_p5: 3%", "did you mean 'latency_p50'?"),
+        ("latency_p50: 0", "expected a margin such as 5% or 0.05; got '0'"),
+        ("latency_p50: 300%", "expected a margin such as 5% or 0.05; got '300%'"),
+        ("latency_p50: -3%", "expected a margin such as 5% or 0.05; got '-3%'"),
+        ("latency_p50: much", "got 'much'"),
+        ("roc_auc: much", "got 'much'"),
+        ("roc_auc: -0.1", "roc_auc: expected a margin above 0; got '-0.1'"),
+        ("roc_auc: 0", "roc_auc: expected a margin above 0; got '0'"),
+    ],
+)
+def test_a_margin_that_cannot_be_one_is_explained(made, text, message):
+    with pytest.raises(InputError) as caught:
+        made(text, METRICS)
     assert message in str(caught.value)
 
 

@@ -158,7 +158,7 @@ def program_model(trial):
 def test_a_program_is_timed_alone_and_proven_by_pairs_without_refits():
     asked = request("minimize wall_s subject to bytes <= baseline * 1.01", "20 trials")
     done = simulate(PROGRAM, asked, program_model, workers=2)
-    assert not done.plan.refits
+    assert done.plan.proof.folds == 0
     assert all(trial.exclusive and trial.fidelity.through == "run" for trial in done.trials)
     assert purposes(done) == {"search", "pair"}
     assert {trial.fidelity.split for trial in done.trials} == {"search"}
@@ -223,7 +223,9 @@ def test_a_baseline_that_crashes_in_a_look_proves_nothing():
 
     verdict = studied(model=disturbed(change)).history.finished
     assert verdict.decision is Decision.INCONCLUSIVE
-    assert verdict.reason == "the baseline ended as crashed: segfault"
+    assert verdict.reason == (
+        "1 of 1 runs of the baseline and 0 of 1 runs of the candidate failed (crashed: segfault)"
+    )
 
 
 # Every way to end

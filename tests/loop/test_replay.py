@@ -22,7 +22,7 @@ from tunewright.testing.studies import (
     request,
     simulate,
 )
-from tunewright.verifying.judge import judge
+from tunewright.verifying.judge import Case, judge
 from tunewright.verifying.pairs import looks
 
 GOALS = (
@@ -82,7 +82,12 @@ def check_whole(done):
     verdict = history.finished
     look = looks(history).get(verdict.looks or int(verdict.pairs > 0))
     if look is not None:
-        decision, reason, comparisons = judge(look, verdict.looks or 1, done.plan.goal)
+        proof = done.plan.proof
+        full = sum(len(pair) == 2 for pair in look.pairs.values()) >= proof.most_pairs
+        ended = full or not proof.through or done.plan.budget.over(last.elapsed_s)
+        decision, reason, comparisons = judge(
+            Case(look, verdict.looks or 1, done.plan.goal, ended=ended)
+        )
         assert (decision, reason) == (verdict.decision, verdict.reason)
         assert repr(comparisons) == repr(verdict.comparisons)
 

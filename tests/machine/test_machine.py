@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tunewright.machine import describe, environment_digest, probe, why_noisy
+from tunewright.machine import describe, environment_digest, lasting, probe, why_noisy
 
 
 def made(root, **files):
@@ -87,3 +87,16 @@ def test_a_quiet_machine_has_no_findings():
         probe(), load=0.0, pressure={"cpu": 0.0}, cores_usable=8.0, hypervisor=None, turbo=False
     )
     assert why_noisy(quiet, threads=8) == ()
+
+
+def test_what_lasts_is_told_by_name_and_what_passes_is_not():
+    machine = probe()
+    told = lasting(machine)
+    assert {"cpu", "cores", "python", "system"} <= set(told)
+    assert all(isinstance(value, str) and value for value in told.values())
+    busier = replace(machine, load=99.0, memory_available_mib=1.0, pressure={"cpu": 50.0})
+    assert lasting(busier) == told
+    assert environment_digest(busier) == environment_digest(machine)
+    other = lasting(replace(machine, cpu=None, cores=machine.cores + 1))
+    assert {name for name in told if told[name] != other[name]} <= {"cpu", "cores"}
+    assert other["cpu"] == "unknown"

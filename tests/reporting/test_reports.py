@@ -14,7 +14,8 @@ from tunewright.core.metrics import Metric, Sample
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Span, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.html import render_html
-from tunewright.reporting.summary import headline, summary
+from tunewright.reporting.phrases import headline
+from tunewright.reporting.summary import summary
 from tunewright.reporting.text import WIDTH, render_text
 from tunewright.reporting.words import WORDS
 from tunewright.testing import strategies

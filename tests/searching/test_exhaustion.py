@@ -10,7 +10,7 @@ from tunewright.core.knobs import Integer, Knob, Real
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.roles import space_of
 from tunewright.core.trial import Measurement, Outcome, Span
-from tunewright.loop import Plan
+from tunewright.loop import Plan, Proof
 from tunewright.searching.staged import StagedSearcher
 from tunewright.session import drive
 from tunewright.storing.memory import MemoryStore
@@ -41,9 +41,8 @@ def search_trials(*knobs, trials):
 
     space, goal = space_of(workload), parse_goal("maximize score", [score])
     searcher = StagedSearcher(space, goal, baseline, ["load", "fit"], "fit", "", 0)
-    plan = Plan(
-        goal, space, baseline, searcher, Budget(trials=trials), "fit", "", "fit", refits=False
-    )
+    proof = Proof(through="fit")
+    plan = Plan(goal, space, baseline, searcher, Budget(trials=trials), "fit", "", proof)
     clock = SimulatedClock()
     executor = SimulatedExecutor(clock, model)
     history = drive(History(), plan, workload, MemoryStore(), executor, clock)

@@ -12,7 +12,8 @@ from sklearn.metrics import (
 )
 
 from tunewright.errors import TrialFailed
-from tunewright.workloads.tabular.quality import contributions, samples_of
+from tunewright.workloads.tabular.data import Evaluation
+from tunewright.workloads.tabular.quality import contributions, every_row, samples_of
 
 RNG = np.random.default_rng(3)
 Y = RNG.integers(0, 2, 400)
@@ -58,8 +59,15 @@ def test_roc_auc_of_one_class_is_refused():
 
 def test_changes_are_paired_and_rows_are_given_when_asked_for():
     base, own = {"mae": np.array([1.0, 2.0, 4.0])}, {"mae": np.array([0.5, 1.5, 3.5])}
-    samples = samples_of(own, base, every_row=True)
+    samples = samples_of(own, base)
     assert samples["mae_change"].values == (-0.5,)
     assert samples["mae_change"].error == 0.0
-    assert samples["mae_rows"].values == (0.5, 1.5, 3.5)
-    assert set(samples_of(own, None, every_row=False)) == {"mae"}
+    assert set(samples_of(own, None)) == {"mae"}
+    nothing = np.empty((3, 0))
+    rows = every_row(own, Evaluation(nothing, np.array([0.5, 1.5, 3.5]), ()), ())
+    assert {name: sample.values for name, sample in rows.items()} == {"mae_rows": (0.5, 1.5, 3.5)}
+    judged = Evaluation(nothing, np.array([0, 1, 0]), (), np.array([4, 4, 7]))
+    rows = every_row(own, judged, ("no", "yes"))
+    assert set(rows) == {"mae_rows", "class", "group"}
+    assert rows["class"].values == (0.0, 1.0, 0.0)
+    assert rows["group"].values == (4.0, 4.0, 7.0)

@@ -32,10 +32,17 @@ def test_steady_calls_stop_after_half_the_budget():
     assert calls[:4] == ["a", "b", "c", "a"]
 
 
-def test_slow_calls_are_timed_one_block_whatever_the_budget():
-    taken, calls = sampled([20_000_000])
-    assert len(taken) == BLOCK
-    assert len(calls) < BLOCK + WARM_UP
+def test_slow_calls_end_with_the_budget_in_the_middle_of_a_block():
+    taken, calls = sampled([20_000_000], budget_s=0.1)
+    assert taken == [0.02] * 6
+    assert len(taken) < BLOCK
+    assert len(calls) < len(taken) + WARM_UP
+
+
+def test_a_call_longer_than_the_budget_is_made_twice_and_timed_once():
+    taken, calls = sampled([3_000_000_000], budget_s=0.1)
+    assert taken == [3.0]
+    assert calls == ["a", "b"]
 
 
 def test_noisy_calls_use_the_budget_and_are_thinned_evenly():
@@ -48,4 +55,11 @@ def test_noisy_calls_use_the_budget_and_are_thinned_evenly():
 
 def test_an_expensive_first_call_spares_the_rest_of_the_warm_up():
     _, calls = sampled([100_000_000], budget_s=0.01)
-    assert len(calls) == 1 + BLOCK
+    assert len(calls) == 1 + 1
+
+
+def test_a_warm_up_that_was_dear_leaves_the_whole_budget_to_the_timing():
+    taken, calls = sampled([100_000_000, *[10_000] * 10_000], budget_s=0.01)
+    assert len(taken) == 500
+    assert max(taken) == 1e-5
+    assert len(calls) == 1 + 500

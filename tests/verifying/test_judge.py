@@ -11,7 +11,7 @@ from tunewright.core.goal import parse_goal
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Decision
-from tunewright.verifying.judge import ALPHA, MIN_PAIRS, alpha_of, judge
+from tunewright.verifying.judge import ALPHA, MIN_PAIRS, Case, alpha_of, judge
 from tunewright.verifying.pairs import Look
 
 ACCEPT, REJECT, INCONCLUSIVE = Decision.ACCEPT, Decision.REJECT, Decision.INCONCLUSIVE
@@ -22,6 +22,7 @@ AUC = Metric("auc", "higher", "fit", scale="difference", margin=0.005, evidence=
 RMSE = Metric("rmse", "lower", "fit", evidence="rows")
 SIZE = Metric("size", "lower", "predict", "B")
 METRICS = (LATENCY, RATE, SCORE, AUC, RMSE, SIZE)
+CRASHED = Measurement(Outcome.CRASHED, detail="segfault")
 NOISE = [0.0, 0.01, -0.01, 0.02, -0.02, 0.005, -0.005, 0.015]
 
 
@@ -44,7 +45,7 @@ def paired(**arms):
 def refitted(look=None, **arms):
     """The same look with refits whose untouched rows gave these values."""
     refits = {
-        arm: ok(**{n: fmean(both[i]) for n, both in arms.items()}, **{f"{n}_rows": list(both[i]) for n, both in arms.items()})
+        arm: {0: ok(**{n: fmean(both[i]) for n, both in arms.items()}, **{f"{n}_rows": list(both[i]) for n, both in arms.items()})}
         for i, arm in enumerate(("baseline", "candidate"))
     }  # fmt: skip
     return Look(refits=refits, pairs=look.pairs if look else {})
@@ -58,8 +59,8 @@ def around(value, spread=0.01):
     return [value + spread * noise for noise in NOISE]
 
 
-def judged(goal, look, number=1):
-    return judge(look, number, parse_goal(goal, METRICS))
+def judged(goal, look, number=1, **more):
+    return judge(Case(look, number, parse_goal(goal, METRICS), **more))
 
 
 def decided(goal, look):
@@ -256,10 +257,10 @@ def test_a_metric_that_is_missing_somewhere_proves_nothing(arm):
 )
 def test_too_few_or_unequal_rows_prove_nothing(a, b):
     refits = {
-        "baseline": ok(auc=0.8, auc_rows=a), "candidate": ok(auc=0.9, auc_rows=b),
+        "baseline": {0: ok(auc=0.8, auc_rows=a)}, "candidate": {0: ok(auc=0.9, auc_rows=b)},
     }  # fmt: skip
     assert decided("maximize auc", Look(refits=refits)) is INCONCLUSIVE
-    only = Look(refits={"candidate": ok(auc=0.9, auc_rows=[0.9] * 9)})
+    only = Look(refits={"candidate": {0: ok(auc=0.9, auc_rows=[0.9] * 99)}})
     assert decided("maximize auc", only) is INCONCLUSIVE
 
 
@@ -279,11 +280,10 @@ def test_times_that_never_vary_come_from_a_clock_too_coarse(a, b):
     assert size is (ACCEPT if b < a else REJECT)
 
 
-def test_a_broken_arm_decides_before_any_number():
+def test_an_arm_that_cannot_be_refitted_decides_before_any_number():
     look = paired(latency=(noisy(2.0), noisy(1.0, 3)))
-    crashed = Measurement(Outcome.CRASHED, detail="segfault")
     for arm, expected in (("candidate", REJECT), ("baseline", INCONCLUSIVE)):
-        broken = Look(pairs={**look.pairs, 99: {arm: crashed}})
+        broken = Look(refits={arm: {0: ok(auc=0.8), 1: CRASHED}}, pairs=look.pairs)
         decision, reason, comparisons = judged("minimize latency", broken)
         assert (decision, comparisons) == (expected, ())
         assert reason == f"the {arm} ended as crashed: segfault"

@@ -21,6 +21,7 @@ from tunewright.errors import TunewrightError, nearest
 # Each command is imported when it is called: `--help` must not wait for numpy.
 COMMANDS = {
     "tune": ("tunewright.cli.tune", "Search for a better config and prove it."),
+    "verify": ("tunewright.cli.verify", "Say whether one program is really better than another."),
     "study": ("tunewright.cli.study", "List, show and resume studies."),
     "report": ("tunewright.cli.report", "Write a study's report as one HTML file."),
     "predict": ("tunewright.cli.predict", "Predict rows with a bundle."),

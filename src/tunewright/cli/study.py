@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tunewright import session
+from tunewright.cli import verify
 from tunewright.cli.running import run, started_s
 from tunewright.errors import TunewrightError
 from tunewright.reporting.summary import summary
@@ -57,5 +58,8 @@ def resume(name: str | None) -> int:
     """Take an interrupted study up again."""
     began_s, directory = started_s(), chosen(name)
     with Reader(directory) as reader:
-        goal = session.goal_of(session.replay(reader))
+        history = session.replay(reader)
+        goal, request = session.goal_of(history), session.request_of(history, directory)
+    if request.candidate is not None:
+        return verify.resume(directory, request, history, began_s)
     return run(goal, lambda watch: session.resume(directory, watch=watch, began_s=began_s))

@@ -14,6 +14,7 @@ from tunewright.cli.understood import understood
 from tunewright.core.budget import parse_budget
 from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError
+from tunewright.storing.studies import ROOT
 
 TABLE_ONLY = ("target", "positive", "group", "drop")
 COMMAND_ONLY = ("knob", "metric", "step", "env")
@@ -72,7 +73,8 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
     goal = session.guarded_goal(request.goal, workload)
-    click.echo(understood(workload, goal, parse_budget(request.budget), request))
+    before = session.looks_at(workload.evidence.rows, ROOT)
+    click.echo(understood(workload, goal, parse_budget(request.budget), request, before))
     if options["dry_run"]:
         return 0
     return run(

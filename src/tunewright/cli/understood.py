@@ -23,7 +23,9 @@ SPREAD = {
 }  # fmt: skip
 
 
-def understood(workload: Workload, goal: Goal, budget: Budget, request: Request) -> str:
+def understood(
+    workload: Workload, goal: Goal, budget: Budget, request: Request, looks_before: int
+) -> str:
     """Rows, split, baseline, goal, provable margin, knobs and budget, one labelled line each."""
     lines = []
     if isinstance(workload, TableWorkload):
@@ -34,7 +36,9 @@ def understood(workload: Workload, goal: Goal, budget: Budget, request: Request)
     lines.append(("goal", goal.text))
     lines += [("margin", _margin(m)) for m in goal.objectives[1:]]
     if isinstance(workload, TableWorkload):
-        lines += [("provable", text) for text in _provable(workload, goal)]
+        if looks_before:
+            lines.append(("looks", _looks(looks_before)))
+        lines += [("provable", text) for text in _provable(workload, goal, looks_before)]
     by_family = groupby(
         sorted(space_of(workload).knobs, key=lambda k: k.family), lambda k: k.family
     )
@@ -87,14 +91,21 @@ def _margin(metric: Metric) -> str:
     return f"{metric.name} may get worse by {worse}"
 
 
-def _provable(workload: TableWorkload, goal: Goal) -> list[str]:
+def _looks(before: int) -> str:
+    return (
+        f"{before} earlier by studies of this data in this directory, so the error level of the "
+        f"first one here is {alpha_of(1 + before):.2g} instead of {alpha_of(1):.2g}"
+    )
+
+
+def _provable(workload: TableWorkload, goal: Goal, looks_before: int) -> list[str]:
     """The smallest margin that this test split can prove, for each metric that rows judge."""
     lines = []
     for metric in goal.metrics:
         spread = SPREAD.get(metric.name)
         if metric.evidence != "rows" or spread is None:
             continue
-        margin = smallest_margin(spread, workload.facts.test, alpha_of(1))
+        margin = smallest_margin(spread, workload.facts.test, alpha_of(1 + looks_before))
         shown = f"{margin:.2g}" if metric.scale == "difference" else f"{margin:.1%}"
         asked = [
             c.factor - 1 if c.offset == 0 else c.offset

@@ -29,7 +29,8 @@ class Opened:
 
     setup_s: wall time this driver spent before the study's clock started or went on.
     knobs, families: each knob's definition and family. metrics: what the workload reports.
-    request: what the user asked for, enough to build the workload again.
+    request: what the user asked for, enough to build the workload again. rows: identifies the
+    untouched rows; looks_before: how often earlier studies had looked at them.
     """
 
     elapsed_s: float
@@ -42,6 +43,8 @@ class Opened:
     metrics: tuple[Metric, ...]
     request: Mapping[str, Any]
     setup_s: float = 0.0
+    rows: str = ""
+    looks_before: int = 0
     format: int = FORMAT
 
 

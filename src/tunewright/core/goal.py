@@ -14,15 +14,20 @@ from tunewright.errors import InputError, nearest
 
 _COMPARISON = re.compile(r"\s*([\w.-]+)\s*(<=|>=|<|>|==?)\s*(.+?)\s*")
 _RELATIVE = re.compile(r"baseline\s*(?:([-+*/])\s*(\S+))?")
+_WITHIN = re.compile(r"\s*([\w.-]+)\s+within\s+(\S+)\s+of\s+baseline\s*")
+_MARGIN = re.compile(r"\s*([\w.-]+)\s*:\s*(\S+)\s*")
 
 
 @final
 @dataclass(frozen=True)
 class Constraint:
-    """metric <= bound, or metric >= bound; the bound is `factor` × baseline + `offset`."""
+    """metric <= bound, or metric >= bound; the bound is `factor` × baseline + `offset`.
+
+    "within": equivalence; the metric may leave the baseline by neither side of that bound.
+    """
 
     metric: Metric
-    op: Literal["<=", ">="]
+    op: Literal["<=", ">=", "within"]
     factor: float
     offset: float
     text: str
@@ -34,7 +39,13 @@ class Constraint:
     def slack(self, value: float, baseline: float) -> float:
         """How far `value` is inside the bound; negative where the constraint is broken."""
         room = self.bound(baseline) - value
+        if self.op == "within":
+            return min(room, value - self.other_bound(baseline))
         return room if self.op == "<=" else -room
+
+    def other_bound(self, baseline: float) -> float:
+        """The lower bound of an equivalence, as far from the baseline as the upper one."""
+        return baseline / self.factor if self.offset == 0 else baseline - self.offset
 
 
 @final
@@ -64,8 +75,9 @@ class Goal:
 def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
     """The Goal that a sentence states: "minimize A subject to B >= baseline - 0.01 and C <= 5ms".
 
-    Raises InputError for an unknown metric, a direction against the metric's nature, a bound or a
-    unit that cannot be read.
+    Without an objective it asks for no more than the constraints, and "" for nothing. Raises
+    InputError for an unknown metric, a direction against the metric's nature, a bound or a unit
+    that cannot be read.
     """
     head, _, tail = re.sub(r"subject-to", "subject to", text).partition("subject to")
     objectives = []
@@ -84,8 +96,6 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
                 f"{metric.name} is better when {metric.better}; say '{other} {metric.name}'"
             )
         objectives.append(metric)
-    if not objectives:
-        raise InputError("expected at least one 'minimize METRIC' or 'maximize METRIC'; got none")
     constraints = [
         parse_constraint(part, metrics) for part in re.split(r"\band\b|,", tail) if part.strip()
     ]
@@ -93,7 +103,14 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
 
 
 def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:
-    """The Constraint that "roc_auc >= baseline - 0.005" or "latency_p50 <= 50us" states."""
+    """The Constraint that a text states.
+
+    "roc_auc >= baseline - 0.005", "latency_p50 <= 50us" or "wall_s within 3% of baseline".
+    """
+    if within := _WITHIN.fullmatch(text):
+        metric = _metric(within[1], metrics)
+        factor, offset = _margin(metric, within[2])
+        return Constraint(metric, "within", factor, offset, " ".join(text.split()))
     match = _COMPARISON.fullmatch(text)
     if match is None or match[2] not in ("<=", ">="):
         raise InputError(f"expected 'METRIC <= BOUND' or 'METRIC >= BOUND'; got {text.strip()!r}")
@@ -124,6 +141,52 @@ def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:
     elif sign:
         offset = parse_quantity(amount, metric.unit) * (1 if sign == "+" else -1)
     return Constraint(metric, op, factor, offset, " ".join(text.split()))
+
+
+def not_worse(text: str, metrics: Sequence[Metric]) -> Constraint:
+    """The Constraint that "wall_s: 5%" or "acc: 0.002" states: no worse than the baseline by more.
+
+    The margin is a share for a metric that compares as a ratio, else in the metric's unit.
+    """
+    metric, margin = _named_margin(text, metrics)
+    lower = metric.better == "lower"
+    if metric.scale == "ratio":
+        share = _share(metric, margin)
+        bound = f"baseline * {1 + share if lower else 1 - share:.6g}"
+    else:
+        _margin(metric, margin)  # complain where it is none
+        bound = f"baseline {'+' if lower else '-'} {margin}"
+    return parse_constraint(f"{metric.name} {'<=' if lower else '>='} {bound}", metrics)
+
+
+def equivalent(text: str, metrics: Sequence[Metric]) -> Constraint:
+    """The Constraint that "wall_s: 3%" states: the metric leaves the baseline by no more."""
+    metric, margin = _named_margin(text, metrics)
+    return parse_constraint(f"{metric.name} within {margin} of baseline", metrics)
+
+
+def _named_margin(text: str, metrics: Sequence[Metric]) -> tuple[Metric, str]:
+    match = _MARGIN.fullmatch(text)
+    if match is None:
+        raise InputError(f"expected 'METRIC: MARGIN' such as 'wall_s: 5%'; got {text!r}")
+    return _metric(match[1], metrics), match[2]
+
+
+def _margin(metric: Metric, text: str) -> tuple[float, float]:
+    """A margin as factor and offset of the upper bound."""
+    if metric.scale == "ratio":
+        return 1 + _share(metric, text), 0.0
+    offset = parse_quantity(text, metric.unit)
+    if offset <= 0:
+        raise InputError(f"{metric.name}: expected a margin above 0; got {text!r}")
+    return 1.0, offset
+
+
+def _share(metric: Metric, text: str) -> float:
+    share = parse_quantity(text, "")
+    if not 0 < share < 1:
+        raise InputError(f"{metric.name}: expected a margin such as 5% or 0.05; got {text!r}")
+    return share
 
 
 def missed(

@@ -66,6 +66,23 @@ class Stage(Protocol):
         """Turn the artifact from above (None for the first stage) into the one for below."""
 
 
+@final
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict on a workload's quality can rest on.
+
+    folds: into how many parts the untouched rows are divided, each to be judged by a model that was
+    fitted on all the others; 0 where there are no such rows. rows: identifies the data they are
+    from, whatever columns are used.
+    """
+
+    folds: int = 0
+    rows: str = ""
+
+
+NO_ROWS = Evidence()
+
+
 class Workload(Protocol):
     """A chain of stages with its metrics and its data."""
 
@@ -88,6 +105,10 @@ class Workload(Protocol):
     @property
     def digest(self) -> str:
         """Content id of program, data and split: equal digests, comparable studies."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What a verdict on its quality can rest on."""
 
     @property
     def warm(self) -> tuple[str, ...]:

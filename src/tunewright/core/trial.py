@@ -21,7 +21,8 @@ class Fidelity:
     through: the last stage to run.
     rows: the share of the training rows used, in (0, 1].
     split: "search" learns on training rows and judges on validation rows; "test" learns on both
-    and judges on rows that the search never saw.
+    and judges on rows that the search never saw. fold: on which part of those it is judged; it
+    learns on all other rows, and so on those of the other parts.
     repeat: distinguishes repeated measurements of the same config.
     """
 
@@ -30,6 +31,7 @@ class Fidelity:
     split: Literal["search", "test"] = "search"
     repeat: int = 0
     seed: int = 0
+    fold: int = 0
 
 
 @final
@@ -37,7 +39,8 @@ class Fidelity:
 class Purpose:
     """What a trial is for: a search, a refit of one arm, or one arm of a verification pair.
 
-    look: which look at the test rows this is, from 1; block: which pair, from 0.
+    look: which look at the test rows this is, from 1; block: which pair or which fold, from 0;
+    -1 is a run that warms the machine up.
     """
 
     kind: Literal["search", "refit", "pair"] = "search"

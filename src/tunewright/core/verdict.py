@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, final
@@ -23,12 +24,16 @@ class Comparison:
     """Candidate against baseline on one metric, with an interval.
 
     estimate, low, high: a ratio candidate / baseline, or a difference candidate - baseline.
-    limit: what the interval was held against, on the same scale.
-    evidence: "pairs" of fresh processes, untouched "rows", or "same data" as the search saw.
+    limit: what the interval was held against, on the same scale; for an equivalence the upper one.
+    evidence: "pairs" of fresh processes, untouched "rows", the "same data" as the
+    search saw, or a "saved" baseline.
+    watched: nothing was asked of the metric; ACCEPT says that it is not worse than its margin.
+    detectable: the smallest change, on the same scale, that this much evidence finds with 80 %
+    power; nan where that is not known. note: why nothing more can be said.
     """
 
     metric: str
-    role: Literal["objective", "constraint"]
+    role: Literal["objective", "constraint", "watched"]
     scale: Literal["ratio", "difference"]
     baseline: float
     candidate: float
@@ -38,7 +43,9 @@ class Comparison:
     limit: float
     decision: Decision
     n: int
-    evidence: Literal["pairs", "rows", "same data"]
+    evidence: Literal["pairs", "rows", "same data", "saved"]
+    detectable: float = math.nan
+    note: str = ""
 
 
 @final

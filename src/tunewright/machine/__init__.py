@@ -85,10 +85,22 @@ def probe(root: Path = Path("/")) -> Machine:
     )
 
 
+def lasting(machine: Machine) -> dict[str, str]:
+    """What lasts of it, by name: where all of it is equal, the same work takes about as long."""
+    named = {
+        "cpu": machine.cpu,
+        "instruction set": machine.instruction_set,
+        "cores": f"{machine.cores_usable:g} usable of {machine.cores}",
+        "python": machine.python,
+        "system": machine.system,
+        **machine.versions,
+    }
+    return {name: value or "unknown" for name, value in named.items()}
+
+
 def environment_digest(machine: Machine) -> str:
-    """Equal where the same work takes about as long: what lasts, so neither load nor memory."""
-    lasting = [machine.cpu, machine.instruction_set, machine.cores, machine.cores_usable]
-    return digest_of([*lasting, machine.python, machine.system, dict(machine.versions)])
+    """Equal where everything that lasts is equal."""
+    return digest_of(lasting(machine))
 
 
 def describe(machine: Machine) -> tuple[tuple[str, str], ...]:

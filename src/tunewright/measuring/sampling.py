@@ -25,10 +25,11 @@ def sample_calls(
     most: int = 500,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> list[float]:
-    """Seconds that single calls took, in order: at least a block of calls, at most `most` values.
+    """Seconds that single calls took, in order: at most `most` values.
 
     The inputs take turns. Stops after half the budget once the median is precise, else when all of
     it is spent; of more calls than `most`, every n-th is kept, so that they span the whole time.
+    Calls so slow that a block takes longer than the budget end with it, after one call at least.
     """
     turn = cycle(inputs)
     started = clock_ns()
@@ -43,7 +44,10 @@ def sample_calls(
         for value in islice(turn, BLOCK):
             before = clock_ns()
             call(value)
-            taken.append(clock_ns() - before)
+            after = clock_ns()
+            taken.append(after - before)
+            if after - started > budget_s * 1e9:
+                break
         medians.append(statistics.median(taken[-BLOCK:]))
         spent = (clock_ns() - started) / (budget_s * 1e9)
         precise = len(taken) >= most and _relative_error(medians) < PRECISE

@@ -18,7 +18,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from tunewright.core.goal import Constraint
 from tunewright.core.metrics import Metric
 from tunewright.core.units import format_quantity
-from tunewright.reporting.summary import Sampled, Summary, signed
+from tunewright.reporting.phrases import signed
+from tunewright.reporting.summary import Sampled, Summary
 from tunewright.reporting.words import Language, say
 
 # Middle tones that read on white and on black; text and its fonts come from the page's own style.
@@ -36,9 +37,9 @@ Draw = Callable[[Axes, Summary, Language], None]
 def figures(summary: Summary, language: Language) -> list[tuple[str, str]]:
     """The figures that this study has something for, as (caption key, SVG)."""
     wanted: list[tuple[str, Draw, bool]] = [
-        ("search figure", _search, bool(_axes_of(summary)[2])),
+        ("search figure", _search, bool(summary.goal.objectives and _axes_of(summary)[2])),
         ("pairs figure", _pairs, bool(summary.pairs)),
-        ("time figure", _time, bool(summary.stages)),
+        ("time figure", _time, bool(summary.stages) and not summary.lines),
     ]
     return [(key, _svg(draw, summary, language)) for key, draw, some in wanted if some]
 
@@ -112,19 +113,35 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
     changes = [metric.change(pair.baseline, pair.candidate) for pair in summary.pairs]
     lows, highs = [pair.low for pair in summary.pairs], [pair.high for pair in summary.pairs]
     axes.scatter(blocks, changes, s=22, c=BLUE, zorder=3, linewidths=0)
-    label = say("interval", language)
-    axes.fill_between(blocks, lows, highs, color=BLUE, alpha=0.2, linewidth=0, label=label)
     axes.axhline(1.0 if ratio else 0.0, color=ORANGE, linewidth=1, linestyle="--")
     near = [*changes, *(x for x in (lows[-1], highs[-1]) if math.isfinite(x))]
     room = max(max(near) - min(near), 1e-3 * abs(max(near)), 1e-12) / 2
-    axes.set_ylim(min(near) - room, max(near) + room)  # the first intervals are endless
+    bottom, top = min(near) - room, max(near) + room
+    axes.set_ylim(bottom, top)
+    drawn = [  # the first intervals are endless, and so would be the picture
+        (block, max(low, bottom), min(high, top))
+        for block, low, high in zip(blocks, lows, highs, strict=True)
+        if low < top and high > bottom
+    ]
+    if drawn:
+        xs, lower, upper = zip(*drawn, strict=True)
+        label = say("interval", language)
+        axes.fill_between(xs, lower, upper, color=BLUE, alpha=0.2, linewidth=0, label=label)
+        axes.legend(loc="best")
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:.3g}×" if ratio else signed(value, metric.unit))
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(say("pair", language))
-    axes.set_ylabel(say("pair change" if ratio else "pair difference", language, name=metric.name))
-    axes.legend(loc="best")
+    axes.set_ylabel(_change_label(summary, metric, language))
+
+
+def _change_label(summary: Summary, metric: Metric, language: Language) -> str:
+    ratio = metric.scale == "ratio"
+    if not summary.lines:
+        return say("pair change" if ratio else "pair difference", language, name=metric.name)
+    first, *_, second = summary.lines
+    return f"{metric.name}: {second} {'/' if ratio else '−'} {first}"
 
 
 def _time(axes: Axes, summary: Summary, language: Language) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from tunewright.reporting.summary import (
-    Summary,
+from tunewright.reporting.comparison import odd
+from tunewright.reporting.phrases import (
     change_of,
     headline,
     limit_of,
     quantity_of,
     verified_note,
 )
+from tunewright.reporting.summary import Summary
 from tunewright.reporting.text import in_words, seconds
 from tunewright.reporting.words import Language, say
 
@@ -35,15 +36,21 @@ def render_html(summary: Summary, language: Language = "en") -> str:
         return say(key, language, **values)
 
     def quantity(value: float | None, metric: str) -> str:
-        return quantity_of(value, metric, summary.goal)
+        return quantity_of(value, metric, summary.units)
 
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return page.render(
         s=summary, language="en" if language == "en" else "zh-CN", say=words, seconds=seconds,
         headline=headline(summary, language),
-        note=verified_note(summary.verdict, language) if summary.verdict else "",
+        note=(
+            verified_note(summary.verdict, language, compared=bool(summary.lines))
+            if summary.verdict
+            else ""
+        ),
+        arms=[*summary.lines] or [words("baseline"), words("candidate")],
+        odd=odd(summary, language) if summary.lines else [],
         quantity=quantity, in_words=in_words,
-        change=lambda comparison: change_of(comparison, summary.goal, language),
-        limit=lambda comparison: limit_of(comparison, summary.goal),
+        change=lambda comparison: change_of(comparison, summary.units, language),
+        limit=lambda comparison: limit_of(comparison, summary.units),
         figures=[(words(key), Markup(svg)) for key, svg in drawn],  # noqa: S704 - matplotlib escapes
     )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field
+from typing import Any, final
 
 from tunewright.core.config import Config, Value
 from tunewright.core.goal import Goal
@@ -14,15 +14,13 @@ from tunewright.core.history import History
 from tunewright.core.known import Entry, Known, known
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Span
-from tunewright.core.units import format_quantity
-from tunewright.core.verdict import Comparison, Verdict
-from tunewright.reporting.words import Language, say
-from tunewright.stats.intervals import t_confidence_sequence
-from tunewright.verifying.judge import MIN_PAIRS, alpha_of
+from tunewright.core.verdict import Verdict
+from tunewright.stats.pairs import early
+from tunewright.verifying.findings import Finding, findings
+from tunewright.verifying.judge import alpha_of
 from tunewright.verifying.pairs import looks
 
 BEST = 5
-CLOSE = 0.1  # ratios this near to 1 read better in per cent
 RUNTIME = ("resource", "parallelism", "storage")  # families that leave the model as it is
 
 
@@ -68,6 +66,7 @@ class Summary:
     own_s: wall time in which no stage ran, and the setup before the clock; shares are of
     elapsed_s + setup_s (own) and of elapsed_s (verification). pair_metric: what `pairs` compare.
     steps: baseline, the best that changes the runtime alone, and the final one, as sampled.
+    lines: what was compared, baseline first, where nothing was searched. findings: what was odd.
     """
 
     study: str
@@ -87,11 +86,19 @@ class Summary:
     tried: tuple[Sampled, ...]
     best: tuple[Sampled, ...]
     steps: tuple[Sampled, ...]
+    metrics: tuple[Metric, ...] = ()
+    lines: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def fits(self) -> int:
         """How often the stage named "fit" ran."""
         return sum(stage.runs for stage in self.stages if stage.stage == "fit")
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """The unit of each metric, by name."""
+        return {metric.name: metric.unit for metric in (*self.metrics, *self.goal.metrics)}
 
     @property
     def own_share(self) -> float:
@@ -128,7 +135,8 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     busy_s = _union_s(span for span in spans if not span.cached)
     state = known(goal)(history)
     base = state.baseline.config if state.baseline else Config({})
-    pairs, pair_metric = _pairs(history, goal)
+    watched = opened.metrics if opened and not goal.objectives else ()
+    pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics])
     return Summary(
         study=opened.study if opened else "",
         workload=workload or f"{request.get('name', '')} ({request.get('kind', '')})",
@@ -149,7 +157,23 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         tried=tuple(_sampled("", e, goal, base) for e in state.entries.values() if e.values),
         best=tuple(_sampled("", e, goal, base) for e in state.best(BEST)),
         steps=_steps(state, history.finished, goal, runtime),
+        metrics=opened.metrics if opened else (),
+        lines=_lines(request),
+        findings=_findings(history, pair_metric, saved=bool(request.get("saved"))),
     )
+
+
+def _lines(request: Mapping[str, Any]) -> Mapping[str, str]:
+    options = request.get("options", {})
+    lines: Mapping[str, str] = options.get("lines") or options.get("labels") or {}
+    return lines
+
+
+def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:
+    """What was odd; a yardstick's own output means nothing."""
+    look = looks(history).get(max(looks(history), default=0))
+    found = findings(look, metric) if look and metric else ()
+    return tuple(f for f in found if not (saved and f.kind.startswith("outputs")))
 
 
 def _stage_time(stage: str, spans: Sequence[Span]) -> StageTime:
@@ -196,10 +220,10 @@ def _steps(
     return tuple(_sampled(label, entry, goal, base) for label, entry in found)
 
 
-def _pairs(history: History, goal: Goal) -> tuple[tuple[Pair, ...], Metric | None]:
-    """The pairs of the last look, for the first of the goal's metrics that pairs decide."""
+def _pairs(history: History, metrics: Sequence[Metric]) -> tuple[tuple[Pair, ...], Metric | None]:
+    """The pairs of the last look, for the first of these metrics that pairs decide."""
     look_number = max(looks(history), default=0)
-    metric = next((m for m in goal.metrics if m.evidence != "rows"), None)
+    metric = next((m for m in metrics if m.evidence != "rows"), None)
     if not look_number or metric is None:
         return (), metric
     found: list[Pair] = []
@@ -213,97 +237,9 @@ def _pairs(history: History, goal: Goal) -> tuple[tuple[Pair, ...], Metric | Non
         if a is None or b is None or (metric.scale == "ratio" and min(a, b) <= 0):
             continue
         changes.append(math.log(b / a) if metric.scale == "ratio" else b - a)
-        low, high = t_confidence_sequence(changes, 2 * alpha_of(look_number))
+        so_far = early(changes, 2 * alpha_of(look_number))
+        low, high = so_far.low, so_far.high
         if metric.scale == "ratio":
             low, high = math.exp(low), math.exp(min(high, 700.0))
         found.append(Pair(block, a, b, low, high))
     return tuple(found), metric
-
-
-def headline(summary: Summary, language: Language = "en") -> str:
-    """The verdict in one sentence."""
-    verdict = summary.verdict
-    if verdict is None:
-        return say("RUNNING", language)
-    told = [_told(c, summary.goal, language) for c in verdict.comparisons]
-    return f"{say(verdict.decision.name, language)}: " + ("; ".join(told) or verdict.reason)
-
-
-def _told(comparison: Comparison, goal: Goal, language: Language) -> str:
-    """A comparison in words; an objective that is not proven says so."""
-    if comparison.role == "objective" and comparison.decision.name == "ACCEPT":
-        return change_of(comparison, goal, language, comparison.metric)
-    if math.isnan(comparison.estimate):
-        why = "few" if comparison.n else "not measured"
-        return say(why, language, name=comparison.metric, n=comparison.n, least=MIN_PAIRS)
-    constraints = (c for c in goal.constraints if c.metric.name == comparison.metric)
-    relative = any(c.factor for c in constraints)
-    key = {"ACCEPT": "not worse" if relative else "within", "REJECT": "worse"}
-    told = (
-        key.get(comparison.decision.name, "unproven")
-        if comparison.role == "constraint"
-        else "unproven"
-    )
-    return say(told, language, name=comparison.metric, change=change_of(comparison, goal, language))
-
-
-def change_of(comparison: Comparison, goal: Goal, language: Language, name: str = "") -> str:
-    """The change with its interval: "41× lower [38, 44]" or "−0.001 [−0.003, +0.001]"."""
-    low, high, middle = comparison.low, comparison.high, comparison.estimate
-    if math.isnan(middle):
-        return say("not measured", language, name=name).strip()
-    if comparison.scale == "difference":
-        unit = unit_of(comparison.metric, goal)
-        texts = [signed(x, unit) for x in (middle, low, high)]
-        key = "changed"
-    elif all(abs(x - 1) < CLOSE for x in (low, middle, high)):
-        texts = [signed(100 * (x - 1), "") for x in (middle, low, high)]
-        key = "percent"
-    elif middle < 1:
-        texts = [_factor(1 / x if x > 0 else math.inf) for x in (middle, high, low)]
-        key = "lower"
-    else:
-        texts = [_factor(x) for x in (middle, low, high)]
-        key = "higher"
-    return say(key, language, name=name, factor=texts[0], low=texts[1], high=texts[2]).strip()
-
-
-def limit_of(comparison: Comparison, goal: Goal) -> str:
-    """What the interval was held against."""
-    if math.isnan(comparison.limit):
-        return "—"
-    if comparison.scale == "ratio":
-        return f"{_factor(comparison.limit)}×"
-    return signed(comparison.limit, unit_of(comparison.metric, goal))
-
-
-def verified_note(verdict: Verdict, language: Language) -> str:
-    """What the verdict rests on: which rows and processes, how many looks, at which error level."""
-    key = "verified note" if verdict.looks else "same data note"
-    return say(key, language, pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
-
-
-def unit_of(metric: str, goal: Goal) -> str:
-    """The unit of a metric of the goal."""
-    return next((m.unit for m in goal.metrics if m.name == metric), "")
-
-
-def quantity_of(value: float | None, metric: str, goal: Goal) -> str:
-    """A value of a metric of the goal, with its unit; "—" where there is none."""
-    if value is None or math.isnan(value):
-        return "—"
-    return format_quantity(value, unit_of(metric, goal))
-
-
-def signed(value: float, unit: str) -> str:
-    """A difference with its sign, in two digits."""
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "−∞" if value < 0 else "?"
-    text = format_quantity(abs(value), unit) if unit else f"{abs(value):.2g}"
-    return ("−" if value < 0 else "+" if value > 0 else "") + text
-
-
-def _factor(value: float) -> str:
-    if not value < 1e6:
-        return "∞"
-    return f"{value:.0f}" if value >= 10 else f"{value:.3g}"

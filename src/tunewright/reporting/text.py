@@ -6,15 +6,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from tunewright.core.config import Value
-from tunewright.reporting.summary import (
-    Sampled,
-    Summary,
+from tunewright.reporting.comparison import aligned, render_comparison
+from tunewright.reporting.phrases import (
     change_of,
     headline,
     limit_of,
     quantity_of,
     verified_note,
 )
+from tunewright.reporting.summary import Sampled, Summary
 from tunewright.reporting.words import say
 
 WIDTH = 100
@@ -23,6 +23,8 @@ SHOWN = 3  # configs of the search on this one screen
 
 def render_text(summary: Summary) -> str:
     """The summary as plain text of at most 100 columns: the verdict first, then the evidence."""
+    if summary.lines:
+        return render_comparison(summary)
     verdict = summary.verdict
     lines = [*textwrap.wrap(headline(summary), WIDTH), ""]
     if verdict is not None and verdict.comparisons:
@@ -37,11 +39,11 @@ def render_text(summary: Summary) -> str:
     lines += ["", *_counted(summary)]
     if len(summary.steps) > 1:
         lines += ["", say("steps", "en")]
-        lines += _table([(f"  {step.label}", *_values(step, summary)) for step in summary.steps])
+        lines += aligned([(f"  {step.label}", *_values(step, summary)) for step in summary.steps])
     if summary.best:
         lines += ["", say("best", "en")]
         rows = [_values(tried, summary) for tried in summary.best[:SHOWN]]
-        for row, tried in zip(_table(rows), summary.best, strict=False):
+        for row, tried in zip(aligned(rows), summary.best, strict=False):
             lines.append(f"  {row}   {in_words(tried.changes) or say('baseline', 'en')}")
     return (
         "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines) + "\n"
@@ -61,16 +63,26 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def _compared(summary: Summary) -> list[str]:
-    verdict, goal = summary.verdict, summary.goal
+    verdict = summary.verdict
     if verdict is None or not verdict.comparisons:
         return []
     heads = ("metric", "baseline", "candidate", "change", "limit", "evidence")
     rows = [tuple(say(head, "en") for head in heads)]
     for c in verdict.comparisons:
-        values = [quantity_of(value, c.metric, goal) for value in (c.baseline, c.candidate)]
+        values = [
+            quantity_of(value, c.metric, summary.units) for value in (c.baseline, c.candidate)
+        ]
         evidence = say(c.evidence, "en", n=c.n)
-        rows.append((c.metric, *values, change_of(c, goal, "en"), limit_of(c, goal), evidence))
-    return [*_table(rows), *textwrap.wrap(verified_note(verdict, "en"), WIDTH)]
+        rows.append(
+            (
+                c.metric,
+                *values,
+                change_of(c, summary.units, "en"),
+                limit_of(c, summary.units),
+                evidence,
+            )
+        )
+    return [*aligned(rows), *textwrap.wrap(verified_note(verdict, "en"), WIDTH)]
 
 
 def _counted(summary: Summary) -> list[str]:
@@ -97,12 +109,7 @@ def seconds(value_s: float) -> str:
 
 def _values(tried: Sampled, summary: Summary) -> Sequence[str]:
     goal = summary.goal
-    return [f"{m.name} {quantity_of(tried.values.get(m.name), m.name, goal)}" for m in goal.metrics]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        f"{m.name} {quantity_of(tried.values.get(m.name), m.name, summary.units)}"
+        for m in goal.metrics
     ]

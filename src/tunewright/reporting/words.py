@@ -21,7 +21,56 @@ WORDS: dict[str, tuple[str, str]] = {
     "within": ("{name} within its bound ({change})", "{name} 在界限内（{change}）"),
     "worse": ("{name} breaks its bound ({change})", "{name} 超出界限（{change}）"),
     "unproven": ("{name} unproven ({change})", "{name} 未证实（{change}）"),
+    "faster": ("{name} is {factor}× [{low}, {high}] faster", "{name} 的速度是 {factor} 倍 [{low}, {high}]"),
+    "slower": ("{name} is {factor}× [{low}, {high}] slower", "{name} 的耗时是 {factor} 倍 [{low}, {high}]"),
+    "no better": ("{name} is no better", "{name} 没有变好"),
+    "kept": ("{name} not worse", "{name} 不变差"),
+    "alike": ("{name} within {limit} of the baseline", "{name} 与基线相差不超过 {limit}"),
+    "unseen": (
+        "not enough evidence on {name}: a difference below {least} could not have been seen",
+        "{name} 证据不足：低于 {least} 的差异无法分辨",
+    ),
+    "no evidence": ("not enough evidence on {name}", "{name} 证据不足"),
+    "told": ("{name}: {note}", "{name}：{note}"),
+    "so far": ("so far, not a verdict", "目前为止，并非结论"),
+    "watched": ("told", "附带"),
+    "saved arm": ("saved", "已保存"),
+    "saved note": (
+        "Runs in random order beside a yardstick, held against those of another day as multiples of it; "
+        "{pairs} pairs. The chance that any claim is wrong is at most 5 %.",
+        "与标尺程序随机交替运行，以其倍数对比另一日的运行；共 {pairs} 对。任一论断有误的概率至多 5 %。",
+    ),
+    "saved": ("{n} runs, saved ones", "{n} 次运行，对比已保存的基线"),
+    "programs": ("What was compared", "比较对象"),
+    "odd": ("What was noisy or odd", "噪声与异常"),
+    "nothing odd": ("nothing was noticed", "未发现异常"),
+    "failed": ("{arm}: {count} of {runs} runs failed ({how})", "{arm}：{runs} 次运行中有 {count} 次失败（{how}）"),
+    "outputs differ": ("the outputs of the two differ", "两者的输出不同"),
+    "outputs vary": ("the outputs vary from run to run", "输出逐次不同"),
+    "unsteady": (
+        "{arm} was in no steady state: its level changed by {factor:.2f}× after pair {after}",
+        "{arm} 未达稳态：第 {after} 对之后水平变为 {factor:.2f} 倍",
+    ),
+    "unsteady within": (
+        "{arm}: in {count} of {runs} processes the calls did not keep their level",
+        "{arm}：{runs} 个进程中有 {count} 个未保持稳定水平",
+    ),
+    "others": (
+        "others kept {cores:.1f} cores busy during {count} of {runs} runs",
+        "{runs} 次运行中有 {count} 次受其他程序干扰，其平均占用 {cores:.1f} 核",
+    ),
+    "stolen": (
+        "the hypervisor took {cores:.2f} cores during {count} of {runs} runs",
+        "{runs} 次运行中有 {count} 次被虚拟机管理程序占用，平均 {cores:.2f} 核",
+    ),
+    "waiting": (
+        "somebody waited for a core {share:.0%} of the time; {queue:.1f} programs were ready to run",
+        "{share:.0%} 的时间有程序在等待处理器；平均有 {queue:.1f} 个程序处于就绪状态",
+    ),
+    "spread": ("from run to run {name} varies by {base:.1%} ({a}) and {cand:.1%} ({b})",
+               "{name} 的逐次波动：{a} {base:.1%}，{b} {cand:.1%}"),
     "title": ("Tuning report", "调优报告"),
+    "comparison": ("Comparison", "比较报告"),
     "goal": ("goal", "目标"),
     "workload": ("workload", "工作负载"),
     "verified": ("What was proven", "已证明的结果"),
@@ -34,6 +83,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Measured in processes that the search never saw, on the data that it saw. "
         "Pairs: {pairs}; error level: {alpha:g}.",
         "在搜索从未见过的进程中、用搜索所用的数据测得。成对运行：{pairs}；显著性水平：{alpha:g}。",
+    ),
+    "compared note": (
+        "Fresh processes in pairs of random order; {pairs} pairs. "
+        "The chance that any claim is wrong is at most 5 %.",
+        "成对的新进程，顺序随机；共 {pairs} 对。任一论断有误的概率至多 5 %。",
     ),
     "metric": ("metric", "指标"),
     "role": ("role", "角色"),

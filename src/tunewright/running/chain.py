@@ -103,7 +103,7 @@ def artifact_key(
             workload.digest,
             environment(),
             [stage.name for stage in stages],
-            [fidelity.rows, fidelity.split, fidelity.seed],
+            [fidelity.rows, fidelity.split, fidelity.fold, fidelity.seed],
             {name: config[name] for name in decisive if name in config},
         ]
     )

@@ -25,7 +25,7 @@ from tunewright.running.cache import BUDGET_BYTES, ArtifactCache, dumps
 from tunewright.running.chain import artifact_key, divide
 from tunewright.running.worker import Done, Task
 
-_PAIR_SPARES = 10  # lean workers kept ready for pairs: five pairs, of two arms each
+_PAIR_SPARES = 10  # lean workers made ready before the pairs: five pairs, of two arms each
 _LANE_SPARES = 2  # the same for new lanes
 _FAILED_STARTS = 3  # in a row, before we give up
 _GROWTH_BYTES = 2**30  # since a worker's first trial, before it is replaced
@@ -115,8 +115,8 @@ class ProcessExecutor:
         self._adopted_before = reaping.adopt_orphans()
         self._general: list[_Worker] = []
         try:
-            for _ in range(workers):
-                self._general.append(self._start_general())
+            # The others start while the first trial runs: they would only make it wait.
+            self._general.append(self._start_general())
         except BaseException:  # Ctrl-C, a full disk: nobody else could close what was started
             self.close()
             raise
@@ -136,6 +136,8 @@ class ProcessExecutor:
         key = artifact_key(workload, above, trial.config, trial.fidelity)
         self._jobs.append(_Job(trial, workload, above, bool(trial.lane and tail), key))
         self._dispatch()
+        if not trial.exclusive:
+            self._fill()
 
     def wait(self, timeout_s: float) -> Sequence[Event]:
         """Events since the last call, waiting at most `timeout_s` for the first."""
@@ -226,7 +228,8 @@ class ProcessExecutor:
         timed = any(job.trial.exclusive for job in self._jobs)
         if timed or (trial.exclusive and (self._spares or trial.purpose.kind == "search")):
             return
-        wanted = _LANE_SPARES if trial.purpose.kind == "search" else _PAIR_SPARES
+        first = trial.purpose.kind == "refit"  # they start beside it; later ones keep pairs waiting
+        wanted = _PAIR_SPARES if first else _LANE_SPARES
         _, tail = divide(workload.stages, workload.stages[-1].name)
         modules = tuple({type(stage).__module__ for stage in tail} - {"__main__"})
         for _ in range(wanted - len(self._spares)):
@@ -270,6 +273,11 @@ class ProcessExecutor:
         if worker.job:
             alive = [kept.process.pid for kept in self._workers()]
             reaping.kill_adopted(self._directory, self._sessions, alive)
+        if not self._general:
+            self._general.append(self._start_general())
+
+    def _fill(self) -> None:
+        """Start the general workers that are missing."""
         while len(self._general) < self._size:
             self._general.append(self._start_general())
 

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
+from typing import final
 
 # Prior variance of the standardised effect in the t confidence sequence. Wide, since the effects
 # worth tuning for are many standard deviations of a pair; the width at many pairs hardly changes.
 EFFECT_VARIANCE = 25.0
+
+
+@final
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the interval around it; infinite where too little is known.
+
+    check: the interval of a second test that must agree before anything is claimed.
+    note: why nothing can be said, "" where something is.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    check: tuple[float, float] | None = None
+    note: str = ""
+
+    @property
+    def hull(self) -> tuple[float, float]:
+        """The least and the most that either test allows: what lies outside, both exclude."""
+        low, high = self.check or (self.low, self.high)
+        return min(self.low, low), max(self.high, high)
+
+
+def nothing(note: str) -> Interval:
+    """An interval that says nothing, and why."""
+    return Interval(math.nan, -math.inf, math.inf, note=note)
 
 
 def t_confidence_sequence(values: Sequence[float], alpha: float) -> tuple[float, float]:

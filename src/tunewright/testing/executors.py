@@ -16,7 +16,7 @@ from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event, Progressed
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import Artifact, Context, Executor
+from tunewright.core.roles import NO_ROWS, Artifact, Context, Evidence, Executor
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
 from tunewright.errors import InputError, TrialFailed
 
@@ -76,6 +76,7 @@ class ToyWorkload:
     name: str = "toy"
     metrics: tuple[Metric, ...] = (Metric("fit", "higher", "fit"),)
     digest: str = "toy"
+    evidence: Evidence = NO_ROWS
     warm: tuple[str, ...] = ()
 
     @property

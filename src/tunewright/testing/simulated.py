@@ -11,7 +11,7 @@ from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event
 from tunewright.core.knobs import Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import Artifact, Context, Resources, Workload
+from tunewright.core.roles import NO_ROWS, Artifact, Context, Evidence, Resources, Workload
 from tunewright.core.trial import Measurement, Trial
 
 Model = Callable[[Trial], Measurement]
@@ -108,4 +108,5 @@ class SimulatedWorkload:
     baseline: Config
     name: str = "simulated"
     digest: str = "simulated"
+    evidence: Evidence = NO_ROWS
     warm: tuple[str, ...] = field(default=())

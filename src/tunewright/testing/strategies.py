@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
@@ -90,12 +91,13 @@ fidelities = st.builds(
     split=st.sampled_from(["search", "test"]),
     repeat=st.integers(0, 9),
     seed=st.integers(0, 2**63),
+    fold=st.integers(0, 4),
 )
 arms = st.sampled_from(["baseline", "candidate"])
 purposes = st.one_of(
     st.just(Purpose()),
-    st.builds(Purpose, st.just("refit"), arms, st.integers(1, 3)),
-    st.builds(Purpose, st.just("pair"), arms, st.integers(1, 3), st.integers(0, 20)),
+    st.builds(Purpose, st.just("refit"), arms, st.integers(1, 3), st.integers(0, 4)),
+    st.builds(Purpose, st.just("pair"), arms, st.integers(1, 3), st.integers(-1, 20)),
 )
 trials = st.builds(
     Trial,
@@ -120,7 +122,7 @@ measurements = st.builds(
 comparisons = st.builds(
     Comparison,
     metric=names,
-    role=st.sampled_from(["objective", "constraint"]),
+    role=st.sampled_from(["objective", "constraint", "watched"]),
     scale=st.sampled_from(["ratio", "difference"]),
     baseline=finite,
     candidate=finite,
@@ -130,7 +132,9 @@ comparisons = st.builds(
     limit=finite,
     decision=st.sampled_from(Decision),
     n=st.integers(0, 100),
-    evidence=st.sampled_from(["pairs", "rows", "same data"]),
+    evidence=st.sampled_from(["pairs", "rows", "same data", "saved"]),
+    detectable=finite | st.just(math.inf),
+    note=st.text(max_size=9),
 )
 verdicts = st.builds(
     Verdict,
@@ -168,6 +172,8 @@ openings = st.builds(
     metrics=st.lists(metrics, max_size=2).map(tuple),
     request=st.dictionaries(names, _json, max_size=3),
     setup_s=st.floats(0, 100),
+    rows=names,
+    looks_before=st.integers(0, 3),
 )
 events: st.SearchStrategy[Event] = st.one_of(
     openings,

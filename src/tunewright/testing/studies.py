@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Final, final
 
 from tunewright.core.config import Config, digest_of
-from tunewright.core.events import Ended, Event, Opened, Started
+from tunewright.core.events import Ended, Event, Opened, Started, encode
 from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Integer, Knob, Real
-from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import Executor, Resources, Workload, space_of
+from tunewright.core.metrics import OUTPUT, Metric, Sample
+from tunewright.core.roles import Evidence, Executor, Resources, Workload, space_of
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
 from tunewright.loop import Plan
 from tunewright.session import Request, drive, make_plan, replay
@@ -166,12 +166,14 @@ def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults
     workers: int = 1,
     past: Sequence[Event] = (),
     around: Callable[[Executor], Executor] = CheckedExecutor,
+    looks_before: int = 0,
 ) -> SimulatedStudy:
     """Run a study to its end; with `past`, take it up where these events leave it.
 
     The model is shown the trials that have ended already, so that it may know what is cached.
     """
-    store, clock, plan = MemoryStore(), SimulatedClock(), make_plan(workload, asked)
+    store, clock = MemoryStore(), SimulatedClock()
+    plan = make_plan(workload, asked, looks_before)
     store.append(past)
     history = replay(store)
     clock.now_s = history.elapsed_s
@@ -180,7 +182,7 @@ def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults
     if history.finished is None:
         opened = Opened(
             clock(), "simulated", plan.goal.text, plan.space.digest, {}, {}, workload.digest,
-            workload.metrics, {},
+            workload.metrics, encode(asked), rows=workload.evidence.rows, looks_before=looks_before,
         )  # fmt: skip
         store.append([opened])
         history = history.applied(opened)
@@ -218,6 +220,7 @@ TABLE: Final = SimulatedWorkload(
     _STAGES,
     (LATENCY, SIZE, AUC),
     space_of(SimulatedWorkload(_STAGES, (), Config({}))).default,
+    evidence=Evidence(folds=1),
 )
 _ROWS = 300
 _RUNTIME_S = {"library": 5e-4, "native": 5e-6, "other": 1e-5}
@@ -258,6 +261,70 @@ class TableModel:
             took_s = 1.5 if config["runtime"] == "library" else 0.15
             spans.append(Span("predict", fit_s + 0.1, fit_s + 0.1 + took_s))
         return Measurement(Outcome.OK, samples, tuple(spans), key=fit)
+
+
+# Two programs to be compared: nothing is searched, and all there is are pairs of their runs.
+
+WALL: Final = Metric("wall_s", "lower", "run", "s")
+PEAK: Final = Metric("peak_bytes", "lower", "run", "B")
+PROGRAMS: Final = SimulatedWorkload(
+    (
+        SimulatedStage(
+            "run", (Knob("program", Choice(("A", "B")), "A", "algorithm", "run"),), timing=True
+        ),
+    ),
+    (WALL, PEAK),
+    Config({"program": "A"}),
+)
+
+
+def comparison(  # noqa: PLR0913 - what a comparison may be told
+    goal: str = "minimize wall_s",
+    budget: str = "1000s",
+    *,
+    pairs: int = 40,
+    seed: int = 0,
+    forgiving: bool = False,
+    alike: bool = False,
+) -> Request:
+    """The Request to hold program B of PROGRAMS against A."""
+    options = {"lines": {"A": "sort --old", "B": "sort --new"}}
+    return Request(
+        "verify-sort", "programs", options, goal, budget, seed, pairs=pairs, forgiving=forgiving,
+        alike=alike, candidate={"program": "B"},
+    )  # fmt: skip
+
+
+@final
+class ProgramModel:
+    """What runs of PROGRAMS give: B takes `factor` times as long as A, and each run varies.
+
+    fails: which trials crash. The first run of each program is a slow one, as on a cold machine.
+    """
+
+    def __init__(
+        self,
+        factor: float = 1.0,
+        spread: float = 0.02,
+        fails: Callable[[Trial], bool] = lambda _: False,
+    ) -> None:
+        self._factor, self._spread, self._fails = factor, spread, fails
+
+    def __call__(self, trial: Trial) -> Measurement:
+        """The measurement of this trial, the same for the same trial."""
+        second, cold = trial.config["program"] == "B", trial.purpose.block < 0
+        chance = random.Random(digest_of([trial.config.id, repr(trial.purpose)]))  # noqa: S311
+        took_s = (self._factor if second else 1.0) * math.exp(self._spread * chance.gauss())
+        took_s *= 10 if cold else 1
+        spans = (Span("run", 0.0, took_s),)
+        if self._fails(trial):
+            return Measurement(Outcome.CRASHED, spans=spans, detail="segfault")
+        samples = {
+            "wall_s": Sample((took_s,), "s"),
+            "peak_bytes": Sample((1e6 * (2 if second else 1),), "B"),
+            OUTPUT: Sample((7.0,)),
+        }
+        return Measurement(Outcome.OK, samples, spans)
 
 
 def _quality(rate: float, leaves: float, keep: float) -> float:

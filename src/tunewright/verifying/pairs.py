@@ -1,13 +1,13 @@
-"""The trials of a verification: refits of both arms, then pairs of processes in ABBA order."""
+"""The trials of a verification: refits of both arms, then pairs of processes in random order."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import final
 
 from tunewright.core.config import Config, digest_of
 from tunewright.core.history import Fold, History
-from tunewright.core.metrics import Sample
 from tunewright.core.trial import Arm, Measurement, Outcome, Purpose, Trial
 
 ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
@@ -16,11 +16,15 @@ ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
 @final
 @dataclass
 class Look:
-    """One look at the test rows: a candidate, the refits, and the pairs as far as they are."""
+    """One look at the test rows: a candidate, the refits by fold, and the pairs so far.
+
+    Runs before the first pair warm the machine up; they are in the history and count for nothing.
+    """
 
     candidate: Config | None = None
-    refits: dict[Arm, Measurement] = field(default_factory=dict)
+    refits: dict[Arm, dict[int, Measurement]] = field(default_factory=dict)
     pairs: dict[int, dict[Arm, Measurement]] = field(default_factory=dict)
+    warmed: set[Arm] = field(default_factory=set)
 
     def complete(self) -> list[tuple[Measurement, Measurement]]:
         """The pairs of which both arms gave a measurement, in order."""
@@ -30,13 +34,34 @@ class Look:
             if len(pair) == len(ARMS) and all(m.outcome is Outcome.OK for m in pair.values())
         ]
 
-    def failed(self) -> tuple[Arm, Measurement] | None:
-        """An arm that could not be refitted or run, or None."""
-        for arms in (self.refits, *self.pairs.values()):
-            for arm, measurement in arms.items():
-                if measurement.outcome not in (Outcome.OK, Outcome.STOPPED):
+    def tried(self) -> int:
+        """How many pairs have ended, well or badly."""
+        return sum(len(pair) == len(ARMS) for pair in self.pairs.values())
+
+    def runs(self, arm: Arm) -> int:
+        """How many processes of this arm ran to whatever end of their own."""
+        return sum(_ran(pair[arm]) for pair in self.pairs.values() if arm in pair)
+
+    def failures(self, arm: Arm) -> list[Measurement]:
+        """The pairs' runs of this arm that ended badly, in order."""
+        ended = (pair[arm] for _, pair in sorted(self.pairs.items()) if arm in pair)
+        return [measurement for measurement in ended if _failed(measurement)]
+
+    def unfit(self) -> tuple[Arm, Measurement] | None:
+        """An arm that could not be refitted, or None."""
+        for arm, folds in self.refits.items():
+            for measurement in folds.values():
+                if _failed(measurement):
                     return arm, measurement
         return None
+
+
+def _ran(measurement: Measurement) -> bool:
+    return measurement.outcome is not Outcome.STOPPED
+
+
+def _failed(measurement: Measurement) -> bool:
+    return measurement.outcome not in (Outcome.OK, Outcome.STOPPED)
 
 
 def _step(looks: dict[int, Look], trial: Trial, measurement: Measurement) -> None:
@@ -46,8 +71,10 @@ def _step(looks: dict[int, Look], trial: Trial, measurement: Measurement) -> Non
     look = looks.setdefault(purpose.look, Look())
     if purpose.arm == "candidate":
         look.candidate = trial.config
-    if purpose.kind == "refit":
-        look.refits[purpose.arm] = measurement
+    if purpose.block < 0:
+        look.warmed.add(purpose.arm)
+    elif purpose.kind == "refit":
+        look.refits.setdefault(purpose.arm, {})[purpose.block] = measurement
     else:
         look.pairs.setdefault(purpose.block, {})[purpose.arm] = measurement
 
@@ -61,31 +88,48 @@ def current_look(history: History) -> int:
     return max(begun, default=0)
 
 
-def next_purposes(history: History, number: int, *, refits: bool, seed: int) -> list[Purpose]:
-    """What the look still needs next: the missing refits, else the next arm of a pair."""
+def refitted(look: Look, folds: int) -> bool:
+    """Whether both arms were fitted again for every fold."""
+    return all(len(look.refits.get(arm, {})) == folds for arm in ARMS) or not folds
+
+
+def next_purposes(
+    history: History, number: int, *, folds: int, warm_up: bool, seed: int
+) -> list[Purpose]:
+    """What the look still needs next: missing refits, a warm-up, else the next arm of a pair."""
     look = looks(history).get(number, Look())
     busy = {t.purpose for t in (*history.running, *history.lost)}
-    if refits and len(look.refits) < len(ARMS):
-        wanted = [Purpose("refit", arm, number) for arm in ARMS if arm not in look.refits]
+    if not refitted(look, folds):
+        wanted = [
+            Purpose("refit", arm, number, fold)
+            for fold in range(folds)
+            for arm in ARMS
+            if fold not in look.refits.get(arm, {})
+        ]
         return [purpose for purpose in wanted if purpose not in busy]
-    block = 0
-    while len(look.pairs.get(block, {})) == len(ARMS):
+    block, had = 0, set(look.pairs.get(0, {}))
+    if warm_up and len(look.warmed) < len(ARMS):
+        block, had = -1, look.warmed
+    while len(had) == len(ARMS):
         block += 1
+        had = set(look.pairs.get(block, {}))
     for arm in block_order(seed, number, block):
         purpose = Purpose("pair", arm, number, block)
-        if arm not in look.pairs.get(block, {}):
+        if arm not in had:
             return [] if purpose in busy else [purpose]
     return []
 
 
 def block_order(seed: int, look: int, block: int) -> tuple[Arm, Arm]:
-    """Which arm goes first: at random for each two blocks, the second reversed (ABBA)."""
-    flipped = int(digest_of([seed, look, block // 2]), 16) % 2
-    return ARMS if (block + flipped) % 2 == 0 else (ARMS[1], ARMS[0])
+    """Which arm goes first: drawn for each pair on its own.
+
+    So the sign of what the order does to a pair is a fair coin, whatever the noise: disturbances
+    that come back every few runs cannot side with one arm, as they do in blocks of ABBA.
+    """
+    flipped = int(digest_of([seed, look, block]), 16) % 2
+    return (ARMS[1], ARMS[0]) if flipped else ARMS
 
 
-def values_of(look: Look, name: str) -> tuple[Sample, Sample] | None:
-    """Both arms' samples of this name from the refits, or None where one has no values."""
-    both = [look.refits[arm].samples.get(name) for arm in ARMS if arm in look.refits]
-    found = [sample for sample in both if sample is not None and sample.values]
-    return (found[0], found[1]) if len(found) == len(ARMS) else None
+def failure_counts(look: Look) -> Counter[str]:
+    """How often each arm's runs failed, by arm; arms without a failure are absent."""
+    return Counter({arm: n for arm in ARMS if (n := len(look.failures(arm)))})

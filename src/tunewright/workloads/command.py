@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import tarfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,11 @@ from typing import Any, Literal, cast, final
 from tunewright import knobs as ready_made
 from tunewright.core.config import Config, Value, digest_of
 from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real, Space
-from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import Artifact, Context
+from tunewright.core.metrics import OUTPUT, Metric, Sample
+from tunewright.core.roles import NO_ROWS, Artifact, Context, Evidence
+from tunewright.core.trial import Fidelity
 from tunewright.errors import InputError, TrialFailed, nearest
+from tunewright.measuring.disturbance import Snapshot, disturbance
 from tunewright.measuring.processes import ProgramRun, run_program
 
 LAST = "run"  # the stage of the command itself
@@ -40,6 +43,8 @@ _SMALL_BYTES = 2**24  # a larger file is known by its size and time
 _PLACE = re.compile(r"\{(\{[A-Za-z_]\w*\})\}|\{([A-Za-z_]\w*)\}")  # {{x}} stands for {x} itself
 _WHOLE = re.compile(r"[-+]?\d+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_TAIL = re.compile(r"\w+_p(\d{2})")  # lat_p99: that quantile of the values a run leaves
+_PADDING = 4096  # bytes by which the environment's size may vary
 _RANGE = re.compile(r"(.+?)\.\.(.+?)(:log)?")
 
 Kind = Literal["file", "json", "regex"]
@@ -66,8 +71,8 @@ class Reader:
     path: str  # of the file; for "regex" the expression
     field: str = ""
 
-    def read(self, places: Mapping[str, Value], output: str) -> float:
-        """The number. Raises TrialFailed when it is not there or is none."""
+    def read(self, places: Mapping[str, Value], output: str) -> tuple[float, ...]:
+        """The number, or the numbers of a list. Raises TrialFailed when they are not there."""
         if self.kind == "regex":
             found = re.findall(self.path, output)
             if not found:
@@ -75,12 +80,12 @@ class Reader:
                     f"expected metric {self.name} as {self.path!r} in the output; it is not there; "
                     f"the output ends: {_last_line(output)}"
                 )
-            return self._number(found[-1])
+            return (self._number(found[-1]),)
         path = Path(fill(self.path, places))
         if not path.is_file():
             raise TrialFailed(f"expected metric {self.name} in {self.path}; the file is not there")
         if self.kind == "file":
-            return float(path.stat().st_size)
+            return (float(path.stat().st_size),)
         try:
             value: Any = json.loads(path.read_bytes())
         except ValueError as error:
@@ -96,7 +101,7 @@ class Reader:
                     f"expected metric {self.name} as {self.field} in {self.path}; "
                     f"there is no {part!r}{known}"
                 ) from None
-        return self._number(value)
+        return tuple(map(self._number, value if isinstance(value, list) and value else [value]))
 
     def _number(self, value: object) -> float:
         try:
@@ -128,27 +133,34 @@ class Program:
         """Run it. Raises TrialFailed when it fails or leaves no metric."""
         archives: dict[str, bytes] = dict(upstream.value) if upstream else {}
         directory = context.directory / "dir"
-        places: dict[str, Value] = {**config, "seed": context.fidelity.seed, "dir": str(directory)}
+        fidelity = context.fidelity  # repeated runs of the program itself have seeds of their own
+        seed = fidelity.seed + (fidelity.repeat if self.name == LAST else 0)
+        places: dict[str, Value] = {**config, "seed": seed, "dir": str(directory)}
         directory.mkdir()
         for step, archive in archives.items():
             places[step] = str(context.directory / step)
             _unpack(archive, context.directory / step)
         argv = [fill(word, places) for word in self.argv]
         env = {name: fill(text, places) for name, text in self.env}
-        env = {**os.environ, **env, "TUNEWRIGHT_DIR": str(directory)}
+        env = {**_shaken(fidelity), **os.environ, **env, "TUNEWRIGHT_DIR": str(directory)}
+        before = Snapshot.now()
         try:
             run = run_program(argv, cwd=Path(self.cwd), env=env)
         except OSError as error:
             raise TrialFailed(f"cannot start {argv[0]}: {error.strerror}") from error
+        after = Snapshot.now()
         if run.returncode:
             how = f"exited with status {run.returncode}"
             if run.returncode < 0:
                 how = f"was killed ({signal.strsignal(-run.returncode)})"
             raise TrialFailed(f"{argv[0]} {how}: {_last_line(run.output)}")
         samples = _used(run) if self.name == LAST else {}
+        if self.timing:
+            samples |= disturbance(before, after, run.cpu_s)
+            samples[OUTPUT] = Sample((float(zlib.crc32(run.output.encode())),))
         for reader in self.readers:
             unit = "B" if reader.kind == "file" else ""
-            samples[reader.name] = Sample((reader.read(places, run.output),), unit)
+            samples[reader.name] = Sample(reader.read(places, run.output), unit)
         if self.name != LAST:
             archives[self.name] = _pack(directory)
         return Artifact(archives, samples)
@@ -165,6 +177,7 @@ class CommandWorkload:
     baseline: Config
     digest: str
     facts: Facts
+    evidence: Evidence = NO_ROWS
     warm: tuple[str, ...] = ()
 
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
@@ -388,6 +401,7 @@ def _metrics(texts: Sequence[str]) -> tuple[tuple[Reader, ...], tuple[Metric, ..
                 "B" if kind == "file" else "",
                 "difference" if score else "ratio",
                 SCORE_MARGIN if score else 0.02,
+                share=int(tail[1]) / 100 if (tail := _TAIL.fullmatch(name)) else 0.5,
                 evidence="same data",
             )
         )
@@ -403,6 +417,17 @@ def _check_expression(name: str, expression: str) -> None:
         raise InputError(
             f"metric {name!r}: expected one group (...) around the number; got {groups}"
         )
+
+
+def _shaken(fidelity: Fidelity) -> dict[str, str]:
+    """Variables that move memory and hashes about, so that no layout favours one arm by luck.
+
+    Both arms of a pair get the same ones (Mytkowicz et al., "Producing wrong data without doing
+    anything obviously wrong!", 2009). What the user's environment says goes first.
+    """
+    chance = int(digest_of([fidelity.seed, fidelity.repeat]), 16)
+    padding = "x" * (chance % _PADDING)
+    return {"PYTHONHASHSEED": str(chance % 2**32), "TUNEWRIGHT_PADDING": padding}
 
 
 def _contents(words: Mapping[str, Sequence[str]], where: str) -> list[str]:

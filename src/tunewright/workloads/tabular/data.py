@@ -70,15 +70,22 @@ class Column:
 @final
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The usable rows, split. y: numbers, or places in the classes. content: digest of all."""
+    """The usable rows, split. y: numbers, or places in the classes. content: digest of all.
+
+    test: the untouched rows, in the parts that cross-fitting judges one after the other. answers:
+    digest of the targets alone. groups: which rows belong together, by number; None where each is
+    its own.
+    """
 
     facts: TableFacts
     columns: tuple[Column, ...]
     y: NDArray[Any]
     train: Ints
     valid: Ints
-    test: Ints
+    test: tuple[Ints, ...]
     content: str
+    answers: str
+    groups: Ints | None = None
 
 
 @final
@@ -113,11 +120,15 @@ class Schema:
 @final
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The rows that judge a model: encoded, with their answers, and some as plain dicts."""
+    """The rows that judge a model: encoded, with their answers, and some as plain dicts.
+
+    groups: as in Table, of these rows.
+    """
 
     x: Floats
     y: NDArray[Any]
     rows: tuple[Row, ...]
+    groups: Ints | None = None
 
 
 @final

@@ -7,7 +7,7 @@ first order for the others, whose contributions are value + centred influence of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tunewright.core.metrics import Metric, Sample
 from tunewright.errors import TrialFailed
-from tunewright.workloads.tabular.data import Floats, Task
+from tunewright.workloads.tabular.data import Evaluation, Floats, Task
 
 _TINY = 1e-15  # the least probability that a log loss believes
 
@@ -45,17 +45,25 @@ def contributions(metric: str, y: NDArray[Any], prediction: Floats) -> Floats:
     return _OF[metric](y, prediction)
 
 
-def samples_of(
-    own: dict[str, Floats], baseline: dict[str, Floats] | None, *, every_row: bool
-) -> dict[str, Sample]:
-    """Each metric with its standard error, its paired change against the baseline, and its rows."""
+def samples_of(own: dict[str, Floats], baseline: dict[str, Floats] | None) -> dict[str, Sample]:
+    """Each metric with its standard error, and its paired change against the baseline."""
     samples = {}
     for name, values in own.items():
         samples[name] = _mean(values)
         if baseline is not None and name in baseline:
             samples[f"{name}_change"] = _mean(values - baseline[name])
-        if every_row:
-            samples[f"{name}_rows"] = Sample(tuple(values.tolist()))
+    return samples
+
+
+def every_row(
+    own: dict[str, Floats], evaluation: Evaluation, classes: Sequence[str]
+) -> dict[str, Sample]:
+    """What a verdict reads of each row: its contributions, its class and its group."""
+    samples = {f"{name}_rows": Sample(tuple(values.tolist())) for name, values in own.items()}
+    if classes:
+        samples["class"] = Sample(tuple(evaluation.y.astype(float).tolist()))
+    if evaluation.groups is not None:
+        samples["group"] = Sample(tuple(evaluation.groups.astype(float).tolist()))
     return samples
 
 

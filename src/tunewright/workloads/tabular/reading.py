@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -16,13 +17,14 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tunewright.errors import InputError, nearest
-from tunewright.workloads.tabular.data import Column, Source, Table, TableFacts, Task
-from tunewright.workloads.tabular.splitting import split_rows, test_share
+from tunewright.workloads.tabular.data import Column, Ints, Source, Table, TableFacts, Task
+from tunewright.workloads.tabular.splitting import SMALL, split_rows, test_share
 
 MISSING = ("", "?", "NA", "NaN", "null")
 LEAST_ROWS = 50
 MOST_CLASSES = 100  # more distinct texts are no classes but names
 FEW_NUMBERS = 20  # a numeric target with more distinct values is a regression, and so it is …
+FOLDS = (5, 3, 2, 1)  # parts of the untouched rows of a small table: as many as can be judged
 FEW_SHARE = 0.05  # … when they are more than this share of the rows
 IDENTIFIER_SHARE = 0.5  # texts with more distinct values than this share of the rows name the rows
 KINDS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
@@ -81,21 +83,31 @@ def read(source: Source) -> Table:
         together = [Column(group.name, group.values[keep], group.categories)]
     content = _digest([*features, *together], y, target.classes)
     salt = int(hashlib.blake2b(f"{content} {source.seed}".encode(), digest_size=8).hexdigest(), 16)
-    parts = split_rows(together, len(y), salt)
-    _check_parts(parts, y, target.classes)
-    train, valid, test = parts
+    train, valid, test = _split(together, y, target.classes, salt)
     held = f"rows with the same {source.group!r}" if source.group else "equal rows"
     facts = TableFacts(
         path=source.path, rows=data.num_rows, columns=len(names), task=target.task,
         target=source.target, classes=target.classes,
         positive=target.classes[1] if target.task == "binary" else None,
         dropped=tuple(dropped), rows_without_target=int((~keep).sum()),
-        train=len(train), valid=len(valid), test=len(test),
-        split=f"by a hash of the data: {test_share(len(y)):.0%} of the rows only for the verdict, "
-        f"20% to compare candidates, the rest to learn from; {held} stay together",
+        train=len(train), valid=len(valid), test=sum(map(len, test)),
+        split=f"by a hash of the data: {test_share(len(y)):.0%} of the rows only for the verdict"
+        + (f" ({len(test)} parts, each judged after learning from all others)" * (len(test) > 1))
+        + f", 20% to compare candidates, the rest to learn from; {held} stay together",
         notes=target.notes,
     )  # fmt: skip
-    return Table(facts, tuple(features), y, train, valid, test, content)
+    groups = np.unique(together[0].values, return_inverse=True)[1] if source.group else None
+    return Table(
+        facts,
+        tuple(features),
+        y,
+        train,
+        valid,
+        test,
+        content,
+        _digest([], y, target.classes),
+        groups,
+    )
 
 
 def load_file(path: str) -> pa.Table:
@@ -301,6 +313,23 @@ def _digest(columns: list[Column], y: NDArray[Any], classes: tuple[str, ...]) ->
         content.update(repr((column.name, column.categories)).encode())
         content.update(column.values.tobytes())
     return content.hexdigest()
+
+
+def _split(
+    together: Sequence[Column], y: NDArray[Any], classes: tuple[str, ...], salt: int
+) -> tuple[Ints, Ints, tuple[Ints, ...]]:
+    """The split into train, valid and test; the latter in parts where the table is small.
+
+    Raises InputError where not even one part could be judged.
+    """
+    wanted = FOLDS if len(y) < SMALL else FOLDS[-1:]
+    for folds in wanted:
+        train, valid, test = split_rows(together, len(y), salt, folds)
+        judged = all(len(p) >= 2 and (len(classes) != 2 or len(np.unique(y[p])) > 1) for p in test)
+        if judged or folds == 1:
+            break
+    _check_parts((train, valid, np.concatenate(test)), y, classes)
+    return train, valid, test
 
 
 def _check_parts(

@@ -15,20 +15,22 @@ VALID_SHARE = 0.2
 _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def split_rows(columns: Sequence[Column], rows: int, salt: int) -> tuple[Ints, Ints, Ints]:
-    """Train, valid and test rows, each sorted. Rows that are equal in `columns` stay together.
+def split_rows(
+    columns: Sequence[Column], rows: int, salt: int, folds: int
+) -> tuple[Ints, Ints, tuple[Ints, ...]]:
+    """Train and valid rows, and the test rows in so many parts; each sorted.
 
-    The rows are ordered by a salted hash of their values and cut where the hash changes.
+    Rows that are equal in `columns` stay together: the rows are ordered by a salted hash of their
+    values and cut where the hash changes.
     """
     hashes = _hashes(columns, rows, salt)
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
-    shares = (test_share(rows), test_share(rows) + VALID_SHARE)
-    first, second = (
-        int(np.searchsorted(ordered, ordered[round(share * rows)], side="left")) for share in shares
-    )
-    test, valid, train = order[:first], order[first:second], order[second:]
-    return np.sort(train), np.sort(valid), np.sort(test)
+    held = test_share(rows)
+    shares = [*(held * (fold + 1) / folds for fold in range(folds)), held + VALID_SHARE]
+    cuts = [int(np.searchsorted(ordered, ordered[round(s * rows)], side="left")) for s in shares]
+    *test, valid, train = (np.sort(part) for part in np.split(order, cuts))
+    return train, valid, tuple(test)
 
 
 def test_share(rows: int) -> float:

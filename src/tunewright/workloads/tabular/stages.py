@@ -25,7 +25,7 @@ from tunewright.workloads.tabular.data import (
 )
 from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
-from tunewright.workloads.tabular.quality import METRICS, contributions, samples_of
+from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
 
 TIMED_ROWS = 300
@@ -71,8 +71,8 @@ class Load:
 class Prepare:
     """Encodes rows; learns the codes from the training rows of the fidelity alone.
 
-    With split "search" it is judged on validation rows; with "test" it learns from training and
-    validation rows and is judged on test rows: nothing else reads the test labels.
+    With split "search" it learns from training rows and is judged on validation rows; with "test"
+    it is judged on one part of the test rows and learns from all other rows there are.
     """
 
     knobs: tuple[Knob, ...]
@@ -83,15 +83,18 @@ class Prepare:
         """Prepared."""
         table: Table = _value(upstream)
         fidelity = context.fidelity
-        testing = fidelity.split == "test"
-        learned = np.union1d(table.train, table.valid) if testing else table.train
-        judged = table.test if testing else table.valid
+        judged, learned = table.valid, table.train
+        if fidelity.split == "test":
+            judged = table.test[fidelity.fold]
+            others = (part for fold, part in enumerate(table.test) if fold != fidelity.fold)
+            learned = np.sort(np.concatenate((table.train, table.valid, *others)))
         rows = subsample(learned, fidelity.rows, fidelity.seed)
         schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
         evaluation = Evaluation(
             encode_rows(table, schema, judged),
             table.y[judged],
             plain_rows(table, judged[:TIMED_ROWS]),
+            None if table.groups is None else table.groups[judged],
         )
         x = encode_rows(table, schema, rows)
         return Artifact(Prepared(schema, x, table.y[rows], evaluation))
@@ -163,8 +166,9 @@ class Compile:
         samples = samples_of(
             own,
             baseline.value.contributions if baseline is not None else None,
-            every_row=context.fidelity.split == "test",
         )
+        if context.fidelity.split == "test":
+            samples |= every_row(own, model.evaluation, model.schema.classes)
         samples["model_bytes"] = Sample((float(sum(map(len, files.values()))),), "B")
         return Artifact(replace(compiled, contributions=own), samples)
 

@@ -11,7 +11,7 @@ from typing import final
 from tunewright.core.config import Config, Value, digest_of
 from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import Stage
+from tunewright.core.roles import Evidence, Stage
 from tunewright.errors import InputError
 from tunewright.knobs import threads, workers
 from tunewright.workloads.tabular.data import Source, TableFacts
@@ -26,7 +26,7 @@ from tunewright.workloads.tabular.stages import (
     reach,
 )
 
-VERSION = 1  # of the chain: raised when a stage comes to give another answer
+VERSION = 2  # of the chain: raised when a stage comes to give another answer
 
 _SPEED = (
     Metric("latency_p50", "lower", "predict", "s", sample="latency", share=0.50),
@@ -46,6 +46,7 @@ class TableWorkload:
     metrics: tuple[Metric, ...]
     baseline: Config
     digest: str
+    evidence: Evidence
     warm: tuple[str, ...]
     facts: TableFacts
 
@@ -85,6 +86,7 @@ def table(  # noqa: PLR0913 - what a user may say about a table
         metrics=(*_SPEED, *METRICS[read.facts.task]),
         baseline=space.config(baseline or {}),
         digest=digest_of([VERSION, read.content, {**asdict(source), "path": ""}]),
+        evidence=Evidence(len(read.test), read.answers),
         warm=(
             "tunewright.workloads.tabular.reading",
             "tunewright.workloads.tabular.lightgbm_alone",

@@ -1,0 +1,223 @@
+"""`tunewright verify`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import click
+
+from tunewright import comparing, session
+from tunewright.cli.running import started_s
+from tunewright.comparing import Effort, Programs, Question
+from tunewright.core.events import Ended, Event
+from tunewright.core.history import History
+from tunewright.core.metrics import Metric
+from tunewright.core.trial import Outcome
+from tunewright.core.units import format_quantity
+from tunewright.core.verdict import Decision
+from tunewright.errors import InputError
+from tunewright.reporting.formats import to_json, to_junit, to_markdown
+from tunewright.reporting.summary import Summary, summary
+from tunewright.reporting.text import render_text
+from tunewright.session import Request, Result
+from tunewright.stats.pairs import early
+from tunewright.verifying.judge import ALPHA
+from tunewright.verifying.pairs import looks
+
+CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("programs", nargs=-1, metavar="OLD NEW")
+@click.option("--minimize", multiple=True, metavar="METRIC", help="Must get smaller: wall_s.")
+@click.option("--maximize", multiple=True, metavar="METRIC", help="Must get larger.")
+@click.option("--noninferior", multiple=True, metavar="'METRIC: MARGIN'",
+              help="Must not get worse by more: 'acc: 0.002', 'peak_bytes: 5%'.")  # fmt: skip
+@click.option("--equivalent", multiple=True, metavar="'METRIC: MARGIN'",
+              help="Must not change by more.")  # fmt: skip
+@click.option("--metric", multiple=True, metavar="NAME=SOURCE",
+              help="json:PATH:KEY, file:PATH or regex:PATTERN.")  # fmt: skip
+@click.option("--env", multiple=True, metavar="NAME=TEXT", help="An environment variable.")
+@click.option("--setup", metavar="COMMAND", help="Run once before all; {setup} is its directory.")
+@click.option("--budget", default="60s", show_default=True, help="Wall time, at most.")
+@click.option("--pairs", default=comparing.PAIRS, show_default=True,
+              type=click.IntRange(5, 10_000), help="Pairs of processes, at most.")  # fmt: skip
+@click.option("--same-output", is_flag=True, help="Both must put out the same.")
+@click.option("--ignore-failures", is_flag=True, help="Compare the runs that end well.")
+@click.option("--save", type=click.Path(path_type=Path), help="Measure OLD alone, for later.")
+@click.option("--against", type=click.Path(path_type=Path), help="Compare with what was saved.")
+@click.option("--json", "json_", type=click.Path(path_type=Path), help="Write the result there.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="The same as Markdown.")
+@click.option("--junit", type=click.Path(path_type=Path), help="The same as JUnit's XML.")
+@click.option("--seed", default=0, show_default=True, help="Of the order, and of {seed}.")
+def command(programs: Sequence[str], **options: Any) -> int:
+    """Say whether NEW is really better than OLD: by pairs of fresh processes in random order.
+
+    Exit code 0: everything asked for is proven. 1: something is refuted. 3: not enough evidence.
+
+    \b
+    tunewright verify "python old.py" "python new.py"
+    tunewright verify --save baseline.json "python app.py"
+    tunewright verify --against baseline.json "python app.py"
+    """  # noqa: D301 - click wants the character itself
+    began_s = started_s()
+    _check(programs, options)
+    read = Programs(options["metric"], options["env"], options["setup"])
+    effort = Effort(options["budget"], options["pairs"], options["seed"])
+    if options["save"]:
+        return _save(programs[0], read, effort, options["save"])
+    question = Question(
+        options["minimize"], options["maximize"], options["noninferior"], options["equivalent"],
+        options["same_output"], options["ignore_failures"],
+    )  # fmt: skip
+    if options["against"]:
+        saved = comparing.read_saved(options["against"])
+        request = comparing.gated_request(saved, programs[0], read, effort)
+        question = _gate(question)
+    else:
+        request = comparing.compared_request(programs[0], programs[1], read, effort)
+    workload = session.build_workload(request)
+    watch = PairLines(*_first(request, question, workload.metrics))
+    return conclude(
+        lambda: comparing.ask(request, question, watch=watch, workload=workload, began_s=began_s),
+        options,
+    )
+
+
+def resume(directory: Path, request: Request, history: History, began_s: float) -> int:
+    """Go on with a comparison that was interrupted."""
+    opened = history.opened
+    assert opened is not None
+    goal = session.goal_of(history)
+    metric = next(iter(goal.objectives), opened.metrics[0])
+    watch = PairLines(metric, _arms(request))
+    return conclude(lambda: session.resume(directory, watch=watch, began_s=began_s), {})
+
+
+def conclude(start: Callable[[], Result], options: Mapping[str, Any]) -> int:
+    """Run a comparison, print and write what it found, and give the exit code."""
+    try:
+        result, code = start(), None
+    except session.Interrupted as interrupted:
+        result, code = interrupted.result, 130
+        click.echo(str(interrupted), err=True)
+    told = summary(result.history, result.goal)
+    if code is not None:
+        told = replace(told, verdict=session.verdict_so_far(result))
+        click.echo("interrupted: what follows is no verdict, but what the pairs say so far\n")
+    click.echo("\n" + render_text(told), nl=False)
+    _write(told, options)
+    verdict = told.verdict
+    if code is None:
+        code = CODES[verdict.decision] if verdict else 3
+        click.echo(f"report    tunewright report {result.directory.name}")
+    return code
+
+
+@final
+@dataclass
+class PairLines:
+    """Prints a line for each pair as it comes, and one for each run that fails."""
+
+    metric: Metric
+    names: tuple[str, str]
+    told: int = 0
+
+    def __call__(self, event: Event, history: History) -> None:
+        """Print what this event brought."""
+        if not isinstance(event, Ended):
+            return
+        if event.measurement.outcome not in (Outcome.OK, Outcome.STOPPED, Outcome.LOST):
+            outcome, detail = event.measurement.outcome.value, event.measurement.detail
+            click.echo(f"{event.elapsed_s:6.1f} s  a run ended as {outcome}: {detail}")
+        look = looks(history).get(1)
+        complete = look.complete() if look else []
+        if len(complete) <= self.told:
+            return
+        self.told = len(complete)
+        values = [[self.metric.of(m.samples) for m in pair] for pair in complete]
+        pairs = [(a, b) for a, b in values if a is not None and b is not None and min(a, b) > 0]
+        if not pairs:
+            return
+        first, second = (
+            f"{name} {format_quantity(value, self.metric.unit)}"
+            for name, value in zip(self.names, pairs[-1], strict=True)
+        )
+        ratio = f"{pairs[-1][1] / pairs[-1][0]:.3f}×"
+        click.echo(
+            f"{event.elapsed_s:6.1f} s  pair {self.told:<3} {first}   {second}   {ratio}"
+            f"   {self._so_far(pairs)}"
+        )
+
+    def _so_far(self, pairs: Sequence[tuple[float, float]]) -> str:
+        interval = early([math.log(b / a) for a, b in pairs], ALPHA)
+        if not math.isfinite(interval.low):
+            return ""
+        ends = (math.exp(min(end, 700)) for end in (interval.estimate, interval.low, interval.high))
+        middle, low, high = (f"{end:.3g}" if end < 1e6 else "∞" for end in ends)
+        return f"so far {middle}× [{low}, {high}]"
+
+
+def _first(
+    request: Request, question: Question, metrics: Sequence[Metric]
+) -> tuple[Metric, tuple[str, str]]:
+    """The metric whose pairs are printed, and the names of both arms."""
+    wanted = [*question.minimize, *question.maximize]
+    metric = next((m for m in metrics if m.name in wanted[:1]), metrics[0])
+    return metric, _arms(request)
+
+
+def _arms(request: Request) -> tuple[str, str]:
+    first, *_, second = request.options.get("lines") or request.options["labels"]
+    return first, second
+
+
+def _check(programs: Sequence[str], options: Mapping[str, Any]) -> None:
+    alone = options["save"] or options["against"]
+    if options["save"] and options["against"]:
+        raise InputError("expected --save or --against; got both; run one after the other")
+    if alone and options["same_output"]:
+        raise InputError("expected two programs with --same-output, as no output is saved; omit it")
+    if len(programs) != (1 if alone else 2):
+        wanted = "one program" if alone else "two programs, each in quotes"
+        raise InputError(
+            f"expected {wanted}; got {len(programs)}; "
+            'such as: tunewright verify "python old.py" "python new.py"'
+        )
+
+
+def _save(line: str, read: Programs, effort: Effort, place: Path) -> int:
+    """Measure a program beside the yardstick and keep what it gave."""
+    request = comparing.measured_request(line, read, effort)
+    workload = session.build_workload(request)
+    watch = PairLines(*_first(request, Question(), workload.metrics))
+    result = session.tune(request, workload=workload, watch=watch)
+    saved = comparing.saved_from(result, workload, read)
+    comparing.save(saved, place)
+    click.echo(f"saved   {len(saved.runs['wall_s'])} runs of {line!r} in {place}")
+    return 0
+
+
+def _gate(question: Question) -> Question:
+    """Unless something else is asked, the time must not have grown by more than five per cent."""
+    asked = (question.minimize, question.maximize, question.noninferior, question.equivalent)
+    return question if any(asked) else replace(question, noninferior=(comparing.SAVED_MARGIN,))
+
+
+def _write(told: Summary, options: Mapping[str, Any]) -> None:
+    written = {"json_": to_json, "markdown": to_markdown, "junit": to_junit}
+    for name, render in written.items():
+        place: Path | None = options.get(name)
+        if place is None:
+            continue
+        try:
+            place.write_text(render(told), encoding="utf-8")
+        except OSError as error:
+            option = name.rstrip("_")
+            raise InputError(
+                f"--{option}: expected a place to write; got {place}: {error.strerror}"
+            ) from error

@@ -1,0 +1,57 @@
+"""Timing a pickled function in a process of its own: `python -m tunewright.measuring.calls`."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from tunewright.measuring.sampling import sample_calls
+
+BUDGET_S = 0.5  # of calls in one process; a call that takes longer is made once
+
+
+@final
+@dataclass(frozen=True)
+class Calls:
+    """Two functions and what both are called with; `path` is where their modules are found."""
+
+    functions: Mapping[str, Callable[..., object]]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    path: Sequence[str]
+
+
+def main(payload: str, arm: str, output: str) -> None:
+    """Call the function of this arm again and again; its times go to a JSON file.
+
+    What it answers goes to standard output as a checksum of its pickle, so that both arms' answers
+    can be compared; what cannot be pickled is compared by its text.
+    """
+    search: list[str]
+    search, body = pickle.loads(Path(payload).read_bytes())  # noqa: S301 - of the own study
+    sys.path[:] = search
+    calls: Calls = pickle.loads(body)  # noqa: S301 - the same
+    function = calls.functions[arm]
+    answer = function(*calls.args, **calls.kwargs)
+    times_s = sample_calls(
+        lambda _: function(*calls.args, **calls.kwargs), [None], budget_s=BUDGET_S, most=1000
+    )
+    Path(output).write_text(json.dumps({"calls": times_s}), encoding="utf-8")
+    print(f"answer {zlib.crc32(_content(answer)):08x}")  # noqa: T201 - its parent reads it
+
+
+def _content(answer: object) -> bytes:
+    try:
+        return pickle.dumps(answer, protocol=5)
+    except Exception:  # noqa: BLE001 - any `__reduce__` of the user's may raise anything
+        return repr(answer).encode()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,141 @@
+"""A comparison on one screen of plain text, with a picture of its pairs."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+from tunewright.reporting.phrases import change_of, headline, limit_of, quantity_of, verified_note
+from tunewright.reporting.summary import Pair, Summary
+from tunewright.reporting.words import Language, say
+from tunewright.verifying.findings import Finding
+
+WIDTH = 100
+PICTURE = 60  # columns
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def render_comparison(summary: Summary) -> str:
+    """The sentence, what was compared, the table, a picture of the pairs, and what was odd."""
+    verdict = summary.verdict
+    lines = [*textwrap.wrap(headline(summary), WIDTH), ""]
+    lines += [_cut(f"{arm:9} {line}", WIDTH) for arm, line in summary.lines.items()]
+    if summary.goal.text:
+        lines += textwrap.wrap(f"{'asked':9} {summary.goal.text}", WIDTH)
+    if verdict is not None and verdict.comparisons:
+        lines += ["", *aligned(_fitted(compared(summary)))]
+        lines += textwrap.wrap(verified_note(verdict, "en", compared=True), WIDTH)
+    lines += ["", *picture(summary)]
+    for line in odd(summary) or [say("nothing odd", "en")]:
+        lines += textwrap.wrap(f"noise     {line}", WIDTH, subsequent_indent=" " * 10)
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def compared(summary: Summary, language: Language = "en") -> list[tuple[str, ...]]:
+    """The table of the comparisons, its head first."""
+    first, *_, second = summary.lines
+    comparisons = summary.verdict.comparisons if summary.verdict else ()
+    if any(c.evidence == "saved" for c in comparisons):
+        first = say("saved arm", language)
+    heads = [say(key, language) for key in ("metric", "change", "limit", "evidence")]
+    rows = [(heads[0], first, second, *heads[1:], "")]
+    for c in comparisons:
+        values = [
+            quantity_of(value, c.metric, summary.units) for value in (c.baseline, c.candidate)
+        ]
+        told = [change_of(c, summary.units, language), limit_of(c, summary.units)]
+        evidence = c.note or say(c.evidence, language, n=c.n)
+        asked = "" if c.role == "watched" else c.decision.name
+        rows.append((c.metric, *values, *told, evidence, asked))
+    return rows
+
+
+def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows with an evidence so short that a line holds them; the sentence has all of a note."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = WIDTH - sum(widths) + widths[-2] - 2 * (len(widths) - 1)
+    return [(*row[:-2], _cut(row[-2], room), row[-1]) for row in rows]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in rows]
+
+
+def picture(summary: Summary) -> list[str]:
+    """How the pairs' changes are spread, where the interval lies, and where no change would be."""
+    pairs, metric = summary.pairs, summary.pair_metric
+    if len(pairs) < 2 or metric is None or metric.scale != "ratio":
+        return []
+    changes = [math.log(pair.candidate / pair.baseline) for pair in pairs]
+    low, high = min(*changes, 0.0), max(*changes, 0.0)
+    room = 0.03 * (high - low) or 0.01
+    low, high = low - room, high + room
+
+    def column(change: float) -> int:
+        return min(int((change - low) / (high - low) * PICTURE), PICTURE - 1)
+
+    counts = [0] * PICTURE
+    for change in changes:
+        counts[column(change)] += 1
+    bars = [BARS[math.ceil(count / max(counts) * (len(BARS) - 1))] for count in counts]
+    bars[column(0.0)] = "┊" if bars[column(0.0)] == " " else bars[column(0.0)]
+    ends = f"{math.exp(low):.3g}×", f"{math.exp(high):.3g}×"
+    name = f"{list(summary.lines)[-1]} / {next(iter(summary.lines))}, {metric.name}"
+    lines = [_cut(f"{'pairs':9} {name}; ┊ is 1×", WIDTH)]
+    lines.append(f"{'':9} {ends[0]:>7} {''.join(bars)} {ends[1]}")
+    shown = _interval(summary)
+    if shown is not None:
+        left, right = (column(min(max(math.log(end), low), high - 1e-9)) for end in shown)
+        marks = [" "] * PICTURE
+        marks[left : right + 1] = ["─"] * (right - left + 1)
+        marks[left], marks[right] = "├", "┤"
+        if left == right:
+            marks[left] = "┼"
+        lines.append(f"{'interval':9} {'':>7} {''.join(marks)}")
+    return lines
+
+
+def _interval(summary: Summary) -> tuple[float, float] | None:
+    """The interval of the metric whose pairs are drawn, where it has two ends."""
+    comparisons = summary.verdict.comparisons if summary.verdict else ()
+    for c in comparisons:
+        named = summary.pair_metric is not None and c.metric == summary.pair_metric.name
+        ends = c.scale == "ratio" and 0 < c.low <= c.high < math.inf
+        if named and ends and c.evidence != "saved":
+            return c.low, c.high
+    return None
+
+
+def odd(summary: Summary, language: Language = "en") -> list[str]:
+    """What was noisy or odd, a sentence each."""
+    lines = [*_spread(summary.pairs, summary, language)]
+    return [*lines, *(_said(finding, summary, language) for finding in summary.findings)]
+
+
+def _said(finding: Finding, summary: Summary, language: Language) -> str:
+    first, *_, second = summary.lines
+    arm = {"baseline": first, "candidate": second, "": ""}[finding.arm]
+    return say(finding.kind, language, arm=arm, **finding.values)
+
+
+def _spread(pairs: Sequence[Pair], summary: Summary, language: Language) -> list[str]:
+    """How much each arm varies from run to run, relative to its mean."""
+    metric = summary.pair_metric
+    if metric is None or len(pairs) < 3 or metric.scale != "ratio":
+        return []
+    shares = [stdev(values) / fmean(values) for values in zip(*_values(pairs), strict=True)]
+    first, *_, second = summary.lines
+    told = {"a": first, "b": second, "base": shares[0], "cand": shares[1], "name": metric.name}
+    return [say("spread", language, **told)]
+
+
+def _values(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+    return [(pair.baseline, pair.candidate) for pair in pairs]

@@ -1,0 +1,182 @@
+"""Cross-fitting: each untouched row is judged once, by a model that never learned from it."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunewright.core.roles import Context, space_of
+from tunewright.core.trial import Fidelity
+from tunewright.errors import InputError
+from tunewright.workloads.tabular import table
+from tunewright.workloads.tabular.data import Column, Source
+from tunewright.workloads.tabular.reading import FOLDS, read
+from tunewright.workloads.tabular.splitting import SMALL, VALID_SHARE, split_rows
+from tunewright.workloads.tabular.splitting import test_share as share_held
+
+
+def written(path, answers, **columns):
+    """A CSV of these answers and columns; `x` tells rows apart, as no identifier does."""
+    chance = random.Random(0)
+    data = {"x": [chance.random() for _ in answers], **columns, "y": answers}
+    lines = [",".join(data), *(",".join(map(str, row)) for row in zip(*data.values(), strict=True))]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def answers(n, rare=2):
+    return [int(i % rare == 0) for i in range(n)]
+
+
+def prepared(workload, fold, split="test"):
+    """What a fold is learned from and judged on, told apart by the first feature."""
+    config, artifact = space_of(workload).config({}), None
+    context = Context(Fidelity("prepare", split=split, fold=fold), None, lambda: None)
+    for stage in workload.stages[:2]:
+        artifact = stage.run(artifact, config, context)
+    return artifact.value
+
+
+def told_apart(x):
+    return set(x[:, 0].tolist())
+
+
+# Splitting
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=120, max_size=300),
+    st.integers(0, 2**63),
+    st.sampled_from(FOLDS),
+)
+def test_every_row_is_in_one_part_and_equal_rows_are_together(values, salt, folds):
+    column = Column("x", np.array(values, np.float64))
+    train, valid, test = split_rows([column], len(values), salt, folds)
+    parts = [train, valid, *test]
+    assert len(test) == folds
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(values)))
+    assert all((np.diff(part) > 0).all() for part in parts)
+    seen = [set(column.values[part].tolist()) for part in parts]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+@pytest.mark.parametrize("folds", FOLDS)
+def test_the_parts_are_of_about_one_size_and_the_others_do_not_depend_on_them(folds):
+    column = Column("x", np.random.default_rng(0).random(1000))
+    train, valid, test = split_rows([column], 1000, 7, folds)
+    whole_train, whole_valid, (whole,) = split_rows([column], 1000, 7, 1)
+    assert (train == whole_train).all()
+    assert (valid == whole_valid).all()
+    assert sorted(np.concatenate(test).tolist()) == whole.tolist()
+    assert max(map(len, test)) - min(map(len, test)) <= 1
+    assert len(valid) == pytest.approx(1000 * VALID_SHARE, abs=1)
+
+
+# Learning and judging
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_each_untouched_row_is_judged_once_after_learning_from_all_others(tmp_path, n):
+    path = written(tmp_path / "t.csv", answers(n))
+    workload, got = table(path, "y"), read(Source(path, "y"))
+    held = set(got.columns[0].values[np.concatenate(got.test)].tolist())
+    every = set(got.columns[0].values.tolist())
+    judged = []
+    for fold in range(workload.evidence.folds):
+        found = prepared(workload, fold)
+        mine = told_apart(found.evaluation.x)
+        assert not mine & told_apart(found.x)
+        assert mine | told_apart(found.x) == every
+        judged.append(mine)
+    assert len(judged) == 5
+    assert set.union(*judged) == held
+    assert sum(map(len, judged)) == len(held) == workload.facts.test
+
+
+def test_the_search_reads_no_untouched_row_whatever_the_fold(tmp_path):
+    path = written(tmp_path / "t.csv", answers(300))
+    got = read(Source(path, "y"))
+    held = set(got.columns[0].values[np.concatenate(got.test)].tolist())
+    found = [prepared(table(path, "y"), fold, split="search") for fold in (0, 1)]
+    for one in found:
+        assert not held & (told_apart(one.x) | told_apart(one.evaluation.x))
+    assert (found[0].x == found[1].x).all()
+
+
+def test_a_group_is_in_one_part_and_the_verdict_knows_it(tmp_path):
+    people = [f"p{i % 40}" for i in range(400)]
+    path = written(tmp_path / "t.csv", answers(400, 3), who=people)
+    got = read(Source(path, "y", group="who"))
+    assert len(got.test) > 1
+    parts = [{people[i] for i in part} for part in (got.train, got.valid, *got.test)]
+    assert sum(map(len, parts)) == len(set(people))
+    workload, ids = table(path, "y", group="who"), []
+    for fold in range(workload.evidence.folds):
+        groups = prepared(workload, fold).evaluation.groups
+        assert len(set(groups.tolist())) == len({people[i] for i in got.test[fold]})
+        ids.append(set(groups.tolist()))
+    assert sum(map(len, ids)) == len(set.union(*ids))  # another group, another number
+
+
+def test_without_groups_each_row_is_its_own(tmp_path):
+    assert (
+        prepared(table(written(tmp_path / "t.csv", answers(100)), "y"), 0).evaluation.groups is None
+    )
+
+
+# How many parts
+
+
+@pytest.mark.parametrize("rare", [2, 4, 12, 25, 40])
+def test_each_part_holds_both_classes_or_there_are_fewer(tmp_path, rare):
+    got = read(Source(written(tmp_path / "t.csv", answers(400, rare)), "y"))
+    assert len(got.test) in FOLDS
+    for part in got.test:
+        assert set(got.y[part].tolist()) == {0, 1}
+
+
+def test_the_rarer_a_class_the_fewer_the_parts(tmp_path):
+    counts = [
+        len(read(Source(written(tmp_path / f"{rare}.csv", answers(400, rare)), "y")).test)
+        for rare in (2, 40, 80)
+    ]
+    assert counts == [5, 3, 2]
+
+
+def test_a_class_too_rare_for_any_split_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected both classes in each part"):
+        read(Source(written(tmp_path / "t.csv", [int(i < 2) for i in range(100)]), "y"))
+
+
+def test_a_regression_and_many_classes_have_as_many_parts_as_can_be_judged(tmp_path):
+    numbers = written(tmp_path / "r.csv", [i * 1.5 for i in range(300)])
+    classes = written(tmp_path / "m.csv", [i % 7 for i in range(300)])
+    assert table(numbers, "y").evidence.folds == table(classes, "y").evidence.folds == 5
+
+
+@pytest.mark.parametrize(("n", "folds"), [(SMALL - 1, 5), (SMALL, 1)])
+def test_only_a_small_table_is_judged_in_parts(tmp_path, n, folds):
+    got = read(Source(written(tmp_path / "t.csv", answers(n)), "y"))
+    assert len(got.test) == folds
+    assert share_held(n) == pytest.approx(0.4 if n < SMALL else 0.2)
+    assert sum(map(len, got.test)) == pytest.approx(share_held(n) * n, abs=2)
+    assert ("5 parts, each judged after learning from all others" in got.facts.split) == (
+        folds == 5
+    )
+
+
+# Which rows they are
+
+
+def test_other_columns_are_no_other_rows(tmp_path):
+    colour = ["rgb"[i % 3] for i in range(200)]
+    path = written(tmp_path / "t.csv", answers(200), colour=colour)
+    whole, fewer = table(path, "y"), table(path, "y", drop=["colour"])
+    assert whole.evidence.rows == fewer.evidence.rows != ""
+    assert whole.digest != fewer.digest
+    assert table(path, "y", seed=1).evidence.rows == whole.evidence.rows
+    assert table(path, "colour").evidence.rows != whole.evidence.rows
+    other = written(tmp_path / "u.csv", answers(200, 3), colour=colour)
+    assert table(other, "y").evidence.rows != whole.evidence.rows
