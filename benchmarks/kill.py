@@ -52,7 +52,8 @@ from tunewright.running.reaping import COOKIE
 from tunewright.session import replay
 from tunewright.storing.journal import FILE, Reader
 from tunewright.storing.memory import MemoryStore
-from tunewright.verifying.judge import Case, judge
+from tunewright.verifying.claims import Case
+from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import Look
 
 PROGRAM = Path(sys.executable).with_name("tunewright")

@@ -114,7 +114,7 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     effort: Effort = Effort(),
     programs: Programs = Programs(),
     root: Path = ROOT,
-    watch: Watch | None = None,
+    watch: Watch = session.unwatched,
 ) -> Result:
     """Whether `new` is better than `old`: two command lines, or two functions called with `args`.
 
@@ -176,15 +176,14 @@ def ask(  # noqa: PLR0913 - as for `session.tune`
     question: Question,
     *,
     root: Path = ROOT,
-    watch: Watch | None = None,
+    watch: Watch = session.unwatched,
     workload: Workload | None = None,
     began_s: float | None = None,
 ) -> Result:
     """Run a request with this question."""
     workload = workload or session.build_workload(request)
     asked = posed(request, question, workload.metrics)
-    more = {} if watch is None else {"watch": watch}
-    return session.tune(asked, workload=workload, root=root, began_s=began_s, **more)
+    return session.tune(asked, workload=workload, root=root, watch=watch, began_s=began_s)
 
 
 def posed(request: Request, question: Question, metrics: Sequence[Metric]) -> Request:
@@ -274,7 +273,7 @@ def _function_request(
     """Both functions, pickled by value below `root`, where only the own user reads."""
     for function in (old, new):
         _by_value(function)
-    calls = Calls({OLD: old, NEW: new}, tuple(args), {}, tuple(sys.path))
+    calls = Calls({OLD: old, NEW: new}, tuple(args))
     body = dumps((list(sys.path), importlib.import_module("cloudpickle").dumps(calls)))
     name = getattr(new, "__name__", "function")
     place = Studies(root / "functions").create(name)

@@ -20,8 +20,17 @@ from tunewright.core.metrics import Metric
 from tunewright.core.roles import Resources, Searcher
 from tunewright.core.trial import Arm, Fidelity, Purpose, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict
-from tunewright.verifying.judge import Case, alpha_of, hopeless_arm, judge
-from tunewright.verifying.pairs import ARMS, Look, current_look, looks, next_purposes, refitted
+from tunewright.verifying.claims import Case, alpha_of
+from tunewright.verifying.judge import judge
+from tunewright.verifying.pairs import (
+    ARMS,
+    Look,
+    current_look,
+    hopeless_arm,
+    looks,
+    next_purposes,
+    refitted,
+)
 
 MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha of the one before
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 from typing import Any, final
 
 from tunewright.core.budget import parse_budget
@@ -27,7 +28,7 @@ from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
 from tunewright.searching import SEARCHERS, SOBOL
 from tunewright.stats.quantiles import STUDENT
-from tunewright.storing.journal import Journal, Reader
+from tunewright.storing.journal import FILE, Journal, Reader
 from tunewright.storing.studies import ROOT, Studies
 from tunewright.verifying.pairs import current_look
 
@@ -37,12 +38,18 @@ WORKLOADS = {
     "programs": "tunewright.workloads.comparison:programs",
     "functions": "tunewright.workloads.comparison:functions",
 }
+WARM = {  # what a worker of such a workload imports before its first trial
+    "table": (
+        "tunewright.workloads.tabular.reading",
+        "tunewright.workloads.tabular.lightgbm_alone",
+        "tunewright.workloads.tabular.lightgbm_library",
+    ),
+}
 Watch = Callable[[Event, History], None]
-WARM_S = 0.5  # about what the workers take to start
 WAIT_S = 0.25  # the budget is looked at this often while nothing happens
 
 
-def _ignore(event: Event, history: History) -> None:
+def unwatched(event: Event, history: History) -> None:
     """Watch nothing."""
 
 
@@ -194,7 +201,7 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
     store: Store,
     executor: Executor,
     clock: Callable[[], float],
-    watch: Watch = _ignore,
+    watch: Watch = unwatched,
 ) -> History:
     """Run a study to its end: decide, record, perform, wait. Whatever is recorded stays.
 
@@ -231,31 +238,79 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
     return history
 
 
-def tune(
+@final
+@dataclass(frozen=True)
+class Place:
+    """Where a study runs: its directory, its executor, and its clock."""
+
+    directory: Path
+    executor: Executor
+    clock: Callable[[], float]
+
+
+@contextmanager
+def prepare(request: Request, root: Path = ROOT) -> Iterator[Place]:
+    """A place for a new study; its first worker starts while the caller reads the data.
+
+    Where no study was begun, no directory is left. Raises StoreError where none can be
+    made.
+    """
+    directory = Studies(root).create(request.name)
+    try:
+        with _place(request, directory, 0.0) as place:
+            yield place
+    finally:
+        if not (directory / FILE).exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            with suppress(OSError):  # other studies are in it
+                root.rmdir()
+
+
+@contextmanager
+def _place(request: Request, directory: Path, elapsed_s: float) -> Iterator[Place]:
+    """The place whose clock goes on from there."""
+    origin_s = time.monotonic() - elapsed_s
+
+    def clock() -> float:
+        return time.monotonic() - origin_s
+
+    # A comparison runs one program at a time.
+    workers = 1 if request.candidate else request.workers or max(int(probe().cores_usable), 1)
+    warm = WARM.get(request.kind, ())
+    executor = ProcessExecutor(
+        directory, workers, clock, warm=warm, memory_limit_mib=request.memory_mib
+    )
+    with closing(executor):
+        yield Place(directory, executor, clock)
+
+
+def tune(  # noqa: PLR0913 - what a caller may have already, and who listens
     request: Request,
     *,
     workload: Workload | None = None,
+    place: Place | None = None,
     root: Path = ROOT,
-    watch: Watch = _ignore,
+    watch: Watch = unwatched,
     began_s: float | None = None,
 ) -> Result:
     """Run a study to its end in a fresh directory below `root`.
 
-    workload: what `build_workload(request)` gave, where the caller has it already.
+    workload, place: what `build_workload(request)` and `prepare(request)` gave, where the caller
+    has them already.
     began_s: `time.monotonic()` when the user's waiting began, to account for our own cost.
     Raises InputError for a request that cannot be run, StoreError where nothing can be written,
     Interrupted (with the result so far) on Ctrl-C.
     """
     began_s = time.monotonic() if began_s is None else began_s
-    workload = workload or build_workload(request)
-    guarded_goal(request.goal, workload)  # complain before anything is written
     parse_budget(request.budget)
-    directory = Studies(root).create(request.name)
-    with Journal(directory) as journal:
-        return _run(request, workload, journal, History(), directory, watch, began_s)
+    with prepare(request, root) if place is None else nullcontext(place) as there:
+        workload = workload or build_workload(request)
+        guarded_goal(request.goal, workload)  # complain before anything is written
+        with Journal(there.directory) as journal:
+            return _run(request, workload, journal, History(), there, watch, began_s)
 
 
-def resume(directory: Path, *, watch: Watch = _ignore, began_s: float | None = None) -> Result:
+def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None = None) -> Result:
     """Take an unfinished study up again; a finished one comes back as it is.
 
     Raises InputError where data, program or knobs are not those that the study began with.
@@ -269,7 +324,8 @@ def resume(directory: Path, *, watch: Watch = _ignore, began_s: float | None = N
             return Result(directory, goal_of(history), history)
         workload = build_workload(request)
         _check_same(history, workload)
-        return _run(request, workload, journal, history, directory, watch, began_s)
+        with _place(request, directory, history.elapsed_s) as place:
+            return _run(request, workload, journal, history, place, watch, began_s)
 
 
 def replay(store: Store | Reader) -> History:
@@ -334,63 +390,50 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     workload: Workload,
     journal: Journal,
     history: History,
-    directory: Path,
+    place: Place,
     watch: Watch,
     began_s: float,
 ) -> Result:
-    origin_s = time.monotonic() - history.elapsed_s
+    directory, clock, latest = place.directory, place.clock, history
 
-    def clock() -> float:
-        return time.monotonic() - origin_s
-
-    # A comparison runs one program at a time.
-    workers = 1 if request.candidate else request.workers or max(int(probe().cores_usable), 1)
-    executor = ProcessExecutor(
-        directory, workers, clock, warm=workload.warm, memory_limit_mib=request.memory_mib
-    )
-    latest = history
-
-    # A heavy import that the first trial does not need: it happens while that trial runs, and not
-    # while the workers start.
-    heavy = Timer(WARM_S, resolve, (SOBOL if request.candidate is None else STUDENT,))
+    # A heavy import, on the core that the first worker leaves free while it starts.
+    heavy = Thread(target=resolve, args=(SOBOL if request.candidate is None else STUDENT,))
     heavy.daemon = True
+    heavy.start()
 
     def remember(event: Event, after: History) -> None:
         nonlocal latest
         latest = after
-        if after.running and heavy.ident is None:
-            heavy.start()
         if any(trial.exclusive for trial in after.running):
             heavy.join()  # nothing is timed beside it
         watch(event, after)
 
     try:
-        with closing(executor):
-            looks_before = (
-                history.opened.looks_before
-                if history.opened
-                else looks_at(workload.evidence.rows, directory.parent, directory.name)
-            )
-            plan = make_plan(workload, request, looks_before)
-            spent_s = time.monotonic() - began_s
-            opened = Opened(
-                elapsed_s=history.elapsed_s,
-                study=directory.name,
-                goal=plan.goal.text,
-                space=plan.space.digest,
-                knobs={knob.name: repr(knob) for knob in plan.space.knobs},
-                families={knob.name: knob.family for knob in plan.space.knobs},
-                workload=workload.digest,
-                metrics=workload.metrics,
-                request=encode(request),
-                setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
-                rows=workload.evidence.rows,
-                looks_before=looks_before,
-            )
-            journal.append([opened])
-            latest = apply(history, opened)
-            latest = drive(latest, plan, workload, journal, executor, clock, remember)
-            return Result(directory, plan.goal, latest)
+        looks_before = (
+            history.opened.looks_before
+            if history.opened
+            else looks_at(workload.evidence.rows, directory.parent, directory.name)
+        )
+        plan = make_plan(workload, request, looks_before)
+        spent_s = time.monotonic() - began_s
+        opened = Opened(
+            elapsed_s=history.elapsed_s,
+            study=directory.name,
+            goal=plan.goal.text,
+            space=plan.space.digest,
+            knobs={knob.name: repr(knob) for knob in plan.space.knobs},
+            families={knob.name: knob.family for knob in plan.space.knobs},
+            workload=workload.digest,
+            metrics=workload.metrics,
+            request=encode(request),
+            setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
+            rows=workload.evidence.rows,
+            looks_before=looks_before,
+        )
+        journal.append([opened])
+        latest = apply(history, opened)
+        latest = drive(latest, plan, workload, journal, place.executor, clock, remember)
+        return Result(directory, plan.goal, latest)
     except KeyboardInterrupt:
         if latest.opened is None:  # there is nothing to go on from
             raise

@@ -23,8 +23,9 @@ from tunewright.testing.studies import (
     comparison,
     simulate,
 )
-from tunewright.verifying.judge import ALPHA, HOPELESS_FAILURES, MIN_PAIRS, Case, judge
-from tunewright.verifying.pairs import looks
+from tunewright.verifying.claims import ALPHA, MIN_PAIRS, Case
+from tunewright.verifying.judge import judge
+from tunewright.verifying.pairs import HOPELESS_FAILURES, looks
 
 ACCEPT, REJECT, INCONCLUSIVE = Decision.ACCEPT, Decision.REJECT, Decision.INCONCLUSIVE
 

@@ -12,7 +12,7 @@ from tunewright.session import Request, looks_at
 from tunewright.storing.journal import Journal
 from tunewright.storing.studies import Studies
 from tunewright.testing.studies import TABLE, TableModel, request, simulate
-from tunewright.verifying.judge import ALPHA
+from tunewright.verifying.claims import ALPHA
 
 ROWS = replace(TABLE, evidence=Evidence(folds=1, rows="answers"))
 

@@ -16,7 +16,7 @@ from tunewright.loop import MAX_LOOKS, apply, decide
 from tunewright.session import WAIT_S, make_plan
 from tunewright.testing.simulated import SimulatedStage, SimulatedWorkload
 from tunewright.testing.studies import TABLE, CheckedExecutor, TableModel, request, simulate
-from tunewright.verifying.judge import ALPHA, alpha_of
+from tunewright.verifying.claims import ALPHA, alpha_of
 
 FAST = "minimize latency_p50"
 

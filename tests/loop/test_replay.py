@@ -22,7 +22,8 @@ from tunewright.testing.studies import (
     request,
     simulate,
 )
-from tunewright.verifying.judge import Case, judge
+from tunewright.verifying.claims import Case
+from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import looks
 
 GOALS = (

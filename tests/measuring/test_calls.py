@@ -43,7 +43,7 @@ def called(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [*sys.path])
 
     def call(function):
-        body = pickle.dumps(Calls({"A": function}, (5,), {"y": 2}, tuple(sys.path)))
+        body = pickle.dumps(Calls({"A": function}, (5, 2)))
         payload, output = tmp_path / "payload", tmp_path / "calls.json"
         payload.write_bytes(pickle.dumps((list(sys.path), body)))
         main(str(payload), "A", str(output))

@@ -226,7 +226,7 @@ def test_a_corrupt_artifact_is_made_again_for_the_tail(tmp_path):
 
 def test_a_workload_that_cannot_travel_says_so(tmp_path):
     with closing(open_executor(tmp_path)) as executor:
-        workload = replace(ToyWorkload(), warm=(sys._getframe(),))
+        workload = replace(ToyWorkload(), name=sys._getframe())
         measurement = measure(executor, toy_trial(1), workload)
         assert measurement.outcome is Outcome.CRASHED
         assert "cannot be pickled" in measurement.detail

@@ -11,23 +11,24 @@ from tunewright.core.goal import parse_goal
 from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Comparison, Decision
-from tunewright.verifying.judge import (
+from tunewright.verifying.claims import (
     ALPHA,
     EXCEEDANCES,
-    HOPELESS_FAILURES,
     MIN_PAIRS,
-    WATCHED,
     Case,
     Claim,
     alpha_of,
-    failure_story,
-    holm,
-    hopeless_arm,
-    judge,
-    outputs_of,
     rows_of,
 )
-from tunewright.verifying.pairs import ARMS, Look
+from tunewright.verifying.judge import WATCHED, holm, judge
+from tunewright.verifying.pairs import (
+    ARMS,
+    HOPELESS_FAILURES,
+    Look,
+    failure_story,
+    hopeless_arm,
+    outputs_of,
+)
 
 ACCEPT, REJECT, INCONCLUSIVE = Decision.ACCEPT, Decision.REJECT, Decision.INCONCLUSIVE
 WALL = Metric("wall_s", "lower", "run", "s")

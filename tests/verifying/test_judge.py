@@ -11,7 +11,8 @@ from tunewright.core.goal import parse_goal
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Decision
-from tunewright.verifying.judge import ALPHA, MIN_PAIRS, Case, alpha_of, judge
+from tunewright.verifying.claims import ALPHA, MIN_PAIRS, Case, alpha_of
+from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import Look
 
 ACCEPT, REJECT, INCONCLUSIVE = Decision.ACCEPT, Decision.REJECT, Decision.INCONCLUSIVE

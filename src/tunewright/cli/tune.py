@@ -12,6 +12,8 @@ from tunewright import session
 from tunewright.cli.running import run, started_s
 from tunewright.cli.understood import understood
 from tunewright.core.budget import parse_budget
+from tunewright.core.goal import Goal
+from tunewright.core.roles import Workload
 from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError
 from tunewright.storing.studies import ROOT
@@ -68,19 +70,30 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
     """  # noqa: D301 - click wants the character itself
     began_s = started_s()
     request = _request(data, ctx.meta["program"], options)
+    if options["dry_run"]:
+        _understand(request)
+        return 0
+    parse_budget(request.budget)
+    with session.prepare(request) as place:
+        workload, goal = _understand(request)
+        return run(
+            goal,
+            lambda watch: session.tune(
+                request, workload=workload, place=place, watch=watch, began_s=began_s
+            ),
+        )
+
+
+def _understand(request: session.Request) -> tuple[Workload, Goal]:
+    """Read the data or the program, and print what was understood."""
     workload = session.build_workload(request)
-    if not (options["minimize"] or options["maximize"]):
+    if not request.goal.startswith(("minimize", "maximize")):
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
     goal = session.guarded_goal(request.goal, workload)
     before = session.looks_at(workload.evidence.rows, ROOT)
     click.echo(understood(workload, goal, parse_budget(request.budget), request, before))
-    if options["dry_run"]:
-        return 0
-    return run(
-        goal,
-        lambda watch: session.tune(request, workload=workload, watch=watch, began_s=began_s),
-    )
+    return workload, goal
 
 
 def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) -> session.Request:

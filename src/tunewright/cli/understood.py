@@ -12,7 +12,7 @@ from tunewright.core.roles import Workload, space_of
 from tunewright.core.units import format_quantity
 from tunewright.session import Request
 from tunewright.stats.intervals import smallest_margin
-from tunewright.verifying.judge import MIN_PAIRS, alpha_of
+from tunewright.verifying.claims import MIN_PAIRS, alpha_of
 from tunewright.workloads.command import CommandWorkload
 from tunewright.workloads.tabular import TableWorkload
 

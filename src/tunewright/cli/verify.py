@@ -25,7 +25,7 @@ from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
 from tunewright.session import Request, Result
 from tunewright.stats.pairs import early
-from tunewright.verifying.judge import ALPHA
+from tunewright.verifying.claims import ALPHA
 from tunewright.verifying.pairs import looks
 
 CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
@@ -195,7 +195,11 @@ def _save(line: str, read: Programs, effort: Effort, place: Path) -> int:
     request = comparing.measured_request(line, read, effort)
     workload = session.build_workload(request)
     watch = PairLines(*_first(request, Question(), workload.metrics))
-    result = session.tune(request, workload=workload, watch=watch)
+    try:
+        result = session.tune(request, workload=workload, watch=watch)
+    except session.Interrupted:
+        click.echo("interrupted; nothing was saved", err=True)
+        return 130
     saved = comparing.saved_from(result, workload, read)
     comparing.save(saved, place)
     click.echo(f"saved   {len(saved.runs['wall_s'])} runs of {line!r} in {place}")

@@ -110,10 +110,6 @@ class Workload(Protocol):
     def evidence(self) -> Evidence:
         """What a verdict on its quality can rest on."""
 
-    @property
-    def warm(self) -> tuple[str, ...]:
-        """Modules that a process which runs the whole chain imports before its first trial."""
-
 
 @final
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import pickle
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -19,12 +19,10 @@ BUDGET_S = 0.5  # of calls in one process; a call that takes longer is made once
 @final
 @dataclass(frozen=True)
 class Calls:
-    """Two functions and what both are called with; `path` is where their modules are found."""
+    """Functions by their arms, and what all of them are called with."""
 
     functions: Mapping[str, Callable[..., object]]
     args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    path: Sequence[str]
 
 
 def main(payload: str, arm: str, output: str) -> None:
@@ -38,10 +36,8 @@ def main(payload: str, arm: str, output: str) -> None:
     sys.path[:] = search
     calls: Calls = pickle.loads(body)  # noqa: S301 - the same
     function = calls.functions[arm]
-    answer = function(*calls.args, **calls.kwargs)
-    times_s = sample_calls(
-        lambda _: function(*calls.args, **calls.kwargs), [None], budget_s=BUDGET_S, most=1000
-    )
+    answer = function(*calls.args)
+    times_s = sample_calls(lambda _: function(*calls.args), [None], budget_s=BUDGET_S, most=1000)
     Path(output).write_text(json.dumps({"calls": times_s}), encoding="utf-8")
     print(f"answer {zlib.crc32(_content(answer)):08x}")  # noqa: T201 - its parent reads it
 

@@ -16,8 +16,8 @@ from tunewright.core.metrics import Metric
 from tunewright.core.trial import Span
 from tunewright.core.verdict import Verdict
 from tunewright.stats.pairs import early
+from tunewright.verifying.claims import alpha_of
 from tunewright.verifying.findings import Finding, findings
-from tunewright.verifying.judge import alpha_of
 from tunewright.verifying.pairs import looks
 
 BEST = 5

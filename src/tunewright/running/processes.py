@@ -115,7 +115,6 @@ class ProcessExecutor:
         self._adopted_before = reaping.adopt_orphans()
         self._general: list[_Worker] = []
         try:
-            # The others start while the first trial runs: they would only make it wait.
             self._general.append(self._start_general())
         except BaseException:  # Ctrl-C, a full disk: nobody else could close what was started
             self.close()
@@ -136,8 +135,6 @@ class ProcessExecutor:
         key = artifact_key(workload, above, trial.config, trial.fidelity)
         self._jobs.append(_Job(trial, workload, above, bool(trial.lane and tail), key))
         self._dispatch()
-        if not trial.exclusive:
-            self._fill()
 
     def wait(self, timeout_s: float) -> Sequence[Event]:
         """Events since the last call, waiting at most `timeout_s` for the first."""
@@ -296,6 +293,9 @@ class ProcessExecutor:
             if quiet and any(other.warming for other in self._workers()):
                 continue
             self._send(worker, job, tail_only=not general)
+        # The others start while the first trial runs: before, they would only make it wait.
+        if not self._general[0].warming and any(not job.trial.exclusive for job in self._jobs):
+            self._fill()
 
     def _assign(self, job: _Job) -> _Worker | None:
         """Find a worker for the next part of a trial, or None while all have other work."""

@@ -26,6 +26,7 @@ from tunewright.running.cache import ArtifactCache, dumps
 from tunewright.running.chain import run_chain, run_tail
 from tunewright.running.reaping import COOKIE, adopt_orphans, kill_descendants, kill_strays
 
+OWN = psutil.Process()
 PROGRESS_S = 1.0  # a stage that ends sooner after the last news is no news: each one costs a commit
 
 
@@ -124,7 +125,7 @@ def _run(task: Task, program: Any, connection: Connection[Any, Any], cache: Arti
         elif task.upstream and (kept := cache.get(task.upstream)) is None:
             return Done(Measurement(Outcome.LOST), missing=True)
         measurement = run_tail(trial, program, kept, task.directory, clock, finished)
-    return Done(measurement, psutil.Process().memory_info().rss, carried)
+    return Done(measurement, OWN.memory_info().rss, carried)
 
 
 def _watch(fd: int, driver: int) -> None:

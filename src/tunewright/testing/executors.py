@@ -77,7 +77,6 @@ class ToyWorkload:
     metrics: tuple[Metric, ...] = (Metric("fit", "higher", "fit"),)
     digest: str = "toy"
     evidence: Evidence = NO_ROWS
-    warm: tuple[str, ...] = ()
 
     @property
     def baseline(self) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
 from tunewright.core.config import Config
@@ -109,4 +109,3 @@ class SimulatedWorkload:
     name: str = "simulated"
     digest: str = "simulated"
     evidence: Evidence = NO_ROWS
-    warm: tuple[str, ...] = field(default=())

@@ -10,8 +10,7 @@ from typing import Literal, final
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Arm, Measurement
 from tunewright.stats.steady import level_shift
-from tunewright.verifying.judge import outputs_of
-from tunewright.verifying.pairs import ARMS, Look
+from tunewright.verifying.pairs import ARMS, Look, outputs_of
 
 BUSY_CORES = 0.25  # more than so many cores used by others, and a run was disturbed
 STOLEN_CORES = 0.05

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import final
+from typing import Literal, final
 
 from tunewright.core.config import Config, digest_of
 from tunewright.core.history import Fold, History
+from tunewright.core.metrics import OUTPUT, Sample
 from tunewright.core.trial import Arm, Measurement, Outcome, Purpose, Trial
 
 ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
+HOPELESS_FAILURES = 3  # and half of all runs: an arm that fails like that is not worth more of them
 
 
 @final
@@ -130,6 +131,37 @@ def block_order(seed: int, look: int, block: int) -> tuple[Arm, Arm]:
     return (ARMS[1], ARMS[0]) if flipped else ARMS
 
 
-def failure_counts(look: Look) -> Counter[str]:
-    """How often each arm's runs failed, by arm; arms without a failure are absent."""
-    return Counter({arm: n for arm in ARMS if (n := len(look.failures(arm)))})
+def hopeless_arm(look: Look) -> Arm | None:
+    """An arm of which half of the runs fail, three at least, or None."""
+    for arm in ARMS:
+        failures = len(look.failures(arm))
+        if failures >= HOPELESS_FAILURES and 2 * failures >= look.runs(arm):
+            return arm
+    return None
+
+
+def failure_story(look: Look) -> str:
+    """How often each arm failed, and how it did at last."""
+    told = [f"{len(look.failures(arm))} of {look.runs(arm)} runs of the {arm}" for arm in ARMS]
+    latest = next(m for arm in reversed(ARMS) for m in reversed(look.failures(arm)))
+    return f"{' and '.join(told)} failed ({latest.outcome.value}: {latest.detail})"
+
+
+def outputs_of(look: Look) -> Literal["same", "differ", "vary", "unknown"]:
+    """Whether both arms put out the same, or whether that changes from run to run."""
+    seen: dict[Arm, set[float]] = {arm: set() for arm in ARMS}
+    for pair in look.complete():
+        for arm, measurement in zip(ARMS, pair, strict=True):
+            seen[arm].update(values_of(measurement, OUTPUT))
+    base, cand = (seen[arm] for arm in ARMS)
+    if not base or not cand:
+        return "unknown"
+    if base == cand:
+        return "same"
+    return "differ" if len(base) == len(cand) == 1 else "vary"
+
+
+def values_of(measurement: Measurement, name: str) -> tuple[float, ...]:
+    """The values of a sample; () where the measurement has none of this name."""
+    sample = measurement.samples.get(name, Sample(()))
+    return sample.values

@@ -178,7 +178,6 @@ class CommandWorkload:
     digest: str
     facts: Facts
     evidence: Evidence = NO_ROWS
-    warm: tuple[str, ...] = ()
 
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
         """Each step's words and environment with the knobs filled in; {dir} and the like stay."""

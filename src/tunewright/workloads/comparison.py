@@ -49,7 +49,6 @@ class ComparisonWorkload:
     digest: str
     lines: Mapping[str, str]
     evidence: Evidence = NO_ROWS
-    warm: tuple[str, ...] = ()
 
 
 def programs(

@@ -47,7 +47,6 @@ class TableWorkload:
     baseline: Config
     digest: str
     evidence: Evidence
-    warm: tuple[str, ...]
     facts: TableFacts
 
 
@@ -87,11 +86,6 @@ def table(  # noqa: PLR0913 - what a user may say about a table
         baseline=space.config(baseline or {}),
         digest=digest_of([VERSION, read.content, {**asdict(source), "path": ""}]),
         evidence=Evidence(len(read.test), read.answers),
-        warm=(
-            "tunewright.workloads.tabular.reading",
-            "tunewright.workloads.tabular.lightgbm_alone",
-            "tunewright.workloads.tabular.lightgbm_library",
-        ),
         facts=read.facts,
     )
 

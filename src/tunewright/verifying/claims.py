@@ -1,0 +1,308 @@
+"""Claims: what the evidence of a look says about one metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from statistics import median
+from typing import Literal, final
+
+from tunewright.core.goal import Constraint, Goal
+from tunewright.core.metrics import Metric
+from tunewright.core.trial import Measurement
+from tunewright.core.verdict import Comparison, Decision
+from tunewright.stats.intervals import Interval, nothing
+from tunewright.stats.pairs import detectable, early, last, unpaired
+from tunewright.stats.rows import Rows, compare_rows
+from tunewright.verifying.pairs import ARMS, Look, values_of
+
+ALPHA = 0.05
+MIN_PAIRS = 5  # the sequence is valid from 2; fewer than 5 say little about odd processes
+EXCEEDANCES = 5  # values beyond a tail quantile that a run must have for it to be known
+
+
+@final
+@dataclass(frozen=True)
+class Claim:
+    """What is asked of one metric: to be better, to hold a constraint, or merely watched."""
+
+    metric: Metric
+    role: Literal["objective", "constraint", "watched"]
+    constraint: Constraint | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """Everything that a verdict is reached from.
+
+    number: which look at the untouched rows this is, from 1; it sets the error.
+    ended: whether no pair will follow, for a reason that the pairs have not chosen; a plain test
+    holds then, and before it a sequential one. watched: metrics that are told and ask for nothing.
+    forgiving: failed runs are left out instead of making everything inconclusive. alike: both arms
+    must put out the same. saved: what a baseline gave earlier, by metric, as pairs (yardstick,
+    value); the look's own baseline is then the yardstick.
+    """
+
+    look: Look
+    number: int
+    goal: Goal
+    ended: bool = False
+    watched: tuple[Metric, ...] = ()
+    forgiving: bool = False
+    alike: bool = False
+    saved: Mapping[str, Sequence[tuple[float | None, float]]] = field(default_factory=dict)
+
+
+def alpha_of(look: int) -> float:
+    """The one-sided error that this look may spend: α/2, α/4, …, together less than α."""
+    return ALPHA / float(2**look)
+
+
+def compare(case: Case, claim: Claim, alpha: float) -> Comparison:
+    """What the look's evidence says about a claim at this one-sided error."""
+    if case.saved:
+        return _by_saved(case, claim, alpha)
+    by_rows = claim.metric.evidence == "rows"
+    return _by_rows(case, claim, alpha) if by_rows else _by_pairs(case, claim, alpha)
+
+
+def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
+    """By the same untouched rows under both models."""
+    metric, constraint = claim.metric, claim.constraint
+    rows = rows_of(case.look, metric.name)
+    if rows is None:
+        return _nothing(claim, "not measured")
+    base, cand = (sum(values) / len(values) for values in (rows.baseline, rows.candidate))
+    fixed = constraint is not None and not constraint.factor  # only the candidate's rows count
+    offset = constraint is not None and constraint.offset != 0
+    ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not fixed and not offset
+    interval = _by_test(rows, 2 * alpha, factor=0.0 if fixed else 1.0, ratio=ratio)
+    if fixed:
+        interval = _moved(interval, lambda end: end - base)
+    if ratio:
+        interval = _moved(interval, lambda end: math.log(end) if end > 0 else -math.inf)
+    limits = _limits(constraint, base, ratio=ratio)
+    comparison = _comparison(claim, interval, limits, (base, cand), len(rows.baseline))
+    if ratio:
+        return _exponentiated(comparison)
+    comparison = replace(comparison, scale="difference")
+    return _as_ratio(comparison) if metric.scale == "ratio" and base > 0 else comparison
+
+
+@lru_cache(maxsize=64)
+def _by_test(rows: Rows, alpha: float, *, factor: float, ratio: bool) -> Interval:
+    """The interval, remembered: the rows stay as they are while the pairs come in."""
+    return compare_rows(rows, alpha, factor=factor, ratio=ratio)
+
+
+def rows_of(look: Look, metric: str) -> Rows | None:
+    """What both refits gave for the same untouched rows, all folds together; None if nothing."""
+    columns = {
+        arm: [values_of(m, f"{metric}_rows") for _, m in sorted(look.refits.get(arm, {}).items())]
+        for arm in ARMS
+    }
+    base, cand = (sum(columns[arm], ()) for arm in ARMS)
+    if not base or not cand:
+        return None
+    folds = [m for _, m in sorted(look.refits["baseline"].items())]
+    classes, groups = (sum((values_of(m, name) for m in folds), ()) for name in ("class", "group"))
+    return Rows(base, cand, classes, groups)
+
+
+def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
+    """By pairs of processes: log-ratios where the metric compares by ratio, else differences."""
+    metric, constraint = claim.metric, claim.constraint
+    complete = case.look.complete()
+    found = [(metric.of(a.samples), metric.of(b.samples)) for a, b in complete]
+    pairs = [(a, b) for a, b in found if a is not None and b is not None]
+    note = _why_unusable(metric, complete, pairs)
+    if not complete and any(case.look.failures(arm) for arm in ARMS):
+        note = "no pair of runs ended well"
+    if note:
+        return _nothing(claim, note, n=len(pairs))
+    ratio = metric.scale == "ratio" and all(a > 0 and b > 0 for a, b in pairs)
+    base, cand = median([a for a, _ in pairs]), median([b for _, b in pairs])
+    fixed = constraint is not None and not constraint.factor  # only the candidate's own count
+    changes = [_change(base if fixed else a, b, ratio=ratio) for a, b in pairs]
+    interval = (last if case.ended else early)(changes, 2 * alpha)
+    limits = _limits(constraint, base, ratio=ratio)
+    comparison = replace(
+        _comparison(claim, interval, limits, (base, cand), len(pairs)),
+        scale="ratio" if ratio else "difference",
+        detectable=detectable(changes, 2 * alpha),
+    )
+    if len(set(changes)) == 1 and metric.unit == "s":
+        note = "every run took equally long: the clock is too coarse for it"
+        comparison = replace(comparison, decision=Decision.INCONCLUSIVE, note=note)
+    return _exponentiated(comparison) if ratio else comparison
+
+
+def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
+    """Against what a baseline gave on another day: once, at the end, and not in pairs.
+
+    Times are held against a yardstick that ran beside them on both days, so that a machine that is
+    slower today changes nothing; other metrics are compared as they are.
+    """
+    metric, constraint = claim.metric, claim.constraint
+    now = [(metric.of(a.samples), metric.of(b.samples)) for a, b in case.look.complete()]
+    then = case.saved.get(metric.name, ())
+    timed, ratio = metric.unit == "s", metric.scale == "ratio"
+    old = [_held(a, b, timed=timed, ratio=ratio) for a, b in then]
+    new = [_held(a, b, timed=timed, ratio=ratio) for a, b in now]
+    values = [x for x in (*old, *new) if x is not None]
+    if not case.ended:
+        return _nothing(claim, "held against the saved baseline at the end", n=len(new))
+    if len(values) < len(old) + len(new) or min(len(old), len(new)) < MIN_PAIRS:
+        return _nothing(claim, f"at least {MIN_PAIRS} runs on both days are needed", n=len(new))
+    interval = unpaired(values[: len(old)], values[len(old) :], 2 * alpha)
+    base = median([b for _, b in then])
+    # What the baseline would have given today, as far as the yardstick knows.
+    base *= math.exp(_drift(then, case.look, metric)) if timed else 1.0
+    cand = median([b for _, b in now if b is not None])
+    told = _comparison(
+        claim, interval, _limits(constraint, base, ratio=ratio), (base, cand), len(new)
+    )
+    told = replace(told, evidence="saved", scale="ratio" if ratio else "difference")
+    return _exponentiated(replace(told, detectable=-math.inf)) if ratio else told
+
+
+def _held(a: float | None, b: float | None, *, timed: bool, ratio: bool) -> float | None:
+    """A run on the scale of changes, a time as a multiple of the yardstick's; None for none."""
+    if (
+        b is None
+        or (timed and a is None)
+        or (ratio and b <= 0)
+        or (timed and a is not None and a <= 0)
+    ):
+        return None
+    if not ratio:
+        return b
+    return math.log(b / a) if timed and a else math.log(b)
+
+
+def _drift(then: Sequence[tuple[float | None, float]], look: Look, metric: Metric) -> float:
+    """The logarithm of how much slower the yardstick is than on the day of the saved baseline."""
+    now = [a for pair in look.complete() if (a := metric.of(pair[0].samples)) is not None]
+    return math.log(median(now) / median([a for a, _ in then if a is not None]))
+
+
+def _why_unusable(
+    metric: Metric,
+    complete: Sequence[tuple[Measurement, Measurement]],
+    pairs: Sequence[tuple[float, float]],
+) -> str:
+    """Why these pairs say nothing about the metric, "" where they do."""
+    if len(pairs) < len(complete):
+        return f"missing in {len(complete) - len(pairs)} of {len(complete)} pairs"
+    if not all(math.isfinite(x) for pair in pairs for x in pair):
+        return "some values are not finite"
+    if metric.unit and any(x <= 0 for pair in pairs for x in pair):
+        return "some values are 0: the clock is too coarse, or nothing was done"
+    if len(pairs) < MIN_PAIRS:
+        return f"{len(pairs)} of at least {MIN_PAIRS} pairs; a larger budget gives more"
+    if metric.share > 0.5:
+        counts = [
+            len(values_of(m, metric.sample or metric.name)) for pair in complete for m in pair
+        ]
+        wanted = math.ceil(EXCEEDANCES / (1 - metric.share) - 1e-9)
+        if 1 < min(counts) < wanted:
+            return f"{wanted} values a run are needed to know this quantile; got {min(counts)}"
+    return ""
+
+
+def _limits(constraint: Constraint | None, base: float, *, ratio: bool) -> tuple[float, float]:
+    """Between which limits the change must lie; for one bound the other end is infinite.
+
+    An objective is held against no change at all.
+    """
+    if constraint is None:
+        return 0.0, 0.0
+    bound = _change(base, constraint.bound(base), ratio=ratio)
+    if constraint.op == "within":
+        return _change(base, constraint.other_bound(base), ratio=ratio), bound
+    return (-math.inf, bound) if constraint.op == "<=" else (bound, math.inf)
+
+
+def _comparison(
+    claim: Claim,
+    interval: Interval,
+    limits: tuple[float, float],
+    values: tuple[float, float],
+    n: int,
+) -> Comparison:
+    """The comparison that an interval gives, on the scale of the interval."""
+    limit = limits[1] if math.isfinite(limits[1]) else limits[0]
+    decision, note = _decide(claim, interval, limits), interval.note
+    if not note and decision is not _decide(claim, replace(interval, check=None), limits):
+        note = "its two tests disagree: a few odd values decide"
+    return Comparison(
+        claim.metric.name, claim.role, claim.metric.scale, *values, interval.estimate,
+        interval.low, interval.high, limit, decision, n, claim.metric.evidence, note=note,
+    )  # fmt: skip
+
+
+def _decide(claim: Claim, interval: Interval, limits: tuple[float, float]) -> Decision:
+    """By the whole hull: ACCEPT on the good side of the limits, REJECT on the bad one."""
+    low, high = interval.hull
+    if interval.note or math.isnan(low) or math.isnan(high):
+        return Decision.INCONCLUSIVE
+    if claim.constraint is not None:
+        if limits[0] <= low and high <= limits[1]:
+            return Decision.ACCEPT
+        outside = high < limits[0] or low > limits[1]
+        return Decision.REJECT if outside else Decision.INCONCLUSIVE
+    if claim.metric.better == "higher":
+        low, high = -high, -low
+    if high < 0 or (claim.role == "watched" and high <= _room(claim.metric)):
+        return Decision.ACCEPT
+    if low > 0 or (claim.role == "objective" and low == high == 0):
+        return Decision.REJECT
+    return Decision.INCONCLUSIVE
+
+
+def _room(metric: Metric) -> float:
+    """How much worse a metric may get and still count as not worse, on the scale of changes."""
+    return math.log1p(metric.margin) if metric.scale == "ratio" else metric.margin
+
+
+def _change(a: float, b: float, *, ratio: bool) -> float:
+    """From a to b: b - a, or the logarithm of the ratio (-inf for a bound of 0 or less)."""
+    if not ratio:
+        return b - a
+    return math.log(b) - math.log(a) if b > 0 else -math.inf
+
+
+def _exponentiated(told: Comparison) -> Comparison:
+    """Changes of logarithms told as ratios."""
+
+    def ratio(change: float) -> float:
+        return math.exp(min(change, 700.0))
+
+    return replace(
+        told, scale="ratio", estimate=ratio(told.estimate), low=ratio(told.low),
+        high=ratio(told.high), limit=ratio(told.limit), detectable=ratio(told.detectable),
+    )  # fmt: skip
+
+
+def _as_ratio(told: Comparison) -> Comparison:
+    """A difference shown relative to the baseline (its decision stands)."""
+    base = told.baseline
+    return replace(
+        told, scale="ratio", estimate=1 + told.estimate / base, low=1 + told.low / base,
+        high=1 + told.high / base, limit=1 + told.limit / base,
+    )  # fmt: skip
+
+
+def _moved(interval: Interval, end: Callable[[float], float]) -> Interval:
+    """The interval on another scale: each of its ends through an increasing function."""
+    check = interval.check and (end(interval.check[0]), end(interval.check[1]))
+    ends = (end(interval.estimate), end(interval.low), end(interval.high))
+    return Interval(*ends, check=check, note=interval.note)
+
+
+def _nothing(claim: Claim, note: str, n: int = 0) -> Comparison:
+    comparison = _comparison(claim, nothing(note), (math.nan, math.nan), (math.nan, math.nan), n)
+    return replace(comparison, low=math.nan, high=math.nan)
