@@ -117,6 +117,8 @@ def _tune(name: str, data: Path, budget: str, place: Path) -> dict[str, Any]:
     began = time.monotonic()
     run = subprocess.run([*words, "--budget", budget], cwd=place, check=False, capture_output=True)
     wall_s = time.monotonic() - began
+    if run.returncode not in (0, 1):
+        raise SystemExit(run.stderr.decode())
     directory = Studies(place / ".tunewright").latest()
     with Reader(directory) as reader:
         history = session.replay(reader)

@@ -45,6 +45,7 @@ class _Worker:
     warming: int = 1  # messages "ready" that are still to come
     program: object = None  # the workload that it was sent, or whose tail
     job: _Job | None = None
+    queued: _Job | None = None  # sent already, and begun as soon as `job` is done
     first_bytes: int = 0
     fresh: bool = False  # to be used once
 
@@ -265,6 +266,8 @@ class ProcessExecutor:
             if worker in workers:
                 workers.remove(worker)
         self._lanes = {lane: kept for lane, kept in self._lanes.items() if kept is not worker}
+        if worker.queued:
+            worker.queued.sent = False
         if self._closed:
             return
         if worker.job:
@@ -284,6 +287,7 @@ class ProcessExecutor:
         """Send every trial that can begin."""
         for job in [job for job in self._jobs if not job.sent]:
             if job.trial.exclusive and any(j.sent and j.trial.exclusive for j in self._jobs):
+                self._queue(job)
                 continue
             worker = self._worker_of(job) or self._assign(job)
             if worker is None:
@@ -296,6 +300,20 @@ class ProcessExecutor:
         # The others start while the first trial runs: before, they would only make it wait.
         if not self._general[0].warming and any(not job.trial.exclusive for job in self._jobs):
             self._fill()
+
+    def _queue(self, job: _Job) -> None:
+        """Send a trial ahead to the worker of its lane, which then need not ask for it."""
+        worker = self._lanes.get(job.trial.lane) if job.lean else None
+        if (
+            worker is None
+            or worker.job is None
+            or worker.queued
+            or job.trial.purpose.kind == "pair"
+        ):
+            return
+        if worker.job.sent and job.key in self._cache and not job.missed:
+            worker.queued = job
+            self._send(worker, job, tail_only=True)
 
     def _assign(self, job: _Job) -> _Worker | None:
         """Find a worker for the next part of a trial, or None while all have other work."""
@@ -316,7 +334,7 @@ class ProcessExecutor:
                 _, tail = divide(job.workload.stages, job.workload.stages[-1].name)
                 program = dumps(tail if tail_only else job.workload)
         except TrialFailed as error:
-            worker.job = None
+            worker.job, worker.queued = (worker.job, None) if worker.queued is job else (None, None)
             self._drop(job)
             self._end(trial, Measurement(Outcome.CRASHED, detail=f"the workload {error}"))
             return
@@ -329,7 +347,10 @@ class ProcessExecutor:
             task = replace(task, carry="always" if job.missed else "uncached")
         try:
             worker.connection.send(task)
-        except OSError:  # it died while idle: no attempt was made yet
+        except OSError:  # it died: no attempt was made yet, and of what it ran we hear soon
+            if worker.queued is job:
+                worker.queued = None
+                return
             worker.job = None
             self._discard(worker)
             return
@@ -375,8 +396,10 @@ class ProcessExecutor:
         else:
             self._drop(job)
             self._end(job.trial, self._merged(job, measurement, worker))
-        worker.job = None
-        if worker.fresh or grown or measurement.outcome is Outcome.OUT_OF_MEMORY:
+        worker.job, worker.queued = worker.queued, None
+        cancelled = worker.job is not None and worker.job not in self._jobs
+        replaced = worker.fresh or grown or measurement.outcome is Outcome.OUT_OF_MEMORY
+        if cancelled or (replaced and worker.job is None):
             self._discard(worker)
 
     def _merged(self, job: _Job, measurement: Measurement, worker: _Worker) -> Measurement:

@@ -92,6 +92,8 @@ class StagedSearcher:
         first = next((i for i, name in enumerate(self._before) if name in own), 0)
         self._varied = self._before[first:]  # above these a study has one artifact
         self._exact = tuple(k for k in space.of(self._before) if k.exact)
+        # What is cached above a variant need not run alone, whatever suits a fit.
+        self._shared = {k.name: k.default for k in self._exact if k.name == "workers"}
         self._seen = Fold(Seen, self._step)
         self._known = known(goal)
         self._points: dict[int, Sequence[Sequence[float]]] = {}
@@ -265,7 +267,7 @@ class StagedSearcher:
     ) -> Proposal | None:
         """A config that is new below a known prefix, or None after so many draws."""
         for _ in range(DRAWS):
-            config = self._variant(seen, state, chance)
+            config = self._space.config({**self._variant(seen, state, chance), **self._shared})
             if (
                 self._new(config, seen, busy)
                 and self._odds(seen, config) >= WORTH * chance.random()
