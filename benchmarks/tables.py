@@ -131,6 +131,7 @@ def _tune(name: str, data: Path, budget: str, place: Path) -> dict[str, Any]:
         "table": name,
         "exit_code": run.returncode,
         "verdict": verdict.decision.name,
+        "reason": verdict.reason,
         "comparisons": [
             [c.metric, c.scale, round(c.estimate, 5), round(c.low, 5), round(c.high, 5)]
             for c in verdict.comparisons
@@ -149,6 +150,9 @@ def _tune(name: str, data: Path, budget: str, place: Path) -> dict[str, Any]:
 
 def _compare(directory: Path, key: str) -> dict[str, Any]:
     """The bundle in a fresh process against the verified model, on ordinary and on odd rows."""
+    if not key:  # nothing was verified, so there is no bundle
+        nothing = float("nan")
+        return {"rows": 0, "largest_difference": nothing, "predict_row_p50_us": nothing}
     kept = ArtifactCache(directory / "artifacts").get(key)
     assert kept is not None
     model = kept.artifact.value
