@@ -50,9 +50,8 @@ def conclude(result: session.Result) -> int:
     click.echo("\n" + render_text(told))
     bundle = deploy(result)
     if bundle is not None:
-        hint = (
-            f"  (tunewright predict {bundle} rows.csv)" if (bundle / "model.txt").exists() else ""
-        )
+        table = any(metric.evidence == "rows" for metric in result.goal.metrics)
+        hint = f"  (tunewright predict {bundle} rows.csv)" if table else ""
         click.echo(f"bundle  {bundle}{hint}")
     verdict = result.verdict
     return 0 if verdict is not None and verdict.decision is Decision.ACCEPT else 1

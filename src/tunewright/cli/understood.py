@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 
 from tunewright.core.budget import Budget
 from tunewright.core.goal import Goal
@@ -55,8 +56,10 @@ def _table(workload: TableWorkload) -> list[tuple[str, str]]:
         task += f", positive class {facts.positive}"
     elif facts.classes:
         task += f", {len(facts.classes)} classes"
+    path, here = Path(facts.path), Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
     lines = [
-        ("data", f"{facts.path}: {facts.rows:,} rows, {facts.columns} columns"),
+        ("data", f"{shown}: {facts.rows:,} rows, {facts.columns} columns"),
         ("task", f"{task}; target {facts.target}"),
     ]
     lines += [("dropped", f"{column}: {why}") for column, why in facts.dropped]
