@@ -21,11 +21,13 @@ from tunewright.measuring.calls import Calls
 from tunewright.measuring.yardstick import VERSION
 from tunewright.running.cache import dumps
 from tunewright.session import Request, Result, Watch
-from tunewright.storing.studies import ROOT, Studies
+from tunewright.storing.studies import ROOT
+from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
 from tunewright.workloads.comparison import ARM, NEW, OLD, YARDSTICK, yardstick_line
 
 PAIRS = 100
+MOST_PAIRS = 1000  # judging more of them takes longer than running them
 SAVED_PAIRS = 30
 SAVED_MARGIN = "wall_s: 5%"  # what a gate against a saved baseline asks for unless told otherwise
 SAVED_FORMAT = 1
@@ -123,12 +125,11 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     Raises InputError for what cannot be run, Interrupted (with the result so far) on Ctrl-C.
     """
     if callable(old) and callable(new):
-        request = _function_request(old, new, args, effort, root)
-    elif isinstance(old, str) and isinstance(new, str):
+        return _verify_functions({OLD: old, NEW: new}, args, question, effort, (root, watch))
+    if isinstance(old, str) and isinstance(new, str):
         request = compared_request(old, new, programs, effort)
-    else:
-        raise InputError("expected two command lines or two functions; got one of each")
-    return ask(request, question, root=root, watch=watch)
+        return ask(request, question, root=root, watch=watch)
+    raise InputError("expected two command lines or two functions; got one of each")
 
 
 def program_request(lines: Mapping[str, str], programs: Programs, effort: Effort) -> Request:
@@ -136,7 +137,7 @@ def program_request(lines: Mapping[str, str], programs: Programs, effort: Effort
     name = Path(lines[list(lines)[-1]].split()[0]).name if lines[list(lines)[-1]].split() else ""
     return Request(
         name=f"verify-{name}", kind="programs", options=programs.options(lines), goal="",
-        budget=effort.budget, seed=effort.seed, pairs=effort.pairs,
+        budget=effort.budget, seed=effort.seed, pairs=_pairs(effort),
         candidate={ARM: list(lines)[-1]},
     )  # fmt: skip
 
@@ -201,11 +202,11 @@ def saved_from(result: Result, workload: Any, programs: Programs) -> Saved:
     """
     look = looks(result.history).get(1)
     complete = look.complete() if look else []
-    if look is None or len(complete) < 5 or look.failures("candidate"):
+    if look is None or len(complete) < MIN_PAIRS or look.failures("candidate"):
         failed = len(look.failures("candidate")) if look else 0
         raise InputError(
-            f"expected at least 5 good runs to save; got {len(complete)}, and {failed} failed; "
-            "repair the program or give a larger --budget"
+            f"expected at least {MIN_PAIRS} good runs to save; got {len(complete)}, and {failed} "
+            "failed; repair the program or give a larger --budget"
         )
     runs = {
         metric.name: [
@@ -263,28 +264,45 @@ def why_incomparable(saved: Saved, machine: Machine) -> str | None:
     return "; ".join(changed) or None
 
 
-def _function_request(
-    old: Callable[..., object],
-    new: Callable[..., object],
+def _verify_functions(
+    functions: Mapping[str, Callable[..., object]],
     args: Sequence[Any],
+    question: Question,
     effort: Effort,
-    root: Path,
-) -> Request:
-    """Both functions, pickled by value below `root`, where only the own user reads."""
-    for function in (old, new):
+    at: tuple[Path, Watch],
+) -> Result:
+    """Both functions, pickled by value in the study's own directory."""
+    root, watch = at
+    labels = {arm: getattr(f, "__qualname__", repr(f)) for arm, f in functions.items()}
+    for function in functions.values():
         _by_value(function)
-    calls = Calls({OLD: old, NEW: new}, tuple(args))
-    body = dumps((list(sys.path), importlib.import_module("cloudpickle").dumps(calls)))
-    name = getattr(new, "__name__", "function")
-    place = Studies(root / "functions").create(name)
-    payload = place / "calls.pickle"
-    payload.write_bytes(body)
-    labels = {OLD: getattr(old, "__qualname__", repr(old)), NEW: getattr(new, "__qualname__", name)}
-    options = {"payload": str(payload.absolute()), "labels": labels, "cwd": str(Path.cwd())}
-    return Request(
-        name=f"verify-{name}", kind="functions", options=options, goal="", budget=effort.budget,
-        seed=effort.seed, pairs=effort.pairs, candidate={ARM: NEW},
+    try:
+        calls = importlib.import_module("cloudpickle").dumps(Calls(functions, tuple(args)))
+        body = dumps((list(sys.path), calls))
+    except Exception as error:
+        raise InputError(
+            "expected functions and arguments that can be pickled, since they travel to other "
+            f"processes; got {type(error).__name__}: {error}"
+        ) from error
+    request = Request(
+        name=f"verify-{labels[NEW].rpartition('.')[2]}", kind="functions", options={}, goal="",
+        budget=effort.budget, seed=effort.seed, pairs=_pairs(effort), candidate={ARM: NEW},
     )  # fmt: skip
+    with session.prepare(request, root) as place:
+        payload = place.directory.absolute() / "calls.pickle"
+        payload.write_bytes(body)
+        options = {"payload": str(payload), "labels": labels, "cwd": str(Path.cwd())}
+        asked = replace(request, options=options)
+        workload = session.build_workload(asked)
+        asked = posed(asked, question, workload.metrics)
+        return session.tune(asked, workload=workload, place=place, watch=watch)
+
+
+def _pairs(effort: Effort) -> int:
+    """The pairs, where they can be judged within a moment."""
+    if not MIN_PAIRS <= effort.pairs <= MOST_PAIRS:
+        raise InputError(f"expected {MIN_PAIRS} to {MOST_PAIRS} pairs; got {effort.pairs}")
+    return effort.pairs
 
 
 def _by_value(function: Callable[..., object]) -> None:

@@ -248,9 +248,12 @@ def _verify(
         case = _case(plan, look, number, elapsed_s)
         decision, _, comparisons = judge(case)
         searched = plan.searcher is not None  # another candidate may do what this one does not
-        broken = look.unfit() or hopeless_arm(look) or (searched and look.failures("baseline"))
+        failed = searched and look.failures("baseline")
+        broken = bool(look.unfit() or hopeless_arm(look) or failed)
         unfit = decision is Decision.REJECT or (searched and look.failures("candidate"))
-        if unfit or (plan.proof.folds and _hopeless(comparisons)):
+        if plan.proof.folds and any(c.note and c.evidence == "rows" for c in comparisons):
+            broken = True  # the rows can say nothing about whatever candidate
+        elif unfit or (plan.proof.folds and _hopeless(comparisons)):
             return _begin_look(history, plan, free, elapsed_s, number + 1)
         if case.ended or broken or (decision is Decision.ACCEPT and _precise(comparisons)):
             return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Imported when a test asks for them: all other tests of the project must not wait.
 COMPARISON = "tunewright.comparing:verify"
+INTERRUPTED = "tunewright.session:Interrupted"
 SUMMARY = "tunewright.reporting.summary:summary"
 TEXT = "tunewright.reporting.text:render_text"
 
@@ -32,7 +33,10 @@ def tunewright_verify(request: pytest.FixtureRequest, tmp_path: Path) -> Callabl
     """
 
     def verify(*programs: Any, **options: Any) -> Result:
-        result: Result = resolve(COMPARISON)(*programs, root=tmp_path / "tunewright", **options)
+        try:
+            result: Result = resolve(COMPARISON)(*programs, root=tmp_path / "tunewright", **options)
+        except resolve(INTERRUPTED):
+            raise KeyboardInterrupt from None
         told = resolve(TEXT)(resolve(SUMMARY)(result.history, result.goal))
         request.node.add_report_section("call", "tunewright", told)
         return result

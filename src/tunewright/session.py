@@ -46,6 +46,7 @@ WARM = {  # what a worker of such a workload imports before its first trial
     ),
 }
 Watch = Callable[[Event, History], None]
+LOOK_EVENTS = 5000  # more than the looks of a study ever leave
 WAIT_S = 0.25  # the budget is looked at this often while nothing happens
 
 
@@ -255,6 +256,7 @@ def prepare(request: Request, root: Path = ROOT) -> Iterator[Place]:
     Where no study was begun, no directory is left. Raises StoreError where none can be
     made.
     """
+    ours = not root.exists()
     directory = Studies(root).create(request.name)
     try:
         with _place(request, directory, 0.0) as place:
@@ -262,8 +264,9 @@ def prepare(request: Request, root: Path = ROOT) -> Iterator[Place]:
     finally:
         if not (directory / FILE).exists():
             shutil.rmtree(directory, ignore_errors=True)
-            with suppress(OSError):  # other studies are in it
-                root.rmdir()
+            if ours:
+                with suppress(OSError):  # there are other studies in it by now
+                    root.rmdir()
 
 
 @contextmanager
@@ -274,12 +277,19 @@ def _place(request: Request, directory: Path, elapsed_s: float) -> Iterator[Plac
     def clock() -> float:
         return time.monotonic() - origin_s
 
-    # A comparison runs one program at a time.
-    workers = 1 if request.candidate else request.workers or max(int(probe().cores_usable), 1)
+    workers = request.workers or max(int(probe().cores_usable), 1)
+    if request.candidate is not None:  # one program at a time, and a worker that watches over it
+        workers = min(workers, 2)
     warm = WARM.get(request.kind, ())
-    executor = ProcessExecutor(
-        directory, workers, clock, warm=warm, memory_limit_mib=request.memory_mib
-    )
+    try:
+        executor = ProcessExecutor(
+            directory, workers, clock, warm=warm, memory_limit_mib=request.memory_mib
+        )
+    except OSError as error:
+        raise StoreError(
+            f"cannot start a study in {directory}: {error.strerror}; "
+            "free some space, or make it writable, or choose another directory"
+        ) from error
     with closing(executor):
         yield Place(directory, executor, clock)
 
@@ -305,9 +315,10 @@ def tune(  # noqa: PLR0913 - what a caller may have already, and who listens
     parse_budget(request.budget)
     with prepare(request, root) if place is None else nullcontext(place) as there:
         workload = workload or build_workload(request)
-        guarded_goal(request.goal, workload)  # complain before anything is written
+        before = looks_at(workload.evidence.rows, there.directory.parent)
+        plan = make_plan(workload, request, before)  # complain before a study is begun
         with Journal(there.directory) as journal:
-            return _run(request, workload, journal, History(), there, watch, began_s)
+            return _run(request, workload, plan, journal, History(), there, watch, began_s)
 
 
 def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None = None) -> Result:
@@ -324,8 +335,12 @@ def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None =
             return Result(directory, goal_of(history), history)
         workload = build_workload(request)
         _check_same(history, workload)
+        before = history.opened.looks_before if history.opened else 0
+        if not current_look(history):  # other studies may have looked since
+            before = looks_at(workload.evidence.rows, directory.parent, directory.name)
+        plan = make_plan(workload, request, before)
         with _place(request, directory, history.elapsed_s) as place:
-            return _run(request, workload, journal, history, place, watch, began_s)
+            return _run(request, workload, plan, journal, history, place, watch, began_s)
 
 
 def replay(store: Store | Reader) -> History:
@@ -354,7 +369,10 @@ def goal_of(history: History) -> Goal:
 
 
 def looks_at(rows: str, root: Path, leave_out: str = "") -> int:
-    """How often the studies below `root` have looked at untouched rows of the same data."""
+    """How often the studies below `root` have looked at untouched rows of the same data.
+
+    Of a journal that breaks off, what can be read counts.
+    """
     studies, found = Studies(root), 0
     for name in studies.names() if rows else ():
         if name == leave_out:
@@ -362,8 +380,18 @@ def looks_at(rows: str, root: Path, leave_out: str = "") -> int:
         with suppress(StoreError), Reader(studies.root / name) as reader:
             first = next(reader.read(), None)
             if isinstance(first, Opened) and first.rows == rows:
-                found += current_look(replay(reader))
+                found += _looks_in(reader)
     return found
+
+
+def _looks_in(reader: Reader) -> int:
+    """The highest look that was begun; they stand at the end of a journal."""
+    latest = 0
+    with suppress(StoreError):
+        for event in reader.read(max(reader.count() - LOOK_EVENTS, 0)):
+            if isinstance(event, Started):
+                latest = max(latest, event.trial.purpose.look)
+    return latest
 
 
 def _check_same(history: History, workload: Workload) -> None:
@@ -388,6 +416,7 @@ def _check_same(history: History, workload: Workload) -> None:
 def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     request: Request,
     workload: Workload,
+    plan: Plan,
     journal: Journal,
     history: History,
     place: Place,
@@ -409,12 +438,6 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         watch(event, after)
 
     try:
-        looks_before = (
-            history.opened.looks_before
-            if history.opened
-            else looks_at(workload.evidence.rows, directory.parent, directory.name)
-        )
-        plan = make_plan(workload, request, looks_before)
         spent_s = time.monotonic() - began_s
         opened = Opened(
             elapsed_s=history.elapsed_s,
@@ -428,7 +451,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
             request=encode(request),
             setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
             rows=workload.evidence.rows,
-            looks_before=looks_before,
+            looks_before=plan.proof.looks_before,
         )
         journal.append([opened])
         latest = apply(history, opened)

@@ -85,7 +85,7 @@ FAST = one("wall_s", "objective", 1 / 1.31, 1 / 1.35, 1 / 1.27)
         (
             told(FAST, one("peak_bytes", "constraint", 1.01, 0.99, 1.03, limit=1.05),
                  goal="minimize wall_s subject to peak_bytes <= baseline * 1.05"),
-            "ACCEPT: B is 1.31× [1.27, 1.35] faster; peak_bytes not worse",
+            "ACCEPT: B is 1.31× [1.27, 1.35] faster; peak_bytes not worse by more than 5 % (+1 % [−1, +3])",
         ),
         (
             told(FAST, one("acc", "constraint", 0.0, -0.001, 0.001, limit=0.01),

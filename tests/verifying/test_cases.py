@@ -18,6 +18,7 @@ from tunewright.verifying.claims import (
     Case,
     Claim,
     alpha_of,
+    compare,
     rows_of,
 )
 from tunewright.verifying.judge import WATCHED, holm, judge
@@ -331,10 +332,17 @@ def test_a_tail_needs_values_beyond_it(share, wanted):
             )
 
 
-def test_one_value_a_run_is_its_own_tail():
-    """A program may compute the quantile itself."""
+def test_a_program_may_tell_the_quantile_itself_but_one_value_of_many_is_none():
     look = paired(lat=(runs(2.0), runs(1.0)))
-    assert judged("minimize lat_p95", look)[0] is ACCEPT
+    decision, _, (told,) = judged("minimize lat_p95", look)
+    assert (decision, told.note) == (
+        INCONCLUSIVE,
+        "100 values a run are needed to know this quantile; got 1",
+    )
+    own = Metric("own_p95", "lower", "run", share=0.95)
+    claim = Claim(own, "objective")
+    look = paired(own_p95=(runs(2.0), runs(1.0)))
+    assert compare(Case(look, 1, parse_goal("", METRICS)), claim, 0.025).decision is ACCEPT
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -342,8 +350,8 @@ def test_one_value_a_run_is_its_own_tail():
     ("a", "b", "note"),
     [
         ([0.01] * 12, [0.02] * 12, "every run took equally long: the clock is too coarse for it"),
-        ([0.0] * 12, [0.0] * 12, "some values are 0: the clock is too coarse, or nothing was done"),
-        ([0.0, *[1.0] * 11], [1.0] * 12, "some values are 0: the clock is too coarse, or nothing was done"),
+        ([0.0] * 12, [0.0] * 12, "some values are 0, so no ratio can be told"),
+        ([0.0, *[1.0] * 11], [1.0] * 12, "some values are 0, so no ratio can be told"),
         ([1.0] * 4, [2.0] * 4, f"4 of at least {MIN_PAIRS} pairs"),
     ],
 )  # fmt: skip
@@ -461,10 +469,8 @@ def test_a_saved_baseline_is_held_against_once_at_the_end():
 def test_a_saved_baseline_needs_enough_runs_on_both_days(then, now):
     look = today(0.5, n=now) if now else Look()
     decision, _, (told,) = judged(GATE, look, saved=saved(1.0, n=then), ended=True)
-    assert (decision, told.note) == (
-        INCONCLUSIVE,
-        f"at least {MIN_PAIRS} runs on both days are needed",
-    )
+    few = f"at least {MIN_PAIRS} runs on both days are needed"
+    assert (decision, told.note) == (INCONCLUSIVE, few if then else "not in the saved baseline")
 
 
 def test_sizes_and_scores_of_another_day_need_no_yardstick():
@@ -494,3 +500,30 @@ def test_each_look_at_the_same_rows_halves_the_error():
     _, _, (first,) = judged("minimize wall_s", ALIKE, ended=True)
     _, _, (second,) = judged("minimize wall_s", ALIKE, ended=True, number=2)
     assert second.low < first.low < first.high < second.high
+
+
+# What once went wrong
+
+
+def test_a_zero_among_the_values_of_a_ratio_does_not_turn_its_margin_into_an_amount():
+    """A loss of 0.001 that becomes 0.01 is no worse by 0.009 only in its own unit."""
+    loss = Metric("loss", "lower", "run")
+    look = paired(wall_s=(runs(2.0), runs(1.0)), loss=([0.0, *runs(0.001)[1:]], runs(0.01)))
+    goal = parse_goal("minimize wall_s, minimize loss", (*METRICS, loss))
+    decision, reason, _ = judge(Case(look, 1, goal, ended=True))
+    assert (decision, reason) == (REJECT, "loss is worse by more than its margin")
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 6])
+@pytest.mark.parametrize("n", range(MIN_PAIRS, 13))
+def test_a_clear_effect_stays_proven_with_every_further_pair_at_every_look(n, number):
+    """Few pairs cannot be ranked at a small error; that must not undo what they have proven."""
+    look = paired(wall_s=(runs(10.0, n), runs(1.0, n)))
+    for ended in (False, True):
+        assert judged("minimize wall_s", look, number=number, ended=ended)[0] is ACCEPT
+
+
+def test_a_proven_loss_on_one_objective_ends_the_comparison_by_its_name():
+    look = paired(wall_s=(runs(1.0), runs(0.7)), cpu_s=(runs(1.0), runs(1.5)))
+    decision, reason, _ = judged("minimize wall_s, minimize cpu_s", look)
+    assert (decision, reason) == (REJECT, "cpu_s is worse by more than its margin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +26,11 @@ from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
 from tunewright.session import Request, Result
 from tunewright.stats.pairs import early
-from tunewright.verifying.claims import ALPHA
+from tunewright.verifying.claims import ALPHA, MIN_PAIRS
 from tunewright.verifying.pairs import looks
 
+PLACES = ("save", "json_", "markdown", "junit")
+ASKING = ("minimize", "maximize", "noninferior", "equivalent", "json_", "markdown", "junit")
 CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
 
 
@@ -45,7 +48,8 @@ CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
 @click.option("--setup", metavar="COMMAND", help="Run once before all; {setup} is its directory.")
 @click.option("--budget", default="60s", show_default=True, help="Wall time, at most.")
 @click.option("--pairs", default=comparing.PAIRS, show_default=True,
-              type=click.IntRange(5, 10_000), help="Pairs of processes, at most.")  # fmt: skip
+              type=click.IntRange(MIN_PAIRS, comparing.MOST_PAIRS),
+              help="Pairs of processes, at most.")  # fmt: skip
 @click.option("--same-output", is_flag=True, help="Both must put out the same.")
 @click.option("--ignore-failures", is_flag=True, help="Compare the runs that end well.")
 @click.option("--save", type=click.Path(path_type=Path), help="Measure OLD alone, for later.")
@@ -110,9 +114,9 @@ def conclude(start: Callable[[], Result], options: Mapping[str, Any]) -> int:
         told = replace(told, verdict=session.verdict_so_far(result))
         click.echo("interrupted: what follows is no verdict, but what the pairs say so far\n")
     click.echo("\n" + render_text(told), nl=False)
-    _write(told, options)
     verdict = told.verdict
     if code is None:
+        _write(told, options)
         code = CODES[verdict.decision] if verdict else 3
         click.echo(f"report    tunewright report {result.directory.name}")
     return code
@@ -182,11 +186,29 @@ def _check(programs: Sequence[str], options: Mapping[str, Any]) -> None:
         raise InputError("expected --save or --against; got both; run one after the other")
     if alone and options["same_output"]:
         raise InputError("expected two programs with --same-output, as no output is saved; omit it")
+    asked = [name for name in ASKING if options["save"] and options[name]]
+    if asked:
+        raise InputError(
+            f"expected --save without --{asked[0].rstrip('_')}, as it only measures; omit it"
+        )
+    for name in PLACES:
+        _check_place(name.rstrip("_"), options[name])
     if len(programs) != (1 if alone else 2):
         wanted = "one program" if alone else "two programs, each in quotes"
         raise InputError(
             f"expected {wanted}; got {len(programs)}; "
             'such as: tunewright verify "python old.py" "python new.py"'
+        )
+
+
+def _check_place(option: str, place: Path | None) -> None:
+    """Refuse now what could not be written at the end."""
+    if place is None:
+        return
+    parent = place.absolute().parent
+    if place.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(
+            f"--{option}: expected a place to write; got {place}; name another one"
         )
 
 

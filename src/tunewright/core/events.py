@@ -25,7 +25,7 @@ FORMAT = 1
 @final
 @dataclass(frozen=True)
 class Opened:
-    """A driver took the study up, for the first time or again. All but `elapsed_s` must stay equal.
+    """A driver took the study up, for the first time or again. What it is about must stay equal.
 
     setup_s: wall time this driver spent before the study's clock started or went on.
     knobs, families: each knob's definition and family. metrics: what the workload reports.

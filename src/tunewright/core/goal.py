@@ -159,6 +159,14 @@ def not_worse(text: str, metrics: Sequence[Metric]) -> Constraint:
     return parse_constraint(f"{metric.name} {'<=' if lower else '>='} {bound}", metrics)
 
 
+def within_margin(metric: Metric) -> Constraint:
+    """The Constraint that a metric is no worse than the baseline by more than its own margin."""
+    margin = metric.margin if metric.better == "lower" else -metric.margin
+    op: Literal["<=", ">="] = "<=" if metric.better == "lower" else ">="
+    factor, offset = (1 + margin, 0.0) if metric.scale == "ratio" else (1.0, margin)
+    return Constraint(metric, op, factor, offset, f"{metric.name} within its margin")
+
+
 def equivalent(text: str, metrics: Sequence[Metric]) -> Constraint:
     """The Constraint that "wall_s: 3%" states: the metric leaves the baseline by no more."""
     metric, margin = _named_margin(text, metrics)

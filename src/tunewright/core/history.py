@@ -79,7 +79,8 @@ class History:
         after.elapsed_s = max(self.elapsed_s, event.elapsed_s)
         match event:
             case Opened():
-                after.opened = self.opened or event
+                first = self.opened or event
+                after.opened = replace(first, looks_before=event.looks_before)
                 after.setup_s = self.setup_s + event.setup_s
             case Started(_, trial):
                 self._check_start(trial)

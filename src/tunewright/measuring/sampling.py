@@ -17,12 +17,13 @@ PRECISE = 0.01  # relative standard error of the block medians
 LEAST_SHARE = 0.5  # of the budget: a median taken within a few milliseconds knows one moment alone
 
 
-def sample_calls(
+def sample_calls(  # noqa: PLR0913 - what to call, how often at most, and the clock
     call: Callable[[T], object],
     inputs: Sequence[T],
     *,
     budget_s: float = 0.1,
     most: int = 500,
+    warm_up: int = WARM_UP,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> list[float]:
     """Seconds that single calls took, in order: at most `most` values.
@@ -33,7 +34,7 @@ def sample_calls(
     """
     turn = cycle(inputs)
     started = clock_ns()
-    for value in islice(turn, WARM_UP):
+    for value in islice(turn, warm_up):
         call(value)
         if clock_ns() - started > budget_s * 1e9:  # a slow call needs no warm-up of many
             break

@@ -53,51 +53,77 @@ def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> s
         return verdict.reason
     name = list(summary.lines)[-1]
     told = [_plainly(c, summary, name, language) for c in verdict.comparisons]
-    if not any(verdict.reason.startswith(c.metric) for c in verdict.comparisons):
-        expected = ("not enough evidence", "everything that was asked")
-        told = [verdict.reason] * (not verdict.reason.startswith(expected)) + told
-    return "; ".join(told)
+    expected = ("not enough evidence", "everything that was asked")
+    reasons = (*expected, *(c.metric for c in verdict.comparisons))
+    if verdict.reason.startswith(reasons):
+        return "; ".join(told)
+    if any(finding.kind == "failed" for finding in summary.findings):
+        told = [say("of the others", language, told=told[0]), *told[1:]]
+    return "; ".join([verdict.reason, *told])
 
 
 def _plainly(c: Comparison, summary: Summary, name: str, language: Language) -> str:
     """What one comparison says about B: better, worse, not worse, or how little was to be seen."""
     if c.note or math.isnan(c.estimate):
-        return say("told", language, name=c.metric, note=c.note)
-    metric = next(m for m in summary.metrics if m.name == c.metric)
+        return say("told", language, name=c.metric, note=c.note or say("unmeasured", language))
+    if c.role == "constraint":
+        return _bounded(c, summary, language)
     neutral = 1.0 if c.scale == "ratio" else 0.0
-    if c.role != "constraint" and (c.low > neutral or c.high < neutral):
-        decided = c.decision.name != "INCONCLUSIVE"
-        if decided and metric.unit == "s" and c.scale == "ratio" and c.role == "objective":
-            quick = c.high < 1
-            ends = (1 / c.estimate, 1 / c.high, 1 / c.low) if quick else (c.estimate, c.low, c.high)
-            middle, low, high = (_factor(end) for end in ends)
-            key = "faster" if quick else "slower"
-            return say(key, language, name=name, factor=middle, low=low, high=high)
-        if decided:
+    if c.decision.name != "INCONCLUSIVE" and (c.low > neutral or c.high < neutral):
+        first = next(metric.name for metric in summary.metrics if metric.unit == "s")
+        if c.metric != first or c.scale != "ratio":
             return change_of(c, summary.units, language, c.metric)
+        quick = c.high < 1
+        ends = (1 / c.estimate, 1 / c.high, 1 / c.low) if quick else (c.estimate, c.low, c.high)
+        middle, low, high = (_factor(end) for end in ends)
+        key = "faster" if quick else "slower"
+        return say(key, language, name=name, factor=middle, low=low, high=high)
     if c.decision.name == "ACCEPT":
-        both = c.role == "constraint" and any(
-            bound.op == "within" and bound.metric.name == c.metric
-            for bound in summary.goal.constraints
-        )
-        key = "alike" if both else "kept"
-        return say(key, language, name=c.metric, limit=_least(c.limit, c.scale, metric.unit))
-    if c.decision.name == "REJECT" and c.role != "constraint":
-        return say("no better", language, name=c.metric)
+        return say("kept", language, name=c.metric)
     if c.decision.name == "REJECT":
-        change = change_of(c, summary.units, language)
-        return say("worse", language, name=c.metric, change=change)
+        return say("no better", language, name=c.metric)
+    return _unseen(c, summary, language)
+
+
+def _bounded(c: Comparison, summary: Summary, language: Language) -> str:
+    """What a comparison says about a bound."""
+    neutral = 1.0 if c.scale == "ratio" else 0.0
+    bounds = [b for b in summary.goal.constraints if b.metric.name == c.metric]
+    unit = summary.units.get(c.metric, "")
+    size = abs(c.limit - neutral)
+    told = {
+        "name": c.metric,
+        "change": change_of(c, summary.units, language),
+        "limit": f"{100 * size:.3g} %" if c.scale == "ratio" else signed(size, unit).lstrip("+"),
+    }
+    if c.decision.name == "REJECT":
+        return say("worse", language, **told)
+    if any(not bound.factor for bound in bounds):
+        return say("within" if c.decision.name == "ACCEPT" else "open", language, **told)
+    if c.decision.name == "ACCEPT":
+        both = any(bound.op == "within" for bound in bounds)
+        return say("alike" if both else "kept within", language, **told)
+    if c.low > neutral or c.high < neutral:
+        return say("open", language, **told)
+    return _unseen(c, summary, language)
+
+
+def _unseen(c: Comparison, summary: Summary, language: Language) -> str:
+    """How small a change could not have been seen, where that is known."""
+    neutral = 1.0 if c.scale == "ratio" else 0.0
     if not math.isfinite(c.detectable) or c.detectable <= neutral:
         return say("no evidence", language, name=c.metric)
-    least = _least(c.detectable, c.scale, metric.unit)
+    size = math.log(c.detectable) if c.scale == "ratio" else c.detectable
+    least = _least(size, c.scale, summary.units.get(c.metric, ""))
     return say("unseen", language, name=c.metric, least=least)
 
 
-def _least(value: float, scale: str, unit: str) -> str:
-    """A size of a change: 8 %, or a difference in the metric's unit."""
+def _least(size: float, scale: str, unit: str) -> str:
+    """A size of a change: 8 % (its logarithm came), or a difference in the metric's unit."""
     if scale != "ratio":
-        return signed(value, unit).lstrip("+−")
-    return f"{100 * (value - 1):.2g} %" if value < 2 else f"{_factor(value)}×"
+        return signed(size, unit).lstrip("+−")
+    factor = math.exp(size)
+    return f"{100 * (factor - 1):.2g} %" if factor < 2 else f"{_factor(factor)}×"
 
 
 def change_of(comparison: Comparison, units: Units, language: Language, name: str = "") -> str:

@@ -136,7 +136,8 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     state = known(goal)(history)
     base = state.baseline.config if state.baseline else Config({})
     watched = opened.metrics if opened and not goal.objectives else ()
-    pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics])
+    before = opened.looks_before if opened else 0
+    pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics], before)
     return Summary(
         study=opened.study if opened else "",
         workload=workload or f"{request.get('name', '')} ({request.get('kind', '')})",
@@ -220,7 +221,9 @@ def _steps(
     return tuple(_sampled(label, entry, goal, base) for label, entry in found)
 
 
-def _pairs(history: History, metrics: Sequence[Metric]) -> tuple[tuple[Pair, ...], Metric | None]:
+def _pairs(
+    history: History, metrics: Sequence[Metric], looks_before: int
+) -> tuple[tuple[Pair, ...], Metric | None]:
     """The pairs of the last look, for the first of these metrics that pairs decide."""
     look_number = max(looks(history), default=0)
     metric = next((m for m in metrics if m.evidence != "rows"), None)
@@ -237,7 +240,7 @@ def _pairs(history: History, metrics: Sequence[Metric]) -> tuple[tuple[Pair, ...
         if a is None or b is None or (metric.scale == "ratio" and min(a, b) <= 0):
             continue
         changes.append(math.log(b / a) if metric.scale == "ratio" else b - a)
-        so_far = early(changes, 2 * alpha_of(look_number))
+        so_far = early(changes, 2 * alpha_of(look_number + looks_before))
         low, high = so_far.low, so_far.high
         if metric.scale == "ratio":
             low, high = math.exp(low), math.exp(min(high, 700.0))

@@ -25,6 +25,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "slower": ("{name} is {factor}× [{low}, {high}] slower", "{name} 的耗时是 {factor} 倍 [{low}, {high}]"),
     "no better": ("{name} is no better", "{name} 没有变好"),
     "kept": ("{name} not worse", "{name} 不变差"),
+    "kept within": (
+        "{name} not worse by more than {limit} ({change})",
+        "{name} 变差不超过 {limit}（{change}）",
+    ),
+    "open": ("{name} {change}: whether its bound holds is open", "{name} {change}：是否满足界限尚无定论"),
+    "unmeasured": ("not measured", "未测得"),
+    "of the others": (
+        "of the runs that ended well (--ignore-failures compares them alone): {told}",
+        "仅就正常结束的运行而言（用 --ignore-failures 只比较这些）：{told}",
+    ),
     "alike": ("{name} within {limit} of the baseline", "{name} 与基线相差不超过 {limit}"),
     "unseen": (
         "not enough evidence on {name}: a difference below {least} could not have been seen",
@@ -37,8 +47,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "saved arm": ("saved", "已保存"),
     "saved note": (
         "Runs in random order beside a yardstick, held against those of another day as multiples of it; "
-        "{pairs} pairs. The chance that any claim is wrong is at most 5 %.",
-        "与标尺程序随机交替运行，以其倍数对比另一日的运行；共 {pairs} 对。任一论断有误的概率至多 5 %。",
+        "{pairs} pairs. What slows this program more than the yardstick counts as a change.",
+        "与标尺程序随机交替运行，以其倍数对比另一日的运行；共 {pairs} 对。凡使本程序比标尺程序慢得更多的因素，均算作变化。",
     ),
     "saved": ("{n} runs, saved ones", "{n} 次运行，对比已保存的基线"),
     "programs": ("What was compared", "比较对象"),
@@ -86,8 +96,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "compared note": (
         "Fresh processes in pairs of random order; {pairs} pairs. "
-        "The chance that any claim is wrong is at most 5 %.",
-        "成对的新进程，顺序随机；共 {pairs} 对。任一论断有误的概率至多 5 %。",
+        "The chance of a wrong ACCEPT is at most 2.5 %.",
+        "成对的新进程，顺序随机；共 {pairs} 对。误判为 ACCEPT 的概率至多 2.5 %。",
     ),
     "metric": ("metric", "指标"),
     "role": ("role", "角色"),

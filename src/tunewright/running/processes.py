@@ -116,7 +116,9 @@ class ProcessExecutor:
         self._adopted_before = reaping.adopt_orphans()
         self._general: list[_Worker] = []
         try:
-            self._general.append(self._start_general())
+            # Those with much to import start while the first trial runs: before, it would wait.
+            for _ in range(1 if self._warm else workers):
+                self._general.append(self._start_general())
         except BaseException:  # Ctrl-C, a full disk: nobody else could close what was started
             self.close()
             raise
@@ -297,7 +299,6 @@ class ProcessExecutor:
             if quiet and any(other.warming for other in self._workers()):
                 continue
             self._send(worker, job, tail_only=not general)
-        # The others start while the first trial runs: before, they would only make it wait.
         if not self._general[0].warming and any(not job.trial.exclusive for job in self._jobs):
             self._fill()
 
@@ -396,11 +397,12 @@ class ProcessExecutor:
         else:
             self._drop(job)
             self._end(job.trial, self._merged(job, measurement, worker))
-        worker.job, worker.queued = worker.queued, None
-        cancelled = worker.job is not None and worker.job not in self._jobs
-        replaced = worker.fresh or grown or measurement.outcome is Outcome.OUT_OF_MEMORY
-        if cancelled or (replaced and worker.job is None):
+        cancelled = worker.queued is not None and worker.queued not in self._jobs
+        worker.job = None
+        if worker.fresh or grown or cancelled or measurement.outcome is Outcome.OUT_OF_MEMORY:
             self._discard(worker)
+        else:
+            worker.job, worker.queued = worker.queued, None
 
     def _merged(self, job: _Job, measurement: Measurement, worker: _Worker) -> Measurement:
         """The measurement of a tail, completed by what happened above it."""

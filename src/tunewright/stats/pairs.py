@@ -18,7 +18,7 @@ from tunewright.stats.intervals import Interval, t_confidence_sequence
 from tunewright.stats.quantiles import student
 
 EARLY_SHARE = 0.05  # of the error, for all the looks before the last one
-LEAST_RANKED = 6  # pairs; with fewer of them no ranks could speak against chance
+ENDLESS = (-math.inf, math.inf)
 MOST_RANKED = 200  # beyond them no odd pair decides, and ranking them after each would take long
 _EXACT = 60  # pairs up to which the distribution of the rank sum is computed
 POWER = 0.8
@@ -33,28 +33,30 @@ def early(changes: Sequence[float], alpha: float) -> Interval:
     """
     low, high = t_confidence_sequence(changes, EARLY_SHARE * alpha)
     estimate = fmean(changes) if changes else math.nan
-    enough = LEAST_RANKED <= len(changes) <= MOST_RANKED and math.isfinite(low)
-    return Interval(estimate, low, high, rank_interval(changes, alpha) if enough else None)
+    enough = len(changes) <= MOST_RANKED and math.isfinite(low)
+    ranked = rank_interval(changes, alpha) if enough else ENDLESS
+    return Interval(estimate, low, high, None if ranked == ENDLESS else ranked)
 
 
 def last(changes: Sequence[float], alpha: float) -> Interval:
     """The interval for the centre of the changes at an end that the changes have not chosen.
 
     It is that of the ranks (Hodges & Lehmann 1963), which keeps its level under outliers and heavy
-    tails; the paired t interval must agree. With few pairs it is the t interval alone.
+    tails; the paired t interval must agree. It is the t interval alone where so few pairs cannot be
+    ranked at this level.
     """
     level = (1 - EARLY_SHARE) * alpha
-    plain = t_interval(changes, level)
-    if len(changes) < LEAST_RANKED:
+    plain, ranked = t_interval(changes, level), rank_interval(changes, level)
+    if ranked == ENDLESS:
         return Interval(fmean(changes) if changes else math.nan, *plain)
-    return Interval(hodges_lehmann(changes), *rank_interval(changes, level), check=plain)
+    return Interval(hodges_lehmann(changes), *ranked, check=plain)
 
 
 def t_interval(values: Sequence[float], alpha: float) -> tuple[float, float]:
     """Student's interval for the mean at level 1 - `alpha`; infinite for fewer than two values."""
     n = len(values)
     if n < 2:
-        return -math.inf, math.inf
+        return ENDLESS
     mean = fmean(values)
     half = student(1 - alpha / 2, n - 1) * stdev(values, mean) / math.sqrt(n)
     return mean - half, mean + half
@@ -69,7 +71,7 @@ def rank_interval(values: Sequence[float], alpha: float) -> tuple[float, float]:
     n = len(values)
     k = _rank_quantile(n, alpha)
     if k < 0:
-        return -math.inf, math.inf
+        return ENDLESS
     averages = _walsh(values)
     return averages[k], averages[-1 - k]
 
@@ -94,7 +96,7 @@ def unpaired(a: Sequence[float], b: Sequence[float], alpha: float) -> Interval:
     between = sorted(y - x for y in b for x in a)
     spread = math.sqrt(n * m * (n + m + 1) / 12)
     k = math.floor(n * m / 2 - NormalDist().inv_cdf(1 - alpha / 2) * spread)
-    ranked = (-math.inf, math.inf) if k < 0 else (between[k], between[-1 - k])
+    ranked = None if k < 0 else (between[k], between[-1 - k])
     return Interval(shift, shift - half, shift + half, check=ranked)
 
 

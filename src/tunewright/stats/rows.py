@@ -21,7 +21,9 @@ from tunewright.stats.quantiles import student
 
 LEAST_OF_A_CLASS = 10  # units; fewer of them say nothing about how their losses vary
 RESAMPLES = 1999
-BEYOND = 10  # resamples beyond either end, at least: a small error needs more of them
+BEYOND = 10  # resamples beyond either end, as long as there are not too many of them
+MOST_RESAMPLES = 20_000
+DRAWS = 40_000_000  # resamples times units: about a second
 MOST_RESAMPLED = 10_000  # units; more are merged at random, so that a check takes a moment
 ENOUGH = 1_000  # units of the smallest class from which their skewness is known
 BLOCKS = 200  # of rows, for a metric without contributions
@@ -241,12 +243,13 @@ def _studentised(residuals: Floats, sizes: Floats, alpha: float) -> Ends:
     mirrored or scaled for mirrored or scaled ones: chance is seeded by the number of units.
     """
     chance = np.random.default_rng(len(residuals))
-    if len(residuals) > MOST_RESAMPLED:  # merged, the mean's skewness stays, its price does not
-        into = chance.permutation(len(residuals)) % MOST_RESAMPLED
+    count = min(max(RESAMPLES, math.ceil(2 * BEYOND / alpha) - 1), MOST_RESAMPLES)
+    most = min(MOST_RESAMPLED, max(ENOUGH, DRAWS // count))
+    if len(residuals) > most:  # merged, the mean's skewness stays, its price does not
+        into = chance.permutation(len(residuals)) % most
         residuals, sizes = (np.bincount(into, x).astype(np.float64) for x in (residuals, sizes))
     residuals = residuals / np.abs(residuals).max()
     n = len(residuals)
-    count = max(RESAMPLES, math.ceil(2 * BEYOND / alpha) - 1)
     columns = np.stack((residuals, sizes, residuals**2, residuals * sizes, sizes**2), axis=1)
     step = max(1, 200_000 // n)  # resamples at once: few enough for the processor's cache
     sums = np.concatenate(
@@ -262,6 +265,8 @@ def _studentised(residuals: Floats, sizes: Floats, alpha: float) -> Ends:
         values = errors * sums[:, 1] / np.sqrt(n / (n - 1) * squares)
     values = np.sort(np.nan_to_num(values, nan=0.0, posinf=math.inf, neginf=-math.inf))
     k = math.floor((count + 1) * alpha / 2)
+    if k < 1:  # an error so small that chance alone could say nothing about it
+        return -math.inf, math.inf
     return float(values[k - 1]), float(values[-k])
 
 

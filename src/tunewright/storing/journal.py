@@ -110,6 +110,12 @@ class Reader:
         """All events in order, leaving out the first `after`."""
         return _read(self._db, self._path, after)
 
+    def count(self) -> int:
+        """How many events there are."""
+        with _explained("read", self._path):
+            rows: list[Any] = self._db.execute("select count(*) from events").fetchall()
+        return int(rows[0][0])
+
     def get(self, digest: str) -> bytes:
         """The blob with this digest. Raises StoreError when there is none."""
         return _get(self._db, self._path, digest)

@@ -13,7 +13,7 @@ from tunewright.core.goal import Constraint, Goal
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Measurement
 from tunewright.core.verdict import Comparison, Decision
-from tunewright.stats.intervals import Interval, nothing
+from tunewright.stats.intervals import Interval
 from tunewright.stats.pairs import detectable, early, last, unpaired
 from tunewright.stats.rows import Rows, compare_rows
 from tunewright.verifying.pairs import ARMS, Look, values_of
@@ -84,12 +84,10 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
         interval = _moved(interval, lambda end: end - base)
     if ratio:
         interval = _moved(interval, lambda end: math.log(end) if end > 0 else -math.inf)
-    limits = _limits(constraint, base, ratio=ratio)
-    comparison = _comparison(claim, interval, limits, (base, cand), len(rows.baseline))
+    told = _comparison(claim, interval, (base, cand), len(rows.baseline), ratio=ratio)
     if ratio:
-        return _exponentiated(comparison)
-    comparison = replace(comparison, scale="difference")
-    return _as_ratio(comparison) if metric.scale == "ratio" and base > 0 else comparison
+        return _exponentiated(told)
+    return _as_ratio(told) if metric.scale == "ratio" and base > 0 else told
 
 
 @lru_cache(maxsize=64)
@@ -123,21 +121,18 @@ def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
         note = "no pair of runs ended well"
     if note:
         return _nothing(claim, note, n=len(pairs))
-    ratio = metric.scale == "ratio" and all(a > 0 and b > 0 for a, b in pairs)
+    added = constraint is not None and constraint.factor and constraint.offset
+    ratio = metric.scale == "ratio" and all(a > 0 and b > 0 for a, b in pairs) and not added
     base, cand = median([a for a, _ in pairs]), median([b for _, b in pairs])
     fixed = constraint is not None and not constraint.factor  # only the candidate's own count
     changes = [_change(base if fixed else a, b, ratio=ratio) for a, b in pairs]
     interval = (last if case.ended else early)(changes, 2 * alpha)
-    limits = _limits(constraint, base, ratio=ratio)
-    comparison = replace(
-        _comparison(claim, interval, limits, (base, cand), len(pairs)),
-        scale="ratio" if ratio else "difference",
-        detectable=detectable(changes, 2 * alpha),
-    )
+    told = _comparison(claim, interval, (base, cand), len(pairs), ratio=ratio)
+    told = replace(told, detectable=detectable(changes, 2 * alpha))
     if len(set(changes)) == 1 and metric.unit == "s":
         note = "every run took equally long: the clock is too coarse for it"
-        comparison = replace(comparison, decision=Decision.INCONCLUSIVE, note=note)
-    return _exponentiated(comparison) if ratio else comparison
+        told = replace(told, decision=Decision.INCONCLUSIVE, note=note)
+    return _exponentiated(told) if ratio else told
 
 
 def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
@@ -146,7 +141,7 @@ def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
     Times are held against a yardstick that ran beside them on both days, so that a machine that is
     slower today changes nothing; other metrics are compared as they are.
     """
-    metric, constraint = claim.metric, claim.constraint
+    metric = claim.metric
     now = [(metric.of(a.samples), metric.of(b.samples)) for a, b in case.look.complete()]
     then = case.saved.get(metric.name, ())
     timed, ratio = metric.unit == "s", metric.scale == "ratio"
@@ -155,6 +150,8 @@ def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
     values = [x for x in (*old, *new) if x is not None]
     if not case.ended:
         return _nothing(claim, "held against the saved baseline at the end", n=len(new))
+    if not old:
+        return _nothing(claim, "not in the saved baseline", n=len(new))
     if len(values) < len(old) + len(new) or min(len(old), len(new)) < MIN_PAIRS:
         return _nothing(claim, f"at least {MIN_PAIRS} runs on both days are needed", n=len(new))
     interval = unpaired(values[: len(old)], values[len(old) :], 2 * alpha)
@@ -162,25 +159,18 @@ def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
     # What the baseline would have given today, as far as the yardstick knows.
     base *= math.exp(_drift(then, case.look, metric)) if timed else 1.0
     cand = median([b for _, b in now if b is not None])
-    told = _comparison(
-        claim, interval, _limits(constraint, base, ratio=ratio), (base, cand), len(new)
+    told = replace(
+        _comparison(claim, interval, (base, cand), len(new), ratio=ratio), evidence="saved"
     )
-    told = replace(told, evidence="saved", scale="ratio" if ratio else "difference")
-    return _exponentiated(replace(told, detectable=-math.inf)) if ratio else told
+    return _exponentiated(told) if ratio else told
 
 
 def _held(a: float | None, b: float | None, *, timed: bool, ratio: bool) -> float | None:
     """A run on the scale of changes, a time as a multiple of the yardstick's; None for none."""
-    if (
-        b is None
-        or (timed and a is None)
-        or (ratio and b <= 0)
-        or (timed and a is not None and a <= 0)
-    ):
-        return None
-    if not ratio:
+    if b is None or not ratio:
         return b
-    return math.log(b / a) if timed and a else math.log(b)
+    beside = (a or 0.0) if timed else 1.0
+    return math.log(b / beside) if b > 0 and beside > 0 else None
 
 
 def _drift(then: Sequence[tuple[float | None, float]], look: Look, metric: Metric) -> float:
@@ -200,7 +190,7 @@ def _why_unusable(
     if not all(math.isfinite(x) for pair in pairs for x in pair):
         return "some values are not finite"
     if metric.unit and any(x <= 0 for pair in pairs for x in pair):
-        return "some values are 0: the clock is too coarse, or nothing was done"
+        return "some values are 0, so no ratio can be told"
     if len(pairs) < MIN_PAIRS:
         return f"{len(pairs)} of at least {MIN_PAIRS} pairs; a larger budget gives more"
     if metric.share > 0.5:
@@ -208,7 +198,8 @@ def _why_unusable(
             len(values_of(m, metric.sample or metric.name)) for pair in complete for m in pair
         ]
         wanted = math.ceil(EXCEEDANCES / (1 - metric.share) - 1e-9)
-        if 1 < min(counts) < wanted:
+        told = not metric.sample and max(counts) == 1  # the program names the quantile itself
+        if min(counts) < wanted and not told:
             return f"{wanted} values a run are needed to know this quantile; got {min(counts)}"
     return ""
 
@@ -227,24 +218,26 @@ def _limits(constraint: Constraint | None, base: float, *, ratio: bool) -> tuple
 
 
 def _comparison(
-    claim: Claim,
-    interval: Interval,
-    limits: tuple[float, float],
-    values: tuple[float, float],
-    n: int,
+    claim: Claim, interval: Interval, values: tuple[float, float], n: int, *, ratio: bool
 ) -> Comparison:
-    """The comparison that an interval gives, on the scale of the interval."""
-    limit = limits[1] if math.isfinite(limits[1]) else limits[0]
-    decision, note = _decide(claim, interval, limits), interval.note
-    if not note and decision is not _decide(claim, replace(interval, check=None), limits):
+    """The comparison that an interval gives, on the scale of the interval.
+
+    values: the metric of the baseline and of the candidate. ratio: the scale is that of logarithms.
+    """
+    limits = _limits(claim.constraint, values[0], ratio=ratio)
+    room = _room(claim.metric, values[0], ratio=ratio)
+    decision, note = _decide(claim, interval, limits, room), interval.note
+    if not note and decision is not _decide(claim, replace(interval, check=None), limits, room):
         note = "its two tests disagree: a few odd values decide"
     return Comparison(
-        claim.metric.name, claim.role, claim.metric.scale, *values, interval.estimate,
-        interval.low, interval.high, limit, decision, n, claim.metric.evidence, note=note,
+        claim.metric.name, claim.role, "ratio" if ratio else "difference", *values,
+        interval.estimate, interval.low, interval.high,
+        limits[1] if math.isfinite(limits[1]) else limits[0], decision, n, claim.metric.evidence,
+        note=note,
     )  # fmt: skip
 
 
-def _decide(claim: Claim, interval: Interval, limits: tuple[float, float]) -> Decision:
+def _decide(claim: Claim, interval: Interval, limits: tuple[float, float], room: float) -> Decision:
     """By the whole hull: ACCEPT on the good side of the limits, REJECT on the bad one."""
     low, high = interval.hull
     if interval.note or math.isnan(low) or math.isnan(high):
@@ -256,16 +249,18 @@ def _decide(claim: Claim, interval: Interval, limits: tuple[float, float]) -> De
         return Decision.REJECT if outside else Decision.INCONCLUSIVE
     if claim.metric.better == "higher":
         low, high = -high, -low
-    if high < 0 or (claim.role == "watched" and high <= _room(claim.metric)):
+    if high < 0 or (claim.role == "watched" and high <= room):
         return Decision.ACCEPT
     if low > 0 or (claim.role == "objective" and low == high == 0):
         return Decision.REJECT
     return Decision.INCONCLUSIVE
 
 
-def _room(metric: Metric) -> float:
+def _room(metric: Metric, base: float, *, ratio: bool) -> float:
     """How much worse a metric may get and still count as not worse, on the scale of changes."""
-    return math.log1p(metric.margin) if metric.scale == "ratio" else metric.margin
+    if ratio:
+        return math.log1p(metric.margin)
+    return metric.margin * (abs(base) if metric.scale == "ratio" else 1.0)
 
 
 def _change(a: float, b: float, *, ratio: bool) -> float:
@@ -304,5 +299,8 @@ def _moved(interval: Interval, end: Callable[[float], float]) -> Interval:
 
 
 def _nothing(claim: Claim, note: str, n: int = 0) -> Comparison:
-    comparison = _comparison(claim, nothing(note), (math.nan, math.nan), (math.nan, math.nan), n)
-    return replace(comparison, low=math.nan, high=math.nan)
+    metric, nan = claim.metric, math.nan
+    return Comparison(
+        metric.name, claim.role, metric.scale, nan, nan, nan, nan, nan, nan, Decision.INCONCLUSIVE,
+        n, metric.evidence, note=note,
+    )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from tunewright.core.goal import within_margin
 from tunewright.core.verdict import Comparison, Decision
 from tunewright.verifying.claims import Case, Claim, alpha_of, compare
 from tunewright.verifying.pairs import ARMS, failure_story, hopeless_arm, outputs_of
@@ -33,8 +34,8 @@ def judge(case: Case) -> tuple[Decision, str, tuple[Comparison, ...]]:
         arm, measurement = unfit
         reason = f"the {arm} ended as {measurement.outcome.value}: {measurement.detail}"
         return (Decision.REJECT if arm == "candidate" else Decision.INCONCLUSIVE), reason, ()
-    comparisons, worse = _comparisons(case)
-    decision, reason = _decided(comparisons, worse)
+    comparisons, guards = _comparisons(case)
+    decision, reason = _decided(comparisons, guards)
     failed = [arm for arm in ARMS if case.look.failures(arm)]
     if failed and not case.forgiving:
         hopeless = hopeless_arm(case.look) == "candidate" and failed == ["candidate"]
@@ -45,8 +46,8 @@ def judge(case: Case) -> tuple[Decision, str, tuple[Comparison, ...]]:
     return decision, reason, comparisons
 
 
-def _comparisons(case: Case) -> tuple[tuple[Comparison, ...], list[str]]:
-    """Every claim compared, and the objectives that are not shown to be within their margins.
+def _comparisons(case: Case) -> tuple[tuple[Comparison, ...], dict[str, Decision]]:
+    """Every claim compared, and whether the objectives that are not better keep to their margins.
 
     Constraints must all hold, so each may spend the whole error. Objectives and watched metrics are
     claims of which any may be made, so they share it by Holm.
@@ -58,13 +59,12 @@ def _comparisons(case: Case) -> tuple[tuple[Comparison, ...], list[str]]:
     bound = [compare(case, Claim(c.metric, "constraint", c), alpha) for c in case.goal.constraints]
     shared = holm(free, partial(compare, case), alpha)
     objectives, watched = shared[: len(case.goal.objectives)], shared[len(case.goal.objectives) :]
-    worse = [
-        metric.name
+    guards = {
+        metric.name: compare(case, Claim(metric, "constraint", within_margin(metric)), alpha)
         for metric, told in zip(case.goal.objectives, objectives, strict=True)
         if told.decision is not Decision.ACCEPT
-        and compare(case, Claim(metric, "watched"), alpha).decision is not Decision.ACCEPT
-    ]
-    return (*objectives, *bound, *watched), worse
+    }
+    return (*objectives, *bound, *watched), {name: c.decision for name, c in guards.items()}
 
 
 def holm(claims: Sequence[Claim], compare: Compare, alpha: float) -> list[Comparison]:
@@ -85,7 +85,9 @@ def holm(claims: Sequence[Claim], compare: Compare, alpha: float) -> list[Compar
     return [found[i] for i in range(len(claims))]
 
 
-def _decided(comparisons: Sequence[Comparison], worse: Sequence[str]) -> tuple[Decision, str]:
+def _decided(
+    comparisons: Sequence[Comparison], guards: Mapping[str, Decision]
+) -> tuple[Decision, str]:
     objectives = [c for c in comparisons if c.role == "objective"]
     constraints = [c for c in comparisons if c.role == "constraint"]
     if broken := [c for c in constraints if c.decision is Decision.REJECT]:
@@ -95,9 +97,12 @@ def _decided(comparisons: Sequence[Comparison], worse: Sequence[str]) -> tuple[D
         return Decision.INCONCLUSIVE, "nothing was asked: the runs were only measured"
     if objectives and all(c.decision is Decision.REJECT for c in objectives):
         return Decision.REJECT, f"{objectives[0].metric} is not better"
+    if worse := [name for name, decision in guards.items() if decision is Decision.REJECT]:
+        return Decision.REJECT, f"{worse[0]} is worse by more than its margin"
     open_ = [c.metric for c in constraints if c.decision is not Decision.ACCEPT]
-    if (better or not objectives) and not worse and not open_:
+    unkept = [name for name, decision in guards.items() if decision is not Decision.ACCEPT]
+    if (better or not objectives) and not unkept and not open_:
         won = f"{better[0].metric} is better" if better else "everything that was asked for holds"
         return Decision.ACCEPT, won
-    unproven = open_ or worse or [c.metric for c in objectives]
+    unproven = open_ or unkept or [c.metric for c in objectives]
     return Decision.INCONCLUSIVE, f"not enough evidence on {', '.join(dict.fromkeys(unproven))}"
