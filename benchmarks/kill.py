@@ -39,12 +39,13 @@ from tunewright.core.events import (
     Opened,
     Progressed,
     Started,
+    Stopped,
     encode,
     to_json,
 )
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import DRIVER_RESTART
-from tunewright.core.trial import Outcome, Trial
+from tunewright.core.trial import Measurement, Outcome, Trial
 from tunewright.core.verdict import Decision
 from tunewright.errors import StoreError
 from tunewright.loop import MAX_PAIRS
@@ -385,18 +386,20 @@ def look_of(events: Sequence[Event], number: int) -> Look:
     for event in events:
         if isinstance(event, Started):
             running[event.trial.number, event.trial.attempt] = event.trial
-        elif isinstance(event, Ended):
+        elif isinstance(event, Ended | Stopped):
             trial = running.pop((event.number, event.attempt), None)
             if trial is None or trial.purpose.look != number or trial.purpose.arm is None:
                 continue
-            if event.measurement.outcome is Outcome.LOST:
+            stopped = Measurement(Outcome.STOPPED)
+            measurement = event.measurement if isinstance(event, Ended) else stopped
+            if measurement.outcome is Outcome.LOST:
                 continue
             if trial.purpose.kind == "refit":
                 refits = look.refits.setdefault(trial.purpose.arm, {})
-                refits[trial.purpose.block] = event.measurement
+                refits[trial.purpose.block] = measurement
             else:
                 pair = look.pairs.setdefault(trial.purpose.block, {})
-                pair[trial.purpose.arm] = event.measurement
+                pair[trial.purpose.arm] = measurement
     return look
 
 

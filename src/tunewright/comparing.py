@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, final
 
 from tunewright import session
+from tunewright.core.budget import parse_budget
 from tunewright.core.goal import equivalent, not_worse
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload
@@ -299,7 +300,9 @@ def _verify_functions(
 
 
 def _pairs(effort: Effort) -> int:
-    """The pairs, where they can be judged within a moment."""
+    """The pairs, where they can be judged within a moment and the budget is a time."""
+    if parse_budget(effort.budget).seconds is None:
+        raise InputError(f"expected a time such as 60s; got {effort.budget!r}; say --pairs instead")
     if not MIN_PAIRS <= effort.pairs <= MOST_PAIRS:
         raise InputError(f"expected {MIN_PAIRS} to {MOST_PAIRS} pairs; got {effort.pairs}")
     return effort.pairs

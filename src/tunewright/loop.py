@@ -225,8 +225,11 @@ def _begin_look(
         return _verify(history, plan, free, elapsed_s, number)
     if number > 1:
         return [Finished(elapsed_s, conclude(history, plan, number - 1, elapsed_s))]
-    miss = nearest_miss(known(plan.goal)(history), plan.goal)
-    reason = f"the search found nothing better than the baseline{miss}"
+    state = known(plan.goal)(history)
+    reason = f"the search found nothing better than the baseline{nearest_miss(state, plan.goal)}"
+    timed = state.baseline and state.baseline.value(plan.goal.objectives[0]) is not None
+    if plan.budget.seconds is not None and not timed:
+        reason = "the budget was over before the baseline was measured; give a larger one"
     return [Finished(elapsed_s, _without(plan, reason))]
 
 

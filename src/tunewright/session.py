@@ -97,6 +97,12 @@ class Result:
         """The verdict, None while the study is unfinished."""
         return self.history.finished
 
+    def __str__(self) -> str:
+        """The decision and its reason."""
+        if self.verdict is None:
+            return f"{self.directory.name}: unfinished"
+        return f"{self.directory.name}: {self.verdict.decision.name}, {self.verdict.reason}"
+
     @property
     def accepted(self) -> bool:
         """Whether the verdict is ACCEPT."""
@@ -157,6 +163,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0) -> Pl
     paired = paired or not goal.metrics  # nothing is asked: the runs are only measured
     timing = names[-1] if timed or not goal.metrics else ""
     proven, space = request.candidate is not None, space_of(workload)
+    others = [m for m in workload.metrics if m not in goal.metrics]
     return Plan(
         goal=goal,
         space=space,
@@ -169,7 +176,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0) -> Pl
             through=(timing or quality) if paired else "",
             folds=workload.evidence.folds,
             most_pairs=request.pairs,
-            watched=tuple(m for m in workload.metrics if m not in goal.metrics and proven),
+            watched=tuple(others) if proven and goal.metrics else (),
             warm_up=proven,
             forgiving=request.forgiving,
             alike=request.alike,

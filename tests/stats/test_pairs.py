@@ -98,7 +98,7 @@ def test_early_is_wider_than_one_plain_test(seed, n):
     assert (early(values, ALPHA).low, early(values, ALPHA).high) == t_confidence_sequence(
         values, EARLY_SHARE * ALPHA
     )
-    assert early(values, ALPHA).estimate == fmean(values)
+    assert early(values, ALPHA).estimate in (fmean(values), hodges_lehmann(values))
 
 
 @given(seeds, st.integers(0, 9))

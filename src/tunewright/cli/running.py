@@ -65,9 +65,13 @@ class _Progress:
     goal: Goal
     best: str = ""
     phase: str = field(default="search")
+    look: int = 0
 
     def __call__(self, event: Event, history: History) -> None:
         match event:
+            case Started(_, trial) if trial.purpose.look > max(self.look, 1):
+                self.look = trial.purpose.look
+                _line(event.elapsed_s, "verification: not proven; the next candidate has a look")
             case Started(_, trial) if trial.purpose.kind != self.phase:
                 self.phase = trial.purpose.kind
                 said = {

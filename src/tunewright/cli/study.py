@@ -60,6 +60,7 @@ def resume(name: str | None) -> int:
     with Reader(directory) as reader:
         history = session.replay(reader)
         goal, request = session.goal_of(history), session.request_of(history, directory)
+    click.echo(f"study          {directory.name}")
     if request.candidate is not None:
         return verify.resume(directory, request, history, began_s)
     return run(goal, lambda watch: session.resume(directory, watch=watch, began_s=began_s))

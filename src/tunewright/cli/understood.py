@@ -97,7 +97,7 @@ def _margin(metric: Metric) -> str:
 def _looks(before: int) -> str:
     return (
         f"{before} earlier by studies of this data in this directory, so the error level of the "
-        f"first one here is {alpha_of(1 + before):.2g} instead of {alpha_of(1):.2g}"
+        f"first one here is {alpha_of(1 + before):.3g} instead of {alpha_of(1):.3g}"
     )
 
 

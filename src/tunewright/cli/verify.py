@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -29,6 +30,7 @@ from tunewright.stats.pairs import early
 from tunewright.verifying.claims import ALPHA, MIN_PAIRS
 from tunewright.verifying.pairs import looks
 
+FAILURES_TOLD = 3
 PLACES = ("save", "json_", "markdown", "junit")
 ASKING = ("minimize", "maximize", "noninferior", "equivalent", "json_", "markdown", "junit")
 CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
@@ -45,7 +47,11 @@ CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
 @click.option("--metric", multiple=True, metavar="NAME=SOURCE",
               help="json:PATH:KEY, file:PATH or regex:PATTERN.")  # fmt: skip
 @click.option("--env", multiple=True, metavar="NAME=TEXT", help="An environment variable.")
-@click.option("--setup", metavar="COMMAND", help="Run once before all; {setup} is its directory.")
+@click.option(
+    "--setup",
+    metavar="COMMAND",
+    help="Run once before all; in it {dir} is its directory, in the programs {setup}.",
+)
 @click.option("--budget", default="60s", show_default=True, help="Wall time, at most.")
 @click.option("--pairs", default=comparing.PAIRS, show_default=True,
               type=click.IntRange(MIN_PAIRS, comparing.MOST_PAIRS),
@@ -113,7 +119,10 @@ def conclude(start: Callable[[], Result], options: Mapping[str, Any]) -> int:
     if code is not None:
         told = replace(told, verdict=session.verdict_so_far(result))
         click.echo("interrupted: what follows is no verdict, but what the pairs say so far\n")
-    click.echo("\n" + render_text(told), nl=False)
+    text = render_text(told)
+    if code is not None and told.verdict is not None:
+        text = text.replace(f"{told.verdict.decision.name}: ", "SO FAR: ", 1)
+    click.echo("\n" + text, nl=False)
     verdict = told.verdict
     if code is None:
         _write(told, options)
@@ -130,14 +139,14 @@ class PairLines:
     metric: Metric
     names: tuple[str, str]
     told: int = 0
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __call__(self, event: Event, history: History) -> None:
         """Print what this event brought."""
         if not isinstance(event, Ended):
             return
         if event.measurement.outcome not in (Outcome.OK, Outcome.STOPPED, Outcome.LOST):
-            outcome, detail = event.measurement.outcome.value, event.measurement.detail
-            click.echo(f"{event.elapsed_s:6.1f} s  a run ended as {outcome}: {detail}")
+            self._failed(event, history)
         look = looks(history).get(1)
         complete = look.complete() if look else []
         if len(complete) <= self.told:
@@ -156,6 +165,15 @@ class PairLines:
             f"{event.elapsed_s:6.1f} s  pair {self.told:<3} {first}   {second}   {ratio}"
             f"   {self._so_far(pairs)}"
         )
+
+    def _failed(self, event: Ended, history: History) -> None:
+        """Print how a run failed; of many that fail alike the first few say enough."""
+        outcome, detail = event.measurement.outcome.value, event.measurement.detail
+        ((trial, _),) = history.ended(len(history) - 1)
+        arm = self.names[0] if trial.purpose.arm == "baseline" else self.names[1]
+        self.failures[arm, detail] += 1
+        if self.failures[arm, detail] <= FAILURES_TOLD:
+            click.echo(f"{event.elapsed_s:6.1f} s  a run of {arm} ended as {outcome}: {detail}")
 
     def _so_far(self, pairs: Sequence[tuple[float, float]]) -> str:
         interval = early([math.log(b / a) for a, b in pairs], ALPHA)
@@ -207,9 +225,7 @@ def _check_place(option: str, place: Path | None) -> None:
         return
     parent = place.absolute().parent
     if place.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(
-            f"--{option}: expected a place to write; got {place}; name another one"
-        )
+        raise InputError(f"--{option}: expected a place to write; got {place}; name another one")
 
 
 def _save(line: str, read: Programs, effort: Effort, place: Path) -> int:

@@ -193,7 +193,9 @@ def _margin(metric: Metric, text: str) -> tuple[float, float]:
 def _share(metric: Metric, text: str) -> float:
     share = parse_quantity(text, "")
     if not 0 < share < 1:
-        raise InputError(f"{metric.name}: expected a margin such as 5% or 0.05; got {text!r}")
+        raise InputError(
+            f"{metric.name}: expected a margin above 0 and below 1, such as 5%; got {text!r}"
+        )
     return share
 
 

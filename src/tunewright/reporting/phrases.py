@@ -52,7 +52,8 @@ def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> s
     if not verdict.comparisons:
         return verdict.reason
     name = list(summary.lines)[-1]
-    told = [_plainly(c, summary, name, language) for c in verdict.comparisons]
+    telling = [c for c in verdict.comparisons if c.role != "watched" or not c.note]
+    told = [_plainly(c, summary, name, language) for c in telling]
     expected = ("not enough evidence", "everything that was asked")
     reasons = (*expected, *(c.metric for c in verdict.comparisons))
     if verdict.reason.startswith(reasons):

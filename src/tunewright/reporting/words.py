@@ -44,7 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "told": ("{name}: {note}", "{name}：{note}"),
     "so far": ("so far, not a verdict", "目前为止，并非结论"),
     "watched": ("told", "附带"),
-    "saved arm": ("saved", "已保存"),
+    "saved arm": ("saved, as of today", "已保存（折算至今日）"),
     "saved note": (
         "Runs in random order beside a yardstick, held against those of another day as multiples of it; "
         "{pairs} pairs. What slows this program more than the yardstick counts as a change.",
@@ -66,8 +66,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "{arm}：{runs} 个进程中有 {count} 个未保持稳定水平",
     ),
     "others": (
-        "others kept {cores:.1f} cores busy during {count} of {runs} runs",
-        "{runs} 次运行中有 {count} 次受其他程序干扰，其平均占用 {cores:.1f} 核",
+        "others kept {cores:.1f} cores busy during {count} of the {runs} runs that lasted long enough to tell",
+        "在时长足以判断的 {runs} 次运行中，有 {count} 次受其他程序干扰，其平均占用 {cores:.1f} 核",
     ),
     "stolen": (
         "the hypervisor took {cores:.2f} cores during {count} of {runs} runs",

@@ -32,8 +32,8 @@ def early(changes: Sequence[float], alpha: float) -> Interval:
     that one odd pair cannot decide.
     """
     low, high = t_confidence_sequence(changes, EARLY_SHARE * alpha)
-    estimate = fmean(changes) if changes else math.nan
     enough = len(changes) <= MOST_RANKED and math.isfinite(low)
+    estimate = hodges_lehmann(changes) if enough else fmean(changes or [math.nan])
     ranked = rank_interval(changes, alpha) if enough else ENDLESS
     return Interval(estimate, low, high, None if ranked == ENDLESS else ranked)
 

@@ -73,5 +73,7 @@ def _written_ns(directory: Path) -> int:
     written = 0
     for path in (directory / FILE, directory / f"{FILE}-wal"):
         with suppress(FileNotFoundError):
-            written = max(written, path.stat().st_mtime_ns)
+            status = path.stat()
+            if status.st_size:  # a reader leaves an empty log behind
+                written = max(written, status.st_mtime_ns)
     return written

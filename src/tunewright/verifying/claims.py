@@ -119,6 +119,10 @@ def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
     note = _why_unusable(metric, complete, pairs)
     if not complete and any(case.look.failures(arm) for arm in ARMS):
         note = "no pair of runs ended well"
+    elif len(pairs) < MIN_PAIRS and note and case.ended:
+        arm = case.look.cut_off()
+        note += f"; the {arm} had not ended when the time was over" if arm else ""
+        note += "; a larger budget gives more"
     if note:
         return _nothing(claim, note, n=len(pairs))
     added = constraint is not None and constraint.factor and constraint.offset
@@ -192,7 +196,7 @@ def _why_unusable(
     if metric.unit and any(x <= 0 for pair in pairs for x in pair):
         return "some values are 0, so no ratio can be told"
     if len(pairs) < MIN_PAIRS:
-        return f"{len(pairs)} of at least {MIN_PAIRS} pairs; a larger budget gives more"
+        return f"{len(pairs)} of at least {MIN_PAIRS} pairs"
     if metric.share > 0.5:
         counts = [
             len(values_of(m, metric.sample or metric.name)) for pair in complete for m in pair
@@ -228,7 +232,7 @@ def _comparison(
     room = _room(claim.metric, values[0], ratio=ratio)
     decision, note = _decide(claim, interval, limits, room), interval.note
     if not note and decision is not _decide(claim, replace(interval, check=None), limits, room):
-        note = "its two tests disagree: a few odd values decide"
+        note = "its tests by ranks and by means disagree: odd values"
     return Comparison(
         claim.metric.name, claim.role, "ratio" if ratio else "difference", *values,
         interval.estimate, interval.low, interval.high,

@@ -48,6 +48,14 @@ class Look:
         ended = (pair[arm] for _, pair in sorted(self.pairs.items()) if arm in pair)
         return [measurement for measurement in ended if _failed(measurement)]
 
+    def cut_off(self) -> Arm | None:
+        """The arm whose run we stopped last, or None."""
+        for _, pair in sorted(self.pairs.items(), reverse=True):
+            for arm, measurement in pair.items():
+                if not _ran(measurement):
+                    return arm
+        return None
+
     def unfit(self) -> tuple[Arm, Measurement] | None:
         """An arm that could not be refitted, or None."""
         for arm, folds in self.refits.items():

@@ -153,7 +153,8 @@ class Program:
             how = f"exited with status {run.returncode}"
             if run.returncode < 0:
                 how = f"was killed ({signal.strsignal(-run.returncode)})"
-            raise TrialFailed(f"{argv[0]} {how}: {_last_line(run.output)}")
+            step = "" if self.name == LAST else f"step {self.name}: "
+            raise TrialFailed(f"{step}{argv[0]} {how}: {_last_line(run.output)}")
         samples = _used(run) if self.name == LAST else {}
         if self.timing:
             samples |= disturbance(before, after, run.cpu_s)
@@ -452,7 +453,8 @@ def _used(run: ProgramRun) -> dict[str, Sample]:
 
 
 def _last_line(output: str) -> str:
-    return (output.strip().splitlines() or ["it printed nothing"])[-1][:300]
+    last = (output.strip().splitlines() or ["it printed nothing"])[-1][:300]
+    return "".join(c if c.isprintable() else "�" for c in last)
 
 
 def _pack(directory: Path) -> bytes:

@@ -19,6 +19,7 @@ from tunewright.workloads.command import LAST, CommandWorkload, Program, command
 ARM = "program"  # the knob
 OLD, NEW, YARDSTICK = "A", "B", "yardstick"
 SETUP = "setup"
+SHELL = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"})
 CALL_MARGIN = 0.02
 
 
@@ -141,6 +142,11 @@ def _words(line: str, arm: str) -> list[str]:
         raise InputError(
             f"program {arm}: expected a command line; {error}; got {line!r}"
         ) from error
+    if shell := [word for word in words if word in SHELL]:
+        raise InputError(
+            f"program {arm}: expected words for one program; got {shell[0]!r}, which only a shell "
+            f"understands; write \"sh -c '…'\""
+        )
     if not words:
         raise InputError(f"program {arm}: expected a command line; got nothing")
     return words
