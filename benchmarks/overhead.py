@@ -19,7 +19,8 @@ from tunewright.core.history import History
 from tunewright.core.roles import Resources
 from tunewright.core.trial import Measurement, Trial
 from tunewright.loop import decide
-from tunewright.session import drive, make_plan, replay
+from tunewright.planning import make_plan
+from tunewright.session import drive, replay
 from tunewright.storing.journal import Journal
 from tunewright.testing.simulated import SimulatedClock, SimulatedExecutor
 from tunewright.testing.studies import TABLE, TableModel, request

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from results import write_section
 
-from tunewright import session
+from tunewright import planning, session
 from tunewright.reporting.summary import summary
 from tunewright.running.cache import ArtifactCache
 from tunewright.storing.journal import Reader
@@ -158,7 +158,7 @@ def _compare(directory: Path, key: str) -> dict[str, Any]:
     model = kept.artifact.value
     with Reader(directory) as reader:
         request = session.request_of(session.replay(reader), directory)
-    workload = session.build_workload(request)
+    workload = planning.build_workload(request)
     assert isinstance(workload, TableWorkload)
     table = read(workload.stages[0].source)
     rows = list(plain_rows(table, table.valid))

@@ -14,7 +14,7 @@ from tunewright.core.registry import resolve
 
 # Imported when first asked for: a process that only predicts must not load the tuner.
 _PUBLIC = {
-    "Request": "tunewright.session:Request",
+    "Request": "tunewright.planning:Request",
     "Result": "tunewright.session:Result",
     "tune": "tunewright.session:tune",
     "verify": "tunewright.comparing:verify",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-from tunewright import session
+from tunewright import planning, session
 from tunewright.core.budget import parse_budget
 from tunewright.core.goal import equivalent, not_worse
 from tunewright.core.metrics import Metric
@@ -20,8 +20,9 @@ from tunewright.errors import InputError, StoreError
 from tunewright.machine import Machine, lasting, probe
 from tunewright.measuring.calls import Calls
 from tunewright.measuring.yardstick import VERSION
+from tunewright.planning import Request
 from tunewright.running.cache import dumps
-from tunewright.session import Request, Result, Watch
+from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
 from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
@@ -183,7 +184,7 @@ def ask(  # noqa: PLR0913 - as for `session.tune`
     began_s: float | None = None,
 ) -> Result:
     """Run a request with this question."""
-    workload = workload or session.build_workload(request)
+    workload = workload or planning.build_workload(request)
     asked = posed(request, question, workload.metrics)
     return session.tune(asked, workload=workload, root=root, watch=watch, began_s=began_s)
 
@@ -294,7 +295,7 @@ def _verify_functions(
         payload.write_bytes(body)
         options = {"payload": str(payload), "labels": labels, "cwd": str(Path.cwd())}
         asked = replace(request, options=options)
-        workload = session.build_workload(asked)
+        workload = planning.build_workload(asked)
         asked = posed(asked, question, workload.metrics)
         return session.tune(asked, workload=workload, place=place, watch=watch)
 

@@ -9,7 +9,8 @@ from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.deploying.deploy import deploy
-from tunewright.session import Request, Result
+from tunewright.planning import Request
+from tunewright.session import Result
 
 AUC = Metric("roc_auc", "higher", "fit", scale="difference", evidence="rows")
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from tunewright import session
+from tunewright import planning, session
 from tunewright.core.roles import Evidence
 from tunewright.core.trial import Purpose
 from tunewright.core.verdict import Decision
-from tunewright.session import Request, looks_at
+from tunewright.planning import Request
+from tunewright.session import looks_at
 from tunewright.storing.journal import Journal
 from tunewright.storing.studies import Studies
 from tunewright.testing.studies import TABLE, TableModel, request, simulate
@@ -110,4 +111,4 @@ def test_two_studies_of_the_same_table_share_their_error(tmp_path):
         assert {t.purpose.kind for t, _ in result.history.ended()} == {"refit"}
         assert result.verdict.decision is Decision.ACCEPT
         judged = next(c for c in result.verdict.comparisons if c.metric == "accuracy")
-        assert judged.n == session.build_workload(asked).facts.test
+        assert judged.n == planning.build_workload(asked).facts.test

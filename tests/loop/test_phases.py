@@ -13,7 +13,8 @@ from tunewright.core.roles import Proposal, Resources
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Span, Trial
 from tunewright.core.verdict import Decision
 from tunewright.loop import MAX_LOOKS, apply, decide
-from tunewright.session import WAIT_S, make_plan
+from tunewright.planning import make_plan
+from tunewright.session import WAIT_S
 from tunewright.testing.simulated import SimulatedStage, SimulatedWorkload
 from tunewright.testing.studies import TABLE, CheckedExecutor, TableModel, request, simulate
 from tunewright.verifying.claims import ALPHA, alpha_of

@@ -13,7 +13,7 @@ from tunewright.core.roles import Resources
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Decision
 from tunewright.loop import apply, decide
-from tunewright.session import make_plan
+from tunewright.planning import make_plan
 from tunewright.testing.studies import (
     TABLE,
     CheckedExecutor,

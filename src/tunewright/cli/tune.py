@@ -8,7 +8,7 @@ from typing import Any, final
 
 import click
 
-from tunewright import session
+from tunewright import planning, session
 from tunewright.cli.running import run, started_s
 from tunewright.cli.understood import understood
 from tunewright.core.budget import parse_budget
@@ -84,19 +84,19 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
         )
 
 
-def _understand(request: session.Request) -> tuple[Workload, Goal]:
+def _understand(request: planning.Request) -> tuple[Workload, Goal]:
     """Read the data or the program, and print what was understood."""
-    workload = session.build_workload(request)
+    workload = planning.build_workload(request)
     if not request.goal.startswith(("minimize", "maximize")):
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
-    goal = session.guarded_goal(request.goal, workload)
+    goal = planning.guarded_goal(request.goal, workload)
     before = session.looks_at(workload.evidence.rows, ROOT)
     click.echo(understood(workload, goal, parse_budget(request.budget), request, before))
     return workload, goal
 
 
-def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) -> session.Request:
+def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) -> planning.Request:
     if (data is None) == (not program):
         raise InputError(
             "expected a data file, or a program after '--'; "
@@ -121,7 +121,7 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
         made |= {f"{n}s" if n != "env" else n: list(options[n]) for n in COMMAND_ONLY}
     if options["baseline"]:
         made["baseline"] = _baseline(options["baseline"])
-    return session.Request(
+    return planning.Request(
         name=options["name"] or stem,
         kind=kind,
         options=made,

@@ -11,7 +11,7 @@ from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload, space_of
 from tunewright.core.units import format_quantity
-from tunewright.session import Request
+from tunewright.planning import Request
 from tunewright.stats.intervals import smallest_margin
 from tunewright.verifying.claims import MIN_PAIRS, alpha_of
 from tunewright.workloads.command import CommandWorkload

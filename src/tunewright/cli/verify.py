@@ -12,7 +12,7 @@ from typing import Any, final
 
 import click
 
-from tunewright import comparing, session
+from tunewright import comparing, planning, session
 from tunewright.cli.running import started_s
 from tunewright.comparing import Effort, Programs, Question
 from tunewright.core.events import Ended, Event
@@ -22,10 +22,11 @@ from tunewright.core.trial import Outcome
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
 from tunewright.errors import InputError
+from tunewright.planning import Request
 from tunewright.reporting.formats import to_json, to_junit, to_markdown
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
-from tunewright.session import Request, Result
+from tunewright.session import Result
 from tunewright.stats.pairs import early
 from tunewright.verifying.claims import ALPHA, MIN_PAIRS
 from tunewright.verifying.pairs import looks
@@ -90,7 +91,7 @@ def command(programs: Sequence[str], **options: Any) -> int:
         question = _gate(question)
     else:
         request = comparing.compared_request(programs[0], programs[1], read, effort)
-    workload = session.build_workload(request)
+    workload = planning.build_workload(request)
     watch = PairLines(*_first(request, question, workload.metrics))
     return conclude(
         lambda: comparing.ask(request, question, watch=watch, workload=workload, began_s=began_s),
@@ -231,7 +232,7 @@ def _check_place(option: str, place: Path | None) -> None:
 def _save(line: str, read: Programs, effort: Effort, place: Path) -> int:
     """Measure a program beside the yardstick and keep what it gave."""
     request = comparing.measured_request(line, read, effort)
-    workload = session.build_workload(request)
+    workload = planning.build_workload(request)
     watch = PairLines(*_first(request, Question(), workload.metrics))
     try:
         result = session.tune(request, workload=workload, watch=watch)

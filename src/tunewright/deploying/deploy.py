@@ -9,8 +9,9 @@ from tunewright.core.events import encode
 from tunewright.deploying.bundle import write_bundle, write_index
 from tunewright.errors import InputError
 from tunewright.machine import probe
+from tunewright.planning import build_workload
 from tunewright.running.cache import ArtifactCache
-from tunewright.session import Result, build_workload, request_of
+from tunewright.session import Result, request_of
 from tunewright.workloads.command import CommandWorkload
 
 

@@ -103,6 +103,8 @@ class ProcessExecutor:
         self._size = workers
         self._clock = clock
         self._warm = tuple(warm)
+        # Those with much to import start while the first trial runs: before, it would wait.
+        self._least = 1 if self._warm else workers
         self._limit_bytes = memory_limit_mib and memory_limit_mib * _MIB
         self._look_s = 0.0  # when to look at the memory again
         self._lanes: dict[str, _Worker] = {}
@@ -116,9 +118,7 @@ class ProcessExecutor:
         self._adopted_before = reaping.adopt_orphans()
         self._general: list[_Worker] = []
         try:
-            # Those with much to import start while the first trial runs: before, it would wait.
-            for _ in range(1 if self._warm else workers):
-                self._general.append(self._start_general())
+            self._fill(self._least)
         except BaseException:  # Ctrl-C, a full disk: nobody else could close what was started
             self.close()
             raise
@@ -275,12 +275,11 @@ class ProcessExecutor:
         if worker.job:
             alive = [kept.process.pid for kept in self._workers()]
             reaping.kill_adopted(self._directory, self._sessions, alive)
-        if not self._general:
-            self._general.append(self._start_general())
+        self._fill(self._least)
 
-    def _fill(self) -> None:
-        """Start the general workers that are missing."""
-        while len(self._general) < self._size:
+    def _fill(self, count: int) -> None:
+        """Start the general workers that are missing to this number."""
+        while len(self._general) < count:
             self._general.append(self._start_general())
 
     # Trials
@@ -300,7 +299,7 @@ class ProcessExecutor:
                 continue
             self._send(worker, job, tail_only=not general)
         if not self._general[0].warming and any(not job.trial.exclusive for job in self._jobs):
-            self._fill()
+            self._fill(self._size)
 
     def _queue(self, job: _Job) -> None:
         """Send a trial ahead to the worker of its lane, which then need not ask for it."""

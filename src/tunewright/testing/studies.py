@@ -21,7 +21,8 @@ from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.roles import Evidence, Executor, Resources, Workload, space_of
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
 from tunewright.loop import Plan
-from tunewright.session import Request, drive, make_plan, replay
+from tunewright.planning import Request, make_plan
+from tunewright.session import drive, replay
 from tunewright.storing.memory import MemoryStore
 from tunewright.testing.simulated import (
     Model,
