@@ -26,7 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -383,6 +383,7 @@ def unretried(events: Sequence[Event]) -> list[tuple[int, int]]:
 def look_of(events: Sequence[Event], number: int) -> Look:
     """One look's refits and pairs, gathered from its events without the program's own folds."""
     look, running = Look(), dict[tuple[int, int], Trial]()
+    losses: Counter[int] = Counter()
     for event in events:
         if isinstance(event, Started):
             running[event.trial.number, event.trial.attempt] = event.trial
@@ -390,10 +391,16 @@ def look_of(events: Sequence[Event], number: int) -> Look:
             trial = running.pop((event.number, event.attempt), None)
             if trial is None or trial.purpose.look != number or trial.purpose.arm is None:
                 continue
-            stopped = Measurement(Outcome.STOPPED)
-            measurement = event.measurement if isinstance(event, Ended) else stopped
+            if isinstance(event, Ended):
+                measurement = event.measurement
+            else:
+                late = event.reason == "limit"
+                measurement = Measurement(Outcome.TIMEOUT if late else Outcome.STOPPED)
             if measurement.outcome is Outcome.LOST:
-                continue
+                losses[event.number] += measurement.detail != DRIVER_RESTART
+                if losses[event.number] < 2:
+                    continue
+                measurement = replace(measurement, outcome=Outcome.CRASHED)  # its own fault
             if trial.purpose.kind == "refit":
                 refits = look.refits.setdefault(trial.purpose.arm, {})
                 refits[trial.purpose.block] = measurement

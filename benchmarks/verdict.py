@@ -33,7 +33,7 @@ from scipy.signal import lfilter
 from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
-from tunewright.stats.pairs import LEAST_RANKED, POWER, early, last
+from tunewright.stats.pairs import POWER, early, last
 from tunewright.verifying.pairs import block_order
 
 Array = NDArray[np.float64]
@@ -207,7 +207,7 @@ def look(n: int, *, final: bool) -> Look:
     values = np.random.default_rng(n).standard_normal(n)
     found = (last if final else early)(values.tolist(), ALPHA)
     ends = (found.low, found.high)
-    by_ranks = final and n >= LEAST_RANKED
+    by_ranks = final and found.check is not None
     mean, ranks = (found.check, ends) if by_ranks else (ends, found.check)
     half = (mean[1] - mean[0]) / 2 / stdev(values.tolist()) if mean else None
     if ranks is None:
