@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Generic, TypeVar, assert_never, final
 
 from tunewright.core.events import Ended, Event, Finished, Opened, Progressed, Started, Stopped
-from tunewright.core.trial import Measurement, Outcome, Trial
+from tunewright.core.trial import Measurement, Outcome, Span, Trial
 from tunewright.core.verdict import Verdict
 from tunewright.errors import InvalidTransition
 
 DRIVER_RESTART = "the driver that ran it is gone"  # consumes no retry
 _STOPPED = {"budget": "the budget was over", "limit": "it ran longer than a trial may"}
+STOPPED = "stopped"  # in the place of a stage: where the time of a stopped trial went
 RETRIES = 1  # a trial whose worker vanished is tried once more: a second time it is its own fault
 
 
@@ -96,7 +97,8 @@ class History:
             case Stopped(_, number, attempt, reason):
                 self._check_known(number, event)
                 outcome = Outcome.TIMEOUT if reason == "limit" else Outcome.STOPPED
-                after._end(number, attempt, Measurement(outcome, detail=_STOPPED[reason]))
+                ran = self._ran(number, attempt, event.elapsed_s)
+                after._end(number, attempt, Measurement(outcome, {}, ran, _STOPPED[reason]))
             case Finished(_, verdict):
                 if self.finished is not None or self.running:
                     raise InvalidTransition(f"Finished while {self._story()}")
@@ -129,6 +131,15 @@ class History:
             self._log = _Log(self._log.ended[: self._count])
         self._log.ended.append((trial, measurement))
         self._count += 1
+
+    def _ran(self, number: int, attempt: int, until_s: float) -> tuple[Span, ...]:
+        """The time that a running attempt has taken, whatever stage it was in; () for another."""
+        starts = zip(self.running, self.started_s, strict=True)
+        return tuple(
+            Span(STOPPED, start_s, until_s)
+            for trial, start_s in starts
+            if (trial.number, trial.attempt) == (number, attempt)
+        )
 
     def _check_start(self, trial: Trial) -> None:
         lost = next((t for t in self.lost if t.number == trial.number), None)
