@@ -28,7 +28,7 @@ from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
 from tunewright.searching import SOBOL
 
 BATCH = 10  # timing trials gathered before the machine is drained for them
-VARIANTS = 15  # variants timed before another prefix is bought, where the goal is about time
+VARIANTS = 20  # variants timed before another prefix is bought, where the goal is about time
 SPREAD = 6  # prefixes from the Sobol sequence before neighbours get most of the turns
 REPEATS = 3  # measurements of the best before they are believed
 ELITE = 3  # how many of the best have neighbours
