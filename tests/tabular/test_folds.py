@@ -180,3 +180,12 @@ def test_other_columns_are_no_other_rows(tmp_path):
     assert table(path, "colour").evidence.rows != whole.evidence.rows
     other = written(tmp_path / "u.csv", answers(200, 3), colour=colour)
     assert table(other, "y").evidence.rows != whole.evidence.rows
+
+
+def test_another_positive_class_is_no_other_data(tmp_path):
+    """Looks at the same answers are counted together, whatever a study calls them."""
+    path = tmp_path / "t.csv"
+    rows = "\n".join(f"{i * 37 % 101},{'yes' if i % 3 else 'no'}" for i in range(200))
+    path.write_text(f"x,answer\n{rows}\n")
+    digests = {read(Source(str(path), "answer", positive)).answers for positive in ("yes", "no")}
+    assert len(digests) == 1

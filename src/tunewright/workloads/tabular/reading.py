@@ -105,7 +105,7 @@ def read(source: Source) -> Table:
         valid,
         test,
         content,
-        _digest([], y, target.classes),
+        _digest([], *_by_name(y, target.classes)),
         groups,
     )
 
@@ -304,6 +304,14 @@ def _read_target(column: Column | str, source: Source) -> _Target:
     y[usable] = rank[indices]
     task: Task = "binary" if len(labels) == 2 else "multiclass"
     return _Target(task, tuple(labels[i] for i in order), y, usable, notes)
+
+
+def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The answers with their classes in the order of the names, whichever is the positive one."""
+    if not classes:
+        return y, classes
+    names = tuple(sorted(classes))
+    return np.array([names.index(name) for name in classes])[y], names
 
 
 def _digest(columns: list[Column], y: NDArray[Any], classes: tuple[str, ...]) -> str:
