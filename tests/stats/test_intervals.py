@@ -2,7 +2,7 @@
 
 import math
 import random
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, stdev
 
 import numpy as np
 import pytest
@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from tunewright.stats.intervals import (
     EFFECT_VARIANCE,
-    normal_interval,
-    paired_difference,
     smallest_margin,
     t_confidence_sequence,
 )
@@ -91,37 +89,6 @@ def test_looked_at_after_every_value_it_misses_as_seldom_as_it_says():
     assert missed / sequences <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / sequences)
     half = alpha / 2  # each end on its own, as a one-sided bound
     assert below / sequences <= half + 3 * math.sqrt(half * (1 - half) / sequences)
-
-
-@given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=30))
-def test_a_paired_difference_is_that_of_the_means_with_its_own_error(rows):
-    a, b = zip(*rows, strict=True)
-    estimate, error = paired_difference(a, b)
-    assert estimate == pytest.approx(fmean(b) - fmean(a), abs=1e-9)
-    assert error == pytest.approx(
-        float(np.std(np.subtract(b, a), ddof=1)) / math.sqrt(len(rows)), abs=1e-9
-    )
-    back, same = paired_difference(b, a)
-    assert (back, same) == (pytest.approx(-estimate, abs=1e-9), pytest.approx(error, abs=1e-9))
-
-
-def test_a_single_row_proves_nothing():
-    assert paired_difference([1.0], [3.0]) == (2.0, math.inf)
-    assert normal_interval(2.0, math.inf, 0.025) == (-math.inf, math.inf)
-
-
-def test_rows_of_different_models_must_be_as_many():
-    with pytest.raises(ValueError, match="zip"):
-        paired_difference([1.0, 2.0], [1.0])
-
-
-def test_each_end_of_a_normal_interval_is_a_one_sided_bound():
-    low, high = normal_interval(1.0, 2.0, 0.025)
-    assert (low, high) == (
-        pytest.approx(1 - 2 * 1.95996, abs=1e-4),
-        pytest.approx(1 + 2 * 1.95996, abs=1e-4),
-    )
-    assert normal_interval(1.0, 0.0, 0.025) == (1.0, 1.0)
 
 
 def test_the_smallest_margin_is_the_one_that_an_equal_candidate_passes_with_that_power():

@@ -16,7 +16,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "changed": ("{name} {factor} [{low}, {high}]", "{name} {factor} [{low}, {high}]"),
     "percent": ("{name} {factor} % [{low}, {high}]", "{name} {factor} % [{low}, {high}]"),
     "not measured": ("{name} not measured", "{name} 未测得"),
-    "few": ("{name}: {n} of at least {least} pairs", "{name}：至少需要 {least} 对，只有 {n} 对"),
     "not worse": ("{name} not worse ({change})", "{name} 不变差（{change}）"),
     "within": ("{name} within its bound ({change})", "{name} 在界限内（{change}）"),
     "worse": ("{name} breaks its bound ({change})", "{name} 超出界限（{change}）"),
@@ -42,7 +41,6 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "no evidence": ("not enough evidence on {name}", "{name} 证据不足"),
     "told": ("{name}: {note}", "{name}：{note}"),
-    "so far": ("so far, not a verdict", "目前为止，并非结论"),
     "watched": ("told", "附带"),
     "saved arm": ("saved, as of today", "已保存（折算至今日）"),
     "saved note": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean
 from typing import final
 
 # Prior variance of the standardised effect in the t confidence sequence. Wide, since the effects
@@ -61,19 +61,6 @@ def t_confidence_sequence(values: Sequence[float], alpha: float) -> tuple[float,
     t_squared = (n - 1) * (bound - 1.0) / (1.0 - bound / shrink)
     half = spread * math.sqrt(t_squared / n)
     return mean - half, mean + half
-
-
-def paired_difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """The mean of b - a over the same rows, and its standard error (infinite for a single row)."""
-    differences = [y - x for x, y in zip(a, b, strict=True)]
-    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.inf
-    return fmean(differences), error
-
-
-def normal_interval(estimate: float, error: float, alpha: float) -> tuple[float, float]:
-    """The two-sided interval at level 1 - 2 `alpha`: each end is a one-sided `alpha` bound."""
-    half = NormalDist().inv_cdf(1.0 - alpha) * error
-    return estimate - half, estimate + half
 
 
 def smallest_margin(spread: float, n: int, alpha: float, power: float = 0.8) -> float:
