@@ -37,7 +37,7 @@ from tunewright.core.events import (
     Event,
     Finished,
     Opened,
-    Progressed,
+    Reported,
     Started,
     Stopped,
     encode,
@@ -429,7 +429,7 @@ class Watched:
                     self._trials[event.trial.number, event.trial.attempt] = event.trial.purpose.kind
                 elif isinstance(event, Opened):
                     self._trials.clear()
-                elif not isinstance(event, Finished | Progressed):
+                elif not isinstance(event, Finished | Reported):
                     self._trials.pop((event.number, event.attempt), None)
         return next(reversed(self._trials.values()), "")
 

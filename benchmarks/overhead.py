@@ -14,13 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tunewright.core.events import Opened
 from tunewright.core.history import History
 from tunewright.core.roles import Resources
 from tunewright.core.trial import Measurement, Trial
 from tunewright.loop import decide
 from tunewright.planning import make_plan
-from tunewright.session import drive, replay
+from tunewright.session import drive, opened_by, replay
 from tunewright.storing.journal import Journal
 from tunewright.testing.simulated import SimulatedClock, SimulatedExecutor
 from tunewright.testing.studies import TABLE, TableModel, request
@@ -60,9 +59,7 @@ def run(directory: Path, trials: int) -> float:
     """Milliseconds that the session spends on each trial; the model's own time is left out."""
     clock, timed = SimulatedClock(), Timed()
     plan = make_plan(TABLE, request(GOAL, f"{trials} trials"))
-    opened = Opened(
-        0.0, "overhead", plan.goal.text, plan.space.digest, {}, {}, TABLE.digest, TABLE.metrics, {}
-    )
+    opened = opened_by(request(GOAL, f"{trials} trials"), TABLE, plan, 0.0)
     with Journal(directory) as journal:
         began_s = time.perf_counter()
         journal.append([opened])

@@ -155,7 +155,7 @@ def _compare(directory: Path, key: str) -> dict[str, Any]:
         return {"rows": 0, "largest_difference": nothing, "predict_row_p50_us": nothing}
     kept = ArtifactCache(directory / "artifacts").get(key)
     assert kept is not None
-    model = kept.artifact.value
+    ((model, _),) = kept.artifact.value.members
     with Reader(directory) as reader:
         request = session.request_of(session.replay(reader), directory)
     workload = planning.build_workload(request)

@@ -136,9 +136,9 @@ def compiled(place: Path) -> Path:
 
 def ours(old: str, new: str, pairs: int, seed: int, place: Path) -> dict[str, Any]:
     """The verdict, the interval and the pairs it took."""
-    effort = tw.Effort(budget="120s", pairs=pairs, seed=seed)
+    sampling = tw.Sampling(budget="120s", pairs=pairs, seed=seed)
     began = time.monotonic()
-    verdict = tw.verify(old, new, effort=effort, root=place / "studies").verdict
+    verdict = tw.verify(old, new, sampling=sampling, root=place / "studies").verdict
     shutil.rmtree(place / "studies")
     assert verdict is not None
     told = verdict.comparisons[0]

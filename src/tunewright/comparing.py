@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-from tunewright import planning, session
+from tunewright import session
 from tunewright.core.budget import parse_budget
+from tunewright.core.events import decode, encode
 from tunewright.core.goal import equivalent, not_worse
+from tunewright.core.kinds import Stated
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload
 from tunewright.errors import InputError, StoreError
 from tunewright.machine import Machine, lasting, probe
-from tunewright.measuring.calls import Calls
+from tunewright.measuring.calls import pack
 from tunewright.measuring.yardstick import VERSION
-from tunewright.planning import Request
-from tunewright.running.cache import dumps
+from tunewright.planning import Limits, Proving, Request, kind_of
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
 from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
-from tunewright.workloads.comparison import ARM, NEW, OLD, YARDSTICK, yardstick_line
+from tunewright.workloads.comparison import (
+    ARM,
+    NEW,
+    OLD,
+    YARDSTICK,
+    FunctionsSpec,
+    ProgramsSpec,
+    yardstick_line,
+)
 
 PAIRS = 100
 MOST_PAIRS = 1000  # judging more of them takes longer than running them
 SAVED_PAIRS = 30
+WORKERS = 2  # one program at a time, and a worker that watches over it
 SAVED_MARGIN = "wall_s: 5%"  # what a gate against a saved baseline asks for unless told otherwise
-SAVED_FORMAT = 1
+SAVED_FORMAT = 2
 
 
 @final
@@ -53,6 +60,12 @@ class Question:
     same_output: bool = False
     ignore_failures: bool = False
 
+    @property
+    def stated(self) -> Stated:
+        """Which way is better, where that was said."""
+        lower: Stated = dict.fromkeys(self.minimize, "lower")
+        return {**lower, **dict.fromkeys(self.maximize, "higher")}
+
     def goal(self, metrics: Sequence[Metric]) -> str:
         """The sentence that a goal is parsed from."""
         bounds = [not_worse(text, metrics) for text in self.noninferior]
@@ -68,12 +81,20 @@ class Question:
 
 @final
 @dataclass(frozen=True)
-class Effort:
+class Sampling:
     """How much a comparison may cost: wall time, pairs at most, and the seed of its order."""
 
     budget: str = "60s"
     pairs: int = PAIRS
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if parse_budget(self.budget).seconds is None:
+            raise InputError(
+                f"expected a time such as 60s; got {self.budget!r}; say --pairs instead"
+            )
+        if not MIN_PAIRS <= self.pairs <= MOST_PAIRS:  # else judging takes longer than running
+            raise InputError(f"expected {MIN_PAIRS} to {MOST_PAIRS} pairs; got {self.pairs}")
 
 
 @final
@@ -81,16 +102,21 @@ class Effort:
 class Programs:
     """How command lines are run and what is read from them; see workloads.command."""
 
-    metrics: Sequence[str] = ()
-    env: Sequence[str] = ()
+    metrics: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
     setup: str | None = None
 
-    def options(self, lines: Mapping[str, str]) -> dict[str, Any]:
-        """The workload's options for these lines."""
-        return {
-            "lines": dict(lines), "metrics": list(self.metrics), "env": list(self.env),
-            "setup": self.setup, "cwd": str(Path.cwd()),
-        }  # fmt: skip
+    def spec(self, lines: Mapping[str, str]) -> ProgramsSpec:
+        """The spec of a comparison of these lines."""
+        return ProgramsSpec(
+            dict(lines), tuple(self.metrics), tuple(self.env), self.setup, str(Path.cwd())
+        )
+
+    def or_as(self, saved: Programs) -> Programs:
+        """What is said here, and as it was for a saved baseline where nothing is."""
+        return Programs(
+            self.metrics or saved.metrics, self.env or saved.env, self.setup or saved.setup
+        )
 
 
 @final
@@ -102,9 +128,9 @@ class Saved:
     """
 
     line: str
-    programs: Mapping[str, Any]
+    programs: Programs
     machine: Mapping[str, str]
-    runs: Mapping[str, Sequence[tuple[float | None, float]]]
+    runs: Mapping[str, tuple[tuple[float | None, float], ...]]
     yardstick: int = VERSION
     format: int = SAVED_FORMAT
 
@@ -115,7 +141,7 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     *,
     args: Sequence[Any] = (),
     question: Question = Question(),
-    effort: Effort = Effort(),
+    sampling: Sampling = Sampling(),
     programs: Programs = Programs(),
     root: Path = ROOT,
     watch: Watch = session.unwatched,
@@ -127,77 +153,81 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     Raises InputError for what cannot be run, Interrupted (with the result so far) on Ctrl-C.
     """
     if callable(old) and callable(new):
-        return _verify_functions({OLD: old, NEW: new}, args, question, effort, (root, watch))
+        functions = {OLD: old, NEW: new}
+        return _verify_functions(functions, args, question, sampling, (root, watch))
     if isinstance(old, str) and isinstance(new, str):
-        request = compared_request(old, new, programs, effort)
-        return ask(request, question, root=root, watch=watch)
+        request, workload = compared({OLD: old, NEW: new}, programs, question, sampling)
+        return session.tune(request, workload=workload, root=root, watch=watch)
     raise InputError("expected two command lines or two functions; got one of each")
 
 
-def program_request(lines: Mapping[str, str], programs: Programs, effort: Effort) -> Request:
-    """The request to compare the last of these lines with the first; it asks for nothing yet."""
-    name = Path(lines[list(lines)[-1]].split()[0]).name if lines[list(lines)[-1]].split() else ""
-    return Request(
-        name=f"verify-{name}", kind="programs", options=programs.options(lines), goal="",
-        budget=effort.budget, seed=effort.seed, pairs=_pairs(effort),
-        candidate={ARM: list(lines)[-1]},
-    )  # fmt: skip
+def compared(
+    lines: Mapping[str, str],
+    programs: Programs,
+    question: Question | None,
+    sampling: Sampling,
+    saved: Saved | None = None,
+) -> tuple[Request, Workload]:
+    """The request to compare the last of these command lines with the first, and its workload.
+
+    question: None to ask nothing and only measure. saved: what the first line is a yardstick for.
+    """
+    name = Path((lines[list(lines)[-1]].split() or [""])[0]).name
+    runs = saved.runs if saved else {}
+    return _asked("programs", f"verify-{name}", programs.spec(lines), question, sampling, runs)
 
 
-def compared_request(old: str, new: str, programs: Programs, effort: Effort) -> Request:
-    """The request to compare two command lines; it asks for nothing yet."""
-    return program_request({OLD: old, NEW: new}, programs, effort)
+def measured(line: str, programs: Programs, sampling: Sampling) -> tuple[Request, Workload]:
+    """The request to run a command line beside the yardstick, to be saved, and its workload."""
+    few = replace(sampling, pairs=min(sampling.pairs, SAVED_PAIRS))
+    return compared({YARDSTICK: yardstick_line(), NEW: line}, programs, None, few)
 
 
-def measured_request(line: str, programs: Programs, effort: Effort) -> Request:
-    """The request to run a command line beside the yardstick."""
-    lines = {YARDSTICK: yardstick_line(), NEW: line}
-    return program_request(lines, programs, replace(effort, pairs=min(effort.pairs, SAVED_PAIRS)))
+def gated(
+    saved: Saved, line: str, programs: Programs, question: Question, sampling: Sampling
+) -> tuple[Request, Workload]:
+    """The request to hold a command line against a saved baseline, and its workload.
 
-
-def gated_request(saved: Saved, line: str, programs: Programs, effort: Effort) -> Request:
-    """The request to hold a command line against a saved baseline.
-
-    What `programs` leaves open is as it was for the baseline. Raises InputError where the machine
-    is another one.
+    What `programs` leaves open is as it was for the baseline. Unless something else is asked, the
+    time must not have grown by more than five per cent. Raises InputError where the machine is
+    another one.
     """
     if differs := why_incomparable(saved, probe()):
         raise InputError(
             f"expected the machine that {saved.line!r} was measured on; {differs}; "
             f'measure both here: tunewright verify "{saved.line}" "{line}"'
         )
-    then = Programs(saved.programs["metrics"], saved.programs["env"], saved.programs["setup"])
-    asked = Programs(
-        programs.metrics or then.metrics, programs.env or then.env, programs.setup or then.setup
-    )
-    runs = {name: [list(pair) for pair in pairs] for name, pairs in saved.runs.items()}
-    return replace(measured_request(line, asked, effort), saved=runs)
+    asked = (question.minimize, question.maximize, question.noninferior, question.equivalent)
+    if not any(asked):
+        question = replace(question, noninferior=(SAVED_MARGIN,))
+    few = replace(sampling, pairs=min(sampling.pairs, SAVED_PAIRS))
+    lines = {YARDSTICK: yardstick_line(), NEW: line}
+    return compared(lines, programs.or_as(saved.programs), question, few, saved)
 
 
-def ask(  # noqa: PLR0913 - as for `session.tune`
-    request: Request,
-    question: Question,
-    *,
-    root: Path = ROOT,
-    watch: Watch = session.unwatched,
-    workload: Workload | None = None,
-    began_s: float | None = None,
-) -> Result:
-    """Run a request with this question."""
-    workload = workload or planning.build_workload(request)
-    asked = posed(request, question, workload.metrics)
-    return session.tune(asked, workload=workload, root=root, watch=watch, began_s=began_s)
-
-
-def posed(request: Request, question: Question, metrics: Sequence[Metric]) -> Request:
-    """The request with its goal."""
-    return replace(
-        request, goal=question.goal(metrics), alike=question.same_output,
-        forgiving=question.ignore_failures,
+def _asked(  # noqa: PLR0913, PLR0917 - a request's own parts
+    kind: str,
+    name: str,
+    spec: Any,
+    question: Question | None,
+    sampling: Sampling,
+    runs: Mapping[str, tuple[tuple[float | None, float], ...]],
+) -> tuple[Request, Workload]:
+    """A whole request to prove the new arm, and its workload, which the goal is read against."""
+    workload = kind_of(kind).build(spec, {}, question.stated if question else {})
+    goal = question.goal(workload.metrics) if question else ""
+    proof = Proving(
+        {ARM: NEW}, sampling.pairs, bool(question and question.ignore_failures),
+        bool(question and question.same_output), runs,
     )  # fmt: skip
+    request = Request(
+        name, kind, spec, goal, budget=sampling.budget, seed=sampling.seed,
+        limits=Limits(workers=WORKERS), proof=proof,
+    )  # fmt: skip
+    return request, workload
 
 
-def saved_from(result: Result, workload: Any, programs: Programs) -> Saved:
+def saved_from(result: Result, workload: Workload, line: str, programs: Programs) -> Saved:
     """What is kept of a finished measurement beside the yardstick.
 
     Raises InputError where runs failed or too few were made.
@@ -211,22 +241,23 @@ def saved_from(result: Result, workload: Any, programs: Programs) -> Saved:
             "failed; repair the program or give a larger --budget"
         )
     runs = {
-        metric.name: [
+        metric.name: tuple(
             (a, b)
             for before, after in complete
             for a, b in [(metric.of(before.samples), metric.of(after.samples))]
             if b is not None
-        ]
+        )
         for metric in workload.metrics
     }
-    line = workload.lines[NEW]
-    return Saved(line, programs.options({OLD: line}), lasting(probe()), runs)
+    return Saved(line, programs, lasting(probe()), runs)
 
 
 def save(saved: Saved, place: Path) -> None:
     """Write a saved baseline as JSON."""
     try:
-        place.write_text(json.dumps(asdict(saved), indent=1) + "\n", encoding="utf-8")
+        place.write_text(
+            json.dumps(encode(saved), indent=1, allow_nan=False) + "\n", encoding="utf-8"
+        )
     except OSError as error:
         raise StoreError(f"cannot write {place}: {error.strerror}; choose another place") from error
 
@@ -234,14 +265,7 @@ def save(saved: Saved, place: Path) -> None:
 def read_saved(place: Path) -> Saved:
     """The saved baseline in a file. Raises InputError where it is none."""
     try:
-        body = json.loads(place.read_text(encoding="utf-8"))
-        saved = Saved(**body)
-        runs = {
-            name: [(None if a is None else float(a), float(b)) for a, b in pairs]
-            for name, pairs in saved.runs.items()
-        }
-        programs = {key: saved.programs[key] for key in ("metrics", "env", "setup")}
-        machine = dict(saved.machine.items())
+        saved: Saved = decode(Saved, json.loads(place.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(f"expected a saved baseline; got {place}: {error.strerror}") from error
     except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -249,19 +273,19 @@ def read_saved(place: Path) -> Saved:
             f"expected a saved baseline; got {place}, which is none; "
             "make one with 'tunewright verify --save'"
         ) from error
-    return replace(saved, runs=runs, programs=programs, machine=machine)
+    return saved
 
 
 def why_incomparable(saved: Saved, machine: Machine) -> str | None:
     """What differs between the day of the saved baseline and now, or None."""
     if saved.format != SAVED_FORMAT or saved.yardstick != VERSION:
         return "it was written by another version of tunewright"
-    now = lasting(machine)
-    names = sorted({*now, *saved.machine})
+    current = lasting(machine)
+    names = sorted({*current, *saved.machine})
     changed = [
-        f"{name} was {saved.machine.get(name, 'unknown')} and is {now.get(name, 'unknown')}"
+        f"{name} was {saved.machine.get(name, 'unknown')} and is {current.get(name, 'unknown')}"
         for name in names
-        if saved.machine.get(name) != now.get(name)
+        if saved.machine.get(name) != current.get(name)
     ]
     return "; ".join(changed) or None
 
@@ -270,50 +294,17 @@ def _verify_functions(
     functions: Mapping[str, Callable[..., object]],
     args: Sequence[Any],
     question: Question,
-    effort: Effort,
+    sampling: Sampling,
     at: tuple[Path, Watch],
 ) -> Result:
     """Both functions, pickled by value in the study's own directory."""
     root, watch = at
     labels = {arm: getattr(f, "__qualname__", repr(f)) for arm, f in functions.items()}
-    for function in functions.values():
-        _by_value(function)
-    try:
-        calls = importlib.import_module("cloudpickle").dumps(Calls(functions, tuple(args)))
-        body = dumps((list(sys.path), calls))
-    except Exception as error:
-        raise InputError(
-            "expected functions and arguments that can be pickled, since they travel to other "
-            f"processes; got {type(error).__name__}: {error}"
-        ) from error
-    request = Request(
-        name=f"verify-{labels[NEW].rpartition('.')[2]}", kind="functions", options={}, goal="",
-        budget=effort.budget, seed=effort.seed, pairs=_pairs(effort), candidate={ARM: NEW},
-    )  # fmt: skip
-    with session.prepare(request, root) as place:
-        payload = place.directory.absolute() / "calls.pickle"
+    body = pack(functions, args)
+    name, kind = f"verify-{labels[NEW].rpartition('.')[2]}", "functions"
+    with session.prepare(name, kind, Limits(workers=WORKERS), root) as workspace:
+        payload = workspace.directory.absolute() / "calls.pickle"
         payload.write_bytes(body)
-        options = {"payload": str(payload), "labels": labels, "cwd": str(Path.cwd())}
-        asked = replace(request, options=options)
-        workload = planning.build_workload(asked)
-        asked = posed(asked, question, workload.metrics)
-        return session.tune(asked, workload=workload, place=place, watch=watch)
-
-
-def _pairs(effort: Effort) -> int:
-    """The pairs, where they can be judged within a moment and the budget is a time."""
-    if parse_budget(effort.budget).seconds is None:
-        raise InputError(f"expected a time such as 60s; got {effort.budget!r}; say --pairs instead")
-    if not MIN_PAIRS <= effort.pairs <= MOST_PAIRS:
-        raise InputError(f"expected {MIN_PAIRS} to {MOST_PAIRS} pairs; got {effort.pairs}")
-    return effort.pairs
-
-
-def _by_value(function: Callable[..., object]) -> None:
-    """Let the code of the user's own modules travel: a fresh process may not find them."""
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
-    origin = getattr(module, "__file__", None)
-    installed = [sysconfig.get_paths()[key] for key in ("purelib", "platlib", "stdlib")]
-    if module is None or origin is None or origin.startswith(tuple(installed)):
-        return
-    importlib.import_module("cloudpickle").register_pickle_by_value(module)
+        spec = FunctionsSpec(str(payload), labels, str(Path.cwd()))
+        request, workload = _asked(kind, name, spec, question, sampling, {})
+        return session.tune(request, workload=workload, workspace=workspace, watch=watch)

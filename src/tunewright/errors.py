@@ -4,6 +4,7 @@ TunewrightError
 ├── InputError          the user can fix it: expected X; got Y; do Z      (exit code 2)
 ├── StoreError          a journal cannot be written, read or locked       (exit code 2)
 ├── TrialFailed         a stage gave up for a reason it can name          (an outcome)
+│   └── TrialTimeout    … which is that it took longer than a trial may   (an outcome)
 └── InvalidTransition   an event that the history cannot have             (a defect of ours)
 """
 
@@ -27,6 +28,10 @@ class StoreError(TunewrightError):
 
 class TrialFailed(TunewrightError):
     """A stage gave up for a reason that it can name; becomes the outcome CRASHED with this text."""
+
+
+class TrialTimeout(TrialFailed):
+    """A stage took longer than a trial may; becomes the outcome TIMEOUT with this text."""
 
 
 class InvalidTransition(TunewrightError):

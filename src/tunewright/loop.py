@@ -5,28 +5,33 @@ No clock, no chance, no I/O: elapsed time comes in, events come out, and a study
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Literal, final
 
 from tunewright.core.budget import Budget
-from tunewright.core.config import Config
+from tunewright.core.config import Config, digest_of
 from tunewright.core.events import Event, Finished, Started, Stopped
+from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
-from tunewright.core.history import History
+from tunewright.core.history import Fold, History
 from tunewright.core.knobs import Space
-from tunewright.core.known import Known, known, nearest_miss, select
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import Resources, Searcher
-from tunewright.core.trial import Arm, Fidelity, Purpose, Trial
-from tunewright.core.verdict import Comparison, Decision, Verdict
-from tunewright.verifying.claims import Case, alpha_of
+from tunewright.core.preference import FAILING_BASELINE, Ranking
+from tunewright.core.roles import BLEND, Halt, Proposal, Resources, Searcher, Stage
+from tunewright.core.trial import Arm, Fidelity, Need, Piece, Purpose, Trial
+from tunewright.core.verdict import Comparison, Decision, Verdict, alpha_of
+from tunewright.verifying.claims import MIN_PAIRS, Case
 from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import (
     ARMS,
     Look,
+    candidate_of,
     current_look,
-    hopeless_arm,
+    failing_arm,
     looks,
     next_purposes,
     refitted,
@@ -39,9 +44,15 @@ PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both a
 CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
 CLEAR_PAIRS, USUAL_PAIRS = 7, 15
 PROCESS_S = 0.2  # a pair's own processes
-REFIT_MORE = 1.5  # a refit learns on more rows than the search did
-GRACE = 0.8  # of the reserve: by then the search's last trials must have ended
+REFIT_MORE = 1.5  # a refit learns on more rows than the search did …
+REFIT_S = 0.1  # … and is a trial of its own
+DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
 RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
+MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
+LAST_SHARE = 0.8  # of the reserve: by then the search's last trials must have ended
+LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.1  # a trial may take so many times the baseline's, or so much
+LEAST_LIMIT_S = 5.0  # a start on a busy machine is no reason to stop a trial
+FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
 
 
 @final
@@ -49,22 +60,25 @@ RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and
 class Proof:
     """How a candidate is proven.
 
-    through: how far pairs of processes run, "" where untouched rows decide everything. folds: how
-    often both arms are fitted again, each time to be judged on another part of the untouched rows
-    (0: there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
-    without being asked for. warm_up: a pair that counts for nothing comes first. forgiving: runs
-    that fail are left out instead of making everything inconclusive. alike: both arms must put out
-    the same. saved: what a baseline gave earlier, by metric; then the arms are a yardstick and the
-    candidate. looks_before: looks that earlier studies took at the same untouched rows.
+    through, since: how far pairs of runs go, and from where on they run anew; "" where untouched
+    rows decide everything. folds: how often both arms are fitted again, each time to be judged on
+    another part of the untouched rows (0: there are none). most_pairs: pairs at most, fixed
+    beforehand. watched: metrics that are told without being asked for. warm_up: a pair that counts
+    for nothing comes first. ignore_failures: runs that fail are left out instead of making
+    everything inconclusive; patient: they do not end the look at once either. same_output: both
+    arms must put out the same. saved: what a baseline gave earlier, by metric; then the arms are a
+    yardstick and the candidate. looks_before: looks that earlier studies took at the same rows.
     """
 
     through: str
+    since: str = ""
     folds: int = 0
     most_pairs: int = MAX_PAIRS
     watched: tuple[Metric, ...] = ()
     warm_up: bool = False
-    forgiving: bool = False
-    alike: bool = False
+    patient: bool = False
+    ignore_failures: bool = False
+    same_output: bool = False
     saved: Mapping[str, Sequence[tuple[float | None, float]]] = field(default_factory=dict)
     looks_before: int = 0
 
@@ -74,35 +88,55 @@ class Proof:
 class Plan:
     """What was asked for, and how it will be done. Everything that `decide` knows beside history.
 
-    searcher: None where nothing is searched and `candidate` is proven at once.
-    quality: the last stage before timing ("" where the first stage is a timing one); timing: the
-    last stage, "" where the goal asks for nothing that it reports.
+    ranking: the fold that orders configs. cached: the last stage that the search may take from the
+    cache, "" where it is the first one that cannot be. quiet: the stages whose trials have the
+    machine alone. candidate: what is to be proven, where nothing is searched. study: its name; the
+    chance of its verification comes from it. capped: whether a trial's limit follows the baseline.
     """
 
     goal: Goal
     space: Space
     baseline: Config
-    searcher: Searcher | None
+    searcher: Searcher
     budget: Budget
-    quality: str
-    timing: str
+    ranking: Fold[Ranking]
+    stages: tuple[Stage, ...]
+    cached: str
+    quiet: frozenset[str]
     proof: Proof
     candidate: Config | None = None
+    study: str = ""
     seed: int = 0
     limit_s: float = 3600.0
+    capped: bool = False
 
-    def trial(self, number: int, config: Config, fidelity: Fidelity, purpose: Purpose) -> Trial:
-        """A new trial, with what its stages need of the machine."""
-        exclusive = bool(self.timing) and fidelity.through == self.timing
-        own = (
-            f"{k.name}={config[k.name]}"
-            for k in self.space.knobs
-            if k.own_process and k.name in config
-        )
-        lane = ",".join(own) if exclusive else ""
+    def trial(
+        self, number: int, config: Config, fidelity: Fidelity, purpose: Purpose, limit_s: float
+    ) -> Trial:
+        """A new trial, with what it needs of the machine."""
         return Trial(
-            number, config, fidelity, purpose, exclusive=exclusive, lane=lane, limit_s=self.limit_s
+            number, config, fidelity, purpose, 1, self._need(config, fidelity, purpose), limit_s
         )
+
+    def _need(self, config: Config, fidelity: Fidelity, purpose: Purpose) -> Need:
+        """What its stages need; those that run anew decide about the process."""
+        names = [stage.name for stage in self.stages]
+        run = self.stages[: names.index(fidelity.through) + 1]
+        cut = names.index(fidelity.since) if fidelity.since else len(names)
+        blend = names.index(BLEND) if BLEND in names else len(names)
+        members = [member for member, _ in config.members] or [config]
+        needs = [
+            stage.needs(own)
+            for i, stage in enumerate(run)
+            for own in (members if i < blend else [config])
+        ]
+        tail = reduce(or_, (stage.needs(config) for stage in run[cut:]), Need())
+        alone = any(stage.name in self.quiet for stage in run[cut:])
+        fresh = purpose.kind == "pair" and tail.process != "own"
+        return replace(
+            reduce(or_, needs, Need()), alone=alone, process="fresh" if fresh else tail.process,
+            lane=tail.lane, keep=purpose.kind == "refit",
+        )  # fmt: skip
 
 
 def apply(history: History, event: Event) -> History:
@@ -114,10 +148,10 @@ def decide(history: History, plan: Plan, free: Resources, elapsed_s: float) -> S
     """What should happen now: trials to start or stop, or the end. () means wait."""
     if history.finished is not None:
         return ()
-    if overdue := _overdue(history, plan, elapsed_s):
-        return overdue
     number = current_look(history)
     if plan.budget.over(elapsed_s):
+        if history.running:
+            return _stops(history, elapsed_s)
         return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]
     if history.lost:
         again = [replace(trial, attempt=trial.attempt + 1) for trial in history.lost]
@@ -127,18 +161,9 @@ def decide(history: History, plan: Plan, free: Resources, elapsed_s: float) -> S
     return _search(history, plan, free, elapsed_s)
 
 
-def _overdue(history: History, plan: Plan, elapsed_s: float) -> list[Event]:
-    """Stops for trials beyond their limit, and for all of them when the budget is over.
-
-    The time of an exclusive trial that is queued behind another has not begun.
-    """
-    over = plan.budget.over(elapsed_s)
-    return [
-        Stopped(elapsed_s, t.number, t.attempt, "budget" if over else "limit")
-        for t, started_s in zip(history.running, history.started_s, strict=True)
-        if over
-        or (elapsed_s - started_s > t.limit_s and (not t.exclusive or t is history.running[0]))
-    ]
+def _stops(history: History, elapsed_s: float) -> list[Event]:
+    """The end of everything that runs, since the budget is over."""
+    return [Stopped(elapsed_s, t.number, t.attempt, "budget") for t in history.running]
 
 
 def _admit(
@@ -146,139 +171,236 @@ def _admit(
 ) -> list[Event]:
     """Starts for the first of `wanted` that the machine has room for.
 
-    An exclusive trial waits until the machine is empty, or queues behind one of its own lane: the
-    executor runs them one after the other, without asking us in between. The others share the
-    machine, as many as the executor and their own `workers` knob allow.
+    A trial that wants the machine alone waits until it is empty, or queues behind one of its own
+    lane: the executor runs them one after the other, without asking us in between. The others share
+    the machine as far as its slots, cores, memory and GPUs go; one that wants more than there is
+    gets what there is.
     """
-    running = list(history.running)
-    started: list[Event] = []
+    running, started = list(history.running), list[Event]()
+    slots, cores, memory, gpus = free.slots, free.cores, free.memory_mib, free.gpus
     for trial in wanted:
-        if trial.exclusive or any(t.exclusive for t in running):
-            room = 2 if trial.lane and all(t.lane == trial.lane for t in running) else 1
+        need = trial.need
+        if need.alone or any(t.need.alone for t in running):
+            lane = need.lane and all(t.need.lane == need.lane for t in running)
+            fits = len(running) < (2 if lane else 1)
         else:
-            room = min(free.workers, *(_share(t, free.workers) for t in (*running, trial)))
-        if len(running) >= room or len(started) >= free.free:
+            fits = need.cores <= cores and need.memory_mib <= memory and need.gpus <= gpus
+        if not slots or (running and not fits):
             break
         running.append(trial)
         started.append(Started(elapsed_s, trial))
+        slots, cores = slots - 1, cores - need.cores
+        memory, gpus = memory - need.memory_mib, gpus - need.gpus
     return started
 
 
-def _share(trial: Trial, workers: int) -> int:
-    """How many trials may run while this one does; a program's own knob may mean something else."""
-    share = trial.config.get("workers", workers)
-    return share if isinstance(share, int) and share >= 1 else workers
+def _has_room(history: History, free: Resources) -> bool:
+    """Whether anything at all could start now: if not, nobody need be asked what."""
+    alone = [trial for trial in history.running if trial.need.alone]
+    if not alone:
+        return bool(free.slots) and (free.cores >= 1 or not history.running)
+    return bool(free.slots) and len(history.running) == 1 and bool(alone[0].need.lane)
 
 
 def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> Sequence[Event]:
     """The next trials of the search, or the first look when it is over."""
-    if plan.searcher is None:
-        return _begin_look(history, plan, free, elapsed_s, 1)
-    state = known(plan.goal)(history)
-    if state.baseline is not None and state.baseline.failed:
-        if history.running:
-            return ()
-        reason = f"the baseline failed ({state.baseline.failed})"
-        return [Finished(elapsed_s, _without(plan, reason))]
-    reserve_s = _reserve_s(state, plan)
+    ranked = plan.ranking(history)
+    baseline = ranked.baseline
+    if (
+        plan.candidate is None
+        and baseline is not None
+        and (why := _why_no_baseline(plan, baseline))
+    ):
+        reason = f"the baseline failed ({why})"
+        return () if history.running else [Finished(elapsed_s, _without(history, plan, reason))]
+    if late := _too_late(history, plan, baseline, elapsed_s):
+        return late
+    reserve_s = _reserve_s(ranked, plan)
     if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
-        if not free.free:
+        room = _has_room(history, free)
+        if not room and not history.reported:
             return ()
-        n = min(free.free, plan.budget.trials_left(history.last_number))
-        proposals = plan.searcher.propose(history, n)
-        if state.baseline and plan.budget.hurry(elapsed_s, reserve_s + 2 * state.baseline.made_s):
-            proposals = [p for p in proposals if p.fidelity.through == plan.timing]  # no more fits
+        n = min(free.slots, plan.budget.trials_left(history.last_number)) if room else 0
+        wanted = plan.searcher.propose(history, n)
+        halted = {halt.number for halt in wanted if isinstance(halt, Halt)}
+        events: list[Event] = [
+            Stopped(elapsed_s, t.number, t.attempt, "halted")
+            for t in history.running
+            if t.number in halted
+        ]
+        proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
+        last_s = reserve_s + baseline.fit_s if baseline else 0.0
+        if baseline and plan.budget.reserve_reached(elapsed_s, last_s):
+            proposals = [p for p in proposals if p.fidelity.since]  # no more fits
+        limit_s = _limit_s(plan, baseline)
         trials = [
-            plan.trial(history.last_number + i, p.config, p.fidelity, Purpose())
+            plan.trial(history.last_number + i, p.config, p.fidelity, Purpose(), limit_s)
             for i, p in enumerate(proposals, start=1)
         ]
-        if trials or history.running:
-            return _admit(history, free, elapsed_s, trials)
-    elif history.running and plan.budget.hurry(elapsed_s, reserve_s * GRACE):
-        return [Stopped(elapsed_s, t.number, t.attempt, "budget") for t in history.running]
+        if events or trials or history.running:
+            return [*events, *_admit(history, free, elapsed_s, trials)]
+    elif history.running and plan.budget.reserve_reached(elapsed_s, reserve_s * LAST_SHARE):
+        return _stops(history, elapsed_s)
     if history.running:
         return ()  # the last ones may end: a stopped worker would have to start anew
     return _begin_look(history, plan, free, elapsed_s, 1)
 
 
-def _reserve_s(state: Known, plan: Plan) -> float:
-    """The tail of the budget kept for refits and pairs, from what the baseline has cost so far."""
+def _too_late(
+    history: History, plan: Plan, baseline: Record | None, elapsed_s: float
+) -> list[Event]:
+    """Stops for fits that have run so long that what they make could not be refitted in time."""
+    left_s = (plan.budget.seconds or math.inf) - elapsed_s
+    if baseline is None or not plan.proof.folds:
+        return []
+    # A worker that is stopped has to start anew, so what will end within a moment may.
+    least_s = max(DEAR * baseline.fit_s, DEAR_S)
+    return [
+        Stopped(elapsed_s, trial.number, trial.attempt, "budget")
+        for trial, started_s in zip(history.running, history.started_s, strict=True)
+        if not trial.fidelity.since and elapsed_s - started_s > least_s
+        if _refit_s(plan, baseline.fit_s, elapsed_s - started_s) > left_s
+    ]
+
+
+def _why_no_baseline(plan: Plan, baseline: Record) -> str:
+    """Why nothing can be held against the baseline, or ""."""
+    if failing := baseline.failing(FAILING_BASELINE):
+        return failing
+    missing = any(baseline.value(metric) is None for metric in plan.goal.metrics)
+    return baseline.failures[-1] if missing and baseline.failures else ""
+
+
+def _limit_s(plan: Plan, baseline: Record | None) -> float:
+    """How long a trial of the search may take: a multiple of the baseline, where that is known."""
+    known = baseline and all(baseline.value(metric) is not None for metric in plan.goal.metrics)
+    if not plan.capped or baseline is None or not known:
+        return plan.limit_s
+    own_s = LIMIT_FACTOR * (baseline.fit_s + baseline.measure_s)
+    return min(plan.limit_s, max(own_s, limit_floor_s(plan.budget)))
+
+
+def limit_floor_s(budget: Budget) -> float:
+    """How long a trial may always take, however quick the baseline is."""
+    return max(LIMIT_SHARE * (budget.seconds or 0.0), LEAST_LIMIT_S)
+
+
+def _reserve_s(ranked: Ranking, plan: Plan) -> float:
+    """The tail of the budget kept for refits and pairs, from what both arms have cost so far."""
     budget_s = plan.budget.seconds
-    if budget_s is None or state.baseline is None:
+    if budget_s is None or ranked.baseline is None:
         return 0.0
-    best = next(iter(state.best(1)), state.baseline)
-    objective = plan.goal.objectives[0]
-    a, b = state.baseline.value(objective), best.value(objective)
+    low, high = (share * budget_s for share in RESERVE)
+    best = [_verification_s(ranked, plan, record) for record in ranked.best(3)]
+    affordable = [seconds for seconds in best if seconds <= high]
+    wanted_s = affordable[0] if affordable else high if best else low
+    # Fewer pairs than a verdict needs would be worth nothing, so these may take more; if not even
+    # that is enough, the time is better spent on the search.
+    least_s = max((_pair_s(plan, ranked, record) for record in ranked.best(1)), default=0.0)
+    least_s = (MIN_PAIRS + 1) * least_s if plan.proof.since else 0.0
+    least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
+    return max(min(max(wanted_s, low), high), least_s)
+
+
+def _verification_s(ranked: Ranking, plan: Plan, record: Record) -> float:
+    """About how long it takes to verify a candidate: to refit both arms, and the pairs."""
+    base, objective = ranked.baseline or record, plan.goal.objectives[0]
+    a, b = base.value(objective), record.value(objective)
     clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
-    pair_s = state.baseline.timed_s + best.timed_s + PROCESS_S
-    pairs = (CLEAR_PAIRS if clear else USUAL_PAIRS) if plan.proof.through else 0
-    refit_s = 2 * plan.proof.folds * REFIT_MORE * state.baseline.made_s
-    low, high = RESERVE
-    return min(max(refit_s + pairs * pair_s, low * budget_s), high * budget_s)
+    pairs = (CLEAR_PAIRS if clear else USUAL_PAIRS) if plan.proof.since else 0
+    refit_s = _refit_s(plan, base.fit_s, record.fit_s)
+    return refit_s + (pairs * _pair_s(plan, ranked, record) if pairs else 0.0)
+
+
+def _pair_s(plan: Plan, ranked: Ranking, record: Record) -> float:
+    """About how long one pair takes, with whatever both arms make anew for it."""
+    base, names = ranked.baseline or record, [stage.name for stage in plan.stages]
+    since = names.index(plan.proof.since) if plan.proof.since else len(names)
+    anew = bool(plan.cached) and since <= names.index(plan.cached)
+    made_s = base.fit_s + record.fit_s if anew else 0.0
+    return base.measure_s + record.measure_s + made_s + PROCESS_S
+
+
+def _refit_s(plan: Plan, base_s: float, own_s: float) -> float:
+    """About how long it takes to refit both arms for every fold, partly side by side."""
+    both_s = max(base_s, own_s) + min(base_s, own_s) / 2
+    return plan.proof.folds * (REFIT_MORE * both_s + REFIT_S)
 
 
 def _begin_look(
     history: History, plan: Plan, free: Resources, elapsed_s: float, number: int
 ) -> Sequence[Event]:
     """Start to verify the best candidate that no look has had, or finish without one."""
-    if _candidate(history, plan, number) is not None and number <= MAX_LOOKS:
+    if number <= MAX_LOOKS and _candidate(history, plan, number, elapsed_s) is not None:
         return _verify(history, plan, free, elapsed_s, number)
     if number > 1:
         return [Finished(elapsed_s, conclude(history, plan, number - 1, elapsed_s))]
-    state = known(plan.goal)(history)
-    reason = f"the search found nothing better than the baseline{nearest_miss(state, plan.goal)}"
-    timed = state.baseline and state.baseline.value(plan.goal.objectives[0]) is not None
-    if plan.budget.seconds is not None and not timed:
+    ranked = plan.ranking(history)
+    measured = ranked.baseline is not None and ranked.standing(ranked.baseline) is not None
+    reason = f"the search found nothing better than the baseline{ranked.nearest_miss()}"
+    if plan.budget.seconds is not None and not measured:
         reason = "the budget was over before the baseline was measured; give a larger one"
-    return [Finished(elapsed_s, _without(plan, reason))]
+    return [Finished(elapsed_s, _without(history, plan, reason))]
 
 
-def _candidate(history: History, plan: Plan, number: int) -> Config | None:
-    """Whom a look is about: the best that no earlier look had. The search is over: it stays so."""
-    if plan.searcher is None:
+def _candidate(history: History, plan: Plan, number: int, elapsed_s: float) -> Config | None:
+    """Whom a look is about: the best that no earlier look had and that there is time for.
+
+    Once a trial of it has begun, it stays the one.
+    """
+    if plan.candidate is not None:
         return plan.candidate if number == 1 else None
+    if (begun := candidate_of(history, number)) is not None:
+        return begun
     earlier = [look.candidate for n, look in looks(history).items() if n < number]
-    return select(known(plan.goal)(history), plan.goal, [c for c in earlier if c is not None])
+    tried = [config for config in earlier if config is not None]
+    ranked, left_s = plan.ranking(history), (plan.budget.seconds or math.inf) - elapsed_s
+
+    def affordable(record: Record) -> bool:
+        return _verification_s(ranked, plan, record) <= left_s
+
+    return ranked.choose(tried, affordable) or ranked.choose(tried)
 
 
 def _verify(
     history: History, plan: Plan, free: Resources, elapsed_s: float, number: int
 ) -> Sequence[Event]:
     """The next trials of this look; the next look after a REJECT; the end when it is decided."""
-    look = looks(history).get(number, Look())
+    look, proof = looks(history).get(number, Look()), plan.proof
     halved = any(len(pair) < len(ARMS) for pair in look.pairs.values())
-    if refitted(look, plan.proof.folds) and not history.running and not halved:
+    if refitted(look, proof.folds) and not history.running and not halved:
         case = _case(plan, look, number, elapsed_s)
         decision, _, comparisons = judge(case)
-        searched = plan.searcher is not None  # another candidate may do what this one does not
-        failed = searched and look.failures("baseline")
-        broken = bool(look.unfit() or hopeless_arm(look) or failed)
-        unfit = decision is Decision.REJECT or (searched and look.failures("candidate"))
-        if plan.proof.folds and any(c.note and c.evidence == "rows" for c in comparisons):
+        # Another candidate may do what this one does not; without a baseline none can.
+        failed = not proof.patient and look.failures("baseline")
+        broken = bool(look.unfit() or failing_arm(look) or failed)
+        unfit = decision is Decision.REJECT or (not proof.patient and look.failures("candidate"))
+        if proof.folds and any(c.note and c.evidence == "rows" for c in comparisons):
             broken = True  # the rows can say nothing about whatever candidate
-        elif unfit or (plan.proof.folds and _hopeless(comparisons)):
+        elif unfit or (proof.folds and _rows_leave_open(comparisons)):
             return _begin_look(history, plan, free, elapsed_s, number + 1)
         if case.ended or broken or (decision is Decision.ACCEPT and _precise(comparisons)):
             return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]
-    candidate = _candidate(history, plan, number)
+    candidate = _candidate(history, plan, number, elapsed_s)
     trials: list[Trial] = []
-    proof = plan.proof
     for purpose in next_purposes(
         history, number, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
     ):
         config = plan.baseline if purpose.arm == "baseline" or candidate is None else candidate
-        fidelity = _fidelity(plan, purpose)
-        trials.append(plan.trial(history.last_number + len(trials) + 1, config, fidelity, purpose))
+        place = history.last_number + len(trials) + 1
+        trials.append(plan.trial(place, config, _fidelity(plan, purpose), purpose, plan.limit_s))
     return _admit(history, free, elapsed_s, trials)
 
 
 def _fidelity(plan: Plan, purpose: Purpose) -> Fidelity:
-    """What a trial of a verification learns from, and how far it goes."""
+    """What a trial of a verification learns from, how far it goes, and whose chance it has."""
     split: Literal["search", "test"] = "test" if plan.proof.folds else "search"
     if purpose.kind == "refit":
-        return Fidelity(plan.quality, 1.0, split, fold=purpose.block, seed=plan.seed)
-    repeat = max(purpose.block, 0)
-    return Fidelity(plan.proof.through, 1.0, split, repeat=repeat, seed=plan.seed)
+        piece = Piece(split, purpose.block, plan.seed)
+        return Fidelity(plan.cached, piece=piece)
+    drawn = int(digest_of([plan.study, purpose.look, purpose.block]), 16) % FRESH
+    piece = Piece(split, 0, plan.seed, FRESH + drawn)
+    return Fidelity(plan.proof.through, plan.proof.since, piece=piece)
 
 
 def _case(plan: Plan, look: Look, number: int, elapsed_s: float) -> Case:
@@ -286,12 +408,12 @@ def _case(plan: Plan, look: Look, number: int, elapsed_s: float) -> Case:
 
     The clock adds the time of both arms, so it cannot prefer one.
     """
-    pairs_over = not plan.proof.through or look.tried() >= plan.proof.most_pairs
+    proof = plan.proof
+    pairs_over = not proof.through or look.tried() >= proof.most_pairs
     return Case(
-        look, number + plan.proof.looks_before, plan.goal,
-        ended=pairs_over or plan.budget.over(elapsed_s),
-        watched=plan.proof.watched, forgiving=plan.proof.forgiving, alike=plan.proof.alike,
-        saved=plan.proof.saved,
+        look, number + proof.looks_before, plan.goal,
+        ended=pairs_over or plan.budget.over(elapsed_s), watched=proof.watched,
+        ignore_failures=proof.ignore_failures, same_output=proof.same_output, saved=proof.saved,
     )  # fmt: skip
 
 
@@ -304,7 +426,7 @@ def _precise(comparisons: Sequence[Comparison]) -> bool:
     )
 
 
-def _hopeless(comparisons: Sequence[Comparison]) -> bool:
+def _rows_leave_open(comparisons: Sequence[Comparison]) -> bool:
     """Whether the rows leave a constraint unproven: pairs cannot change what rows say."""
     return any(
         c.role == "constraint" and c.evidence == "rows" and c.decision is not Decision.ACCEPT
@@ -313,21 +435,53 @@ def _hopeless(comparisons: Sequence[Comparison]) -> bool:
 
 
 def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Verdict:
-    """The verdict of the last look, and what is handed over."""
-    candidate = _candidate(history, plan, number) if number else None
-    if candidate is None:
-        return _without(plan, "the budget ended before anything could be verified")
+    """The verdict of the last look, and what is handed over.
+
+    After ACCEPT the candidate. Without a proof too, unless it looks no better than the baseline on
+    the untouched evidence; after REJECT the baseline.
+    """
+    if not number:  # the search's answer is handed over, with what is known about it
+        candidate = _candidate(history, plan, 1, elapsed_s)
+        reason = "the budget ended before anything could be verified"
+        return _without(history, plan, reason, candidate)
+    candidate = _candidate(history, plan, number, elapsed_s) or plan.baseline
     look = looks(history).get(number, Look())
     case = _case(plan, look, number, elapsed_s)
     decision, reason, comparisons = judge(case)
-    arm: Arm = "baseline" if decision is Decision.REJECT else "candidate"
+    refused = decision is Decision.REJECT or (
+        decision is Decision.INCONCLUSIVE and _looks_worse(plan.goal, comparisons)
+    )
+    arm: Arm = "baseline" if refused else "candidate"
+    config = plan.baseline if refused else candidate
     refit = look.refits.get(arm, {}).get(0)
     return Verdict(
-        decision, plan.baseline if decision is Decision.REJECT else candidate, reason, comparisons,
-        pairs=len(look.complete()), looks=case.number if plan.proof.folds else 0,
-        alpha=alpha_of(case.number), key=refit.key if refit else "",
+        decision, config, reason, comparisons, pairs=len(look.complete()),
+        looks=case.number if plan.proof.folds else 0, alpha=alpha_of(case.number),
+        key=refit.key if refit and refit.key else _key(history, plan, config),
     )  # fmt: skip
 
 
-def _without(plan: Plan, reason: str) -> Verdict:
-    return Verdict(Decision.INCONCLUSIVE, plan.baseline, reason)
+def _looks_worse(goal: Goal, comparisons: Sequence[Comparison]) -> bool:
+    """Whether no objective looks better, or a constraint looks broken, as far as was measured."""
+    better = {metric.name: metric.better for metric in goal.objectives}
+    known = [c for c in comparisons if not math.isnan(c.estimate)]
+    gains = [
+        (c.estimate - (1.0 if c.scale == "ratio" else 0.0))
+        * (-1 if better[c.metric] == "lower" else 1)
+        for c in known
+        if c.role == "objective"
+    ]
+    broken = any(c.role == "constraint" and c.decision is Decision.REJECT for c in known)
+    return broken or (bool(gains) and max(gains) <= 0)
+
+
+def _without(history: History, plan: Plan, reason: str, candidate: Config | None = None) -> Verdict:
+    """The verdict where nothing was verified."""
+    config = candidate or plan.baseline
+    return Verdict(Decision.INCONCLUSIVE, config, reason, key=_key(history, plan, config))
+
+
+def _key(history: History, plan: Plan, config: Config) -> str:
+    """The artifact of a config that the search has left, "" where there is none."""
+    record = plan.ranking(history).evidence.records.get(config.id)
+    return record.key if record else ""

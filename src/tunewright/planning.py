@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
-from tunewright.core.budget import parse_budget
-from tunewright.core.goal import Goal, parse_goal
+from tunewright.core.budget import Budget, parse_budget
+from tunewright.core.config import Value
+from tunewright.core.events import decode, encode
+from tunewright.core.goal import Goal, parse_goal, stated_directions
+from tunewright.core.kinds import Kind
 from tunewright.core.metrics import Metric
+from tunewright.core.preference import ranking
 from tunewright.core.registry import resolve
-from tunewright.core.roles import Searcher, Workload, space_of
-from tunewright.errors import InputError
+from tunewright.core.roles import Problem, Searcher, Workload, space_of
+from tunewright.core.trial import Fidelity
+from tunewright.errors import InputError, nearest
 from tunewright.loop import MAX_PAIRS, Plan, Proof
 from tunewright.searching import SEARCHERS
+from tunewright.workloads import KINDS
 
-WORKLOADS = {
-    "table": "tunewright.workloads.tabular:table",
-    "command": "tunewright.workloads.command:command",
-    "programs": "tunewright.workloads.comparison:programs",
-    "functions": "tunewright.workloads.comparison:functions",
-}
-WARM = {  # what a worker of such a workload imports before its first trial
-    "table": (
-        "tunewright.workloads.tabular.reading",
-        "tunewright.workloads.tabular.lightgbm_alone",
-        "tunewright.workloads.tabular.lightgbm_library",
-    ),
-}
+
+@final
+@dataclass(frozen=True)
+class Limits:
+    """What a study may use. workers: trials at a time, None for as many as there are cores.
+
+    trial_s: wall time of a trial, at most; None for half the budget and a multiple of the
+    baseline's. memory_mib: resident memory of a trial's processes; None for no limit.
+    """
+
+    workers: int | None = None
+    trial_s: float | None = None
+    memory_mib: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@final
+@dataclass(frozen=True)
+class Proving:
+    """What is asked of the proof.
+
+    candidate: the knobs to be proven, other than the baseline's; None to search for them.
+    pairs: pairs of runs at most. ignore_failures: runs that fail are left out. same_output: both
+    arms must put out the same. saved: a baseline's earlier runs, by metric, as (yardstick, value).
+    """
+
+    candidate: Mapping[str, Value] | None = None
+    pairs: int = MAX_PAIRS
+    ignore_failures: bool = False
+    same_output: bool = False
+    saved: Mapping[str, tuple[tuple[float | None, float], ...]] = field(default_factory=dict)
 
 
 @final
@@ -35,34 +61,55 @@ WARM = {  # what a worker of such a workload imports before its first trial
 class Request:
     """What a user asks for; all of it is JSON, so that a study can be resumed from its journal.
 
-    kind, options: the workload's kind and the arguments of its constructor.
-    workers: trials at a time, at most; None for as many as there are cores.
-    limit_s: wall time of a trial, at most; None for half the budget.
-    candidate: the knobs to be proven, other than the baseline's; None to search for them.
-    pairs: pairs of processes at most. forgiving: runs that fail are left out. alike: both arms must
-    put out the same. saved: a baseline's earlier runs, by metric, as (yardstick, value).
+    kind, workload: the kind of workload and its spec. baseline: knobs that differ from what the
+    user would have without us. seed: of all chance in the study.
     """
 
     name: str
     kind: str
-    options: Mapping[str, Any]
+    workload: Any
     goal: str
+    baseline: Mapping[str, Value] = field(default_factory=dict)
     budget: str = "60s"
     seed: int = 0
-    workers: int | None = None
-    limit_s: float | None = None
-    memory_mib: float | None = None
-    candidate: Mapping[str, Any] | None = None
-    pairs: int = MAX_PAIRS
-    forgiving: bool = False
-    alike: bool = False
-    saved: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = Limits()
+    proof: Proving = Proving()
+
+
+def kind_of(name: str) -> Kind:
+    """The kind with this name, or in this place ("module:NAME"). Raises InputError for neither."""
+    where = KINDS.get(name, name)
+    if ":" not in where:
+        raise InputError(
+            f"unknown kind of workload {name!r}: {nearest(name, KINDS)}; "
+            "one of your own is named by 'module:NAME'"
+        )
+    kind: Kind = resolve(where)
+    return kind
+
+
+def to_json(request: Request) -> Mapping[str, Any]:
+    """Plain JSON that `from_json` reads."""
+    body: Mapping[str, Any] = encode(request)
+    return body
+
+
+def from_json(body: Mapping[str, Any]) -> Request:
+    """The request that `to_json` wrote. Raises InputError for what is none."""
+    try:
+        kind = kind_of(body["kind"])
+        spec = decode(kind.spec, body["workload"])
+        rest = {name: value for name, value in body.items() if name != "workload"}
+        request: Request = decode(Request, {**rest, "workload": None})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"expected a request of this version; got another: {error!r}") from error
+    return replace(request, workload=spec)
 
 
 def build_workload(request: Request) -> Workload:
     """The workload that a request is about. Raises InputError where it cannot be one."""
-    workload: Workload = resolve(WORKLOADS[request.kind])(**request.options)
-    return workload
+    stated = stated_directions(request.goal)
+    return kind_of(request.kind).build(request.workload, request.baseline, stated)
 
 
 def guarded_goal(text: str, workload: Workload) -> Goal:
@@ -86,51 +133,93 @@ def _guard(metric: Metric) -> str:
     return f"{metric.name} {sign} baseline * {1 + metric.margin if lower else 1 - metric.margin:g}"
 
 
-def make_plan(workload: Workload, request: Request, looks_before: int = 0) -> Plan:
+def make_plan(workload: Workload, request: Request, looks_before: int = 0, study: str = "") -> Plan:
     """How the study will go: which stages the goal needs, and how the winner will be proven."""
     goal, budget = guarded_goal(request.goal, workload), parse_budget(request.budget)
-    names = [stage.name for stage in workload.stages]
-    first_timing = next((i for i, s in enumerate(workload.stages) if s.timing), len(names))
-    quality = names[first_timing - 1] if first_timing else ""
-    timed = any(names.index(metric.stage) >= first_timing for metric in goal.metrics)
-    paired = any(metric.evidence != "rows" for metric in goal.metrics)
-    paired = paired or not goal.metrics  # nothing is asked: the runs are only measured
-    timing = names[-1] if timed or not goal.metrics else ""
-    proven, space = request.candidate is not None, space_of(workload)
-    others = [m for m in workload.metrics if m not in goal.metrics]
+    asked = goal.metrics or workload.metrics  # nothing is asked: the runs are only measured
+    proof, limits, space = request.proof, request.limits, space_of(workload)
+    proven = proof.candidate is not None
+    fresh, cached = fresh_trial(workload, asked), cached_trial(workload, asked)
+    since = _first(workload, [m.since for m in asked if m.since])
+    once = fresh is None and any(m.evidence == "fixed" for m in asked)
+    through = fresh.through if fresh else cached if once and not workload.untouched.folds else ""
+    others = tuple(m for m in workload.metrics if m not in goal.metrics)
+    stages = tuple(stage.name for stage in workload.stages)
+    refitted = workload.untouched.folds > 0
+    problem = Problem(
+        space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
+        request.seed, metrics=workload.metrics, refitted=refitted,
+    )  # fmt: skip
     return Plan(
         goal=goal,
         space=space,
         baseline=workload.baseline,
-        searcher=None if proven else _searcher(workload, goal, quality, timing, request.seed),
+        searcher=_searcher(problem, workload, searched=not proven),
         budget=budget,
-        quality=quality,
-        timing=timing,
+        ranking=ranking(goal, workload.metrics, stages, refitted=refitted),
+        stages=workload.stages,
+        cached=cached,
+        quiet=frozenset(m.stage for m in (*asked, *(others if proven else ())) if m.quiet),
         proof=Proof(
-            through=(timing or quality) if paired else "",
-            folds=workload.evidence.folds,
-            most_pairs=request.pairs,
-            watched=tuple(others) if proven and goal.metrics else (),
+            through=through,
+            since=since,
+            folds=workload.untouched.folds,
+            most_pairs=proof.pairs if fresh else 1,
+            watched=others if proven and goal.metrics else (),
             warm_up=proven,
-            forgiving=request.forgiving,
-            alike=request.alike,
-            saved=request.saved,
+            patient=proven,
+            ignore_failures=proof.ignore_failures,
+            same_output=proof.same_output,
+            saved=proof.saved,
             looks_before=looks_before,
         ),
-        candidate=space.config({**workload.baseline, **(request.candidate or {})})
+        candidate=space.config({**workload.baseline, **(proof.candidate or {})})
         if proven
         else None,
+        study=study,
         seed=request.seed,
-        limit_s=request.limit_s or (budget.seconds or 7200.0) / 2,
+        limit_s=limits.trial_s or _limit_s(budget),
+        capped=limits.trial_s is None,
     )
 
 
-def _searcher(workload: Workload, goal: Goal, quality: str, timing: str, seed: int) -> Searcher:
-    if not goal.objectives:
+def _limit_s(budget: Budget) -> float:
+    """How long a trial may take where nothing is said about it."""
+    return (budget.seconds or 7200.0) / 2
+
+
+def cached_trial(workload: Workload, metrics: Sequence[Metric]) -> str:
+    """The last stage whose artifact trials can share, given what the goal asks for; "" for none."""
+    names = [stage.name for stage in workload.stages]
+    reported = [m.stage for m in metrics if m.since]
+    cut = min(map(names.index, reported), default=len(names))
+    shared = [m.stage for m in metrics if not m.since]
+    deepest = max(map(names.index, shared), default=-1)
+    last = max(cut - 1, deepest) if reported else deepest
+    return names[last] if last >= 0 else ""
+
+
+def fresh_trial(workload: Workload, metrics: Sequence[Metric]) -> Fidelity | None:
+    """A trial of the search that measures anew what must be, None where nothing must.
+
+    It runs only the stages that report such a metric anew: a sample of the search claims nothing.
+    """
+    reported = [m.stage for m in metrics if m.since]
+    if not reported:
+        return None
+    names = [stage.name for stage in workload.stages]
+    last = names[max(map(names.index, reported))]
+    return Fidelity(last, _first(workload, reported))
+
+
+def _first(workload: Workload, stages: Sequence[str]) -> str:
+    """The first of these stages in the order of the chain, "" for none."""
+    return next((stage.name for stage in workload.stages if stage.name in stages), "")
+
+
+def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Searcher:
+    if searched and not problem.goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
-    names = [stage.name for stage in workload.stages]
-    searcher: Searcher = resolve(SEARCHERS["staged"])(
-        space_of(workload), goal, workload.baseline, names, quality, timing, seed
-    )
+    searcher: Searcher = resolve(SEARCHERS["staged" if searched else "none"])(problem)
     return searcher

@@ -13,7 +13,7 @@ from typing import final
 
 from tunewright.core.budget import parse_budget
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Opened, Started, Stopped, decode, encode
+from tunewright.core.events import Ended, Event, Opened, Started, Stopped
 from tunewright.core.goal import Goal, parse_goal
 from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.registry import resolve
@@ -22,8 +22,17 @@ from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Decision, Verdict
 from tunewright.errors import InputError, StoreError, TunewrightError
 from tunewright.loop import Plan, apply, conclude, decide
-from tunewright.machine import probe
-from tunewright.planning import WARM, Request, build_workload, make_plan
+from tunewright.machine import describe, probe
+from tunewright.planning import (
+    NO_LIMITS,
+    Limits,
+    Request,
+    build_workload,
+    from_json,
+    kind_of,
+    make_plan,
+    to_json,
+)
 from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
 from tunewright.searching import SOBOL
@@ -94,7 +103,7 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
 ) -> History:
     """Run a study to its end: decide, record, perform, wait. Whatever is recorded stays.
 
-    Raises StoreError when an event cannot be recorded; nothing unrecorded was begun or told.
+    Raises StoreError when an event cannot be recorded; nothing unrecorded was begun or shown.
     """
     learned: list[tuple[Event, History]] = []  # and not recorded yet
 
@@ -112,8 +121,8 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
         learn(events)
         if learned:  # what came and what follows from it, in one commit
             store.append([event for event, _ in learned])
-        for told in learned:
-            watch(*told)
+        for recorded in learned:
+            watch(*recorded)
         learned.clear()
         for event in events:
             match event:
@@ -129,7 +138,7 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
 
 @final
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where a study runs: its directory, its executor, and its clock."""
 
     directory: Path
@@ -138,17 +147,19 @@ class Place:
 
 
 @contextmanager
-def prepare(request: Request, root: Path = ROOT) -> Iterator[Place]:
-    """A place for a new study; its first worker starts while the caller reads the data.
+def prepare(
+    name: str, kind: str, limits: Limits = NO_LIMITS, root: Path = ROOT
+) -> Iterator[Workspace]:
+    """A workspace for a new study; its first worker starts while the caller reads the data.
 
     Where no study was begun, no directory is left. Raises StoreError where none can be
     made.
     """
     ours = not root.exists()
-    directory = Studies(root).create(request.name)
+    directory = Studies(root).create(name)
     try:
-        with _place(request, directory, 0.0) as place:
-            yield place
+        with _workspace(directory, kind, limits, 0.0) as workspace:
+            yield workspace
     finally:
         if not (directory / FILE).exists():
             shutil.rmtree(directory, ignore_errors=True)
@@ -158,42 +169,38 @@ def prepare(request: Request, root: Path = ROOT) -> Iterator[Place]:
 
 
 @contextmanager
-def _place(request: Request, directory: Path, elapsed_s: float) -> Iterator[Place]:
-    """The place whose clock goes on from there."""
+def _workspace(directory: Path, kind: str, limits: Limits, elapsed_s: float) -> Iterator[Workspace]:
+    """The workspace whose clock goes on from there."""
     origin_s = time.monotonic() - elapsed_s
 
     def clock() -> float:
         return time.monotonic() - origin_s
 
-    workers = request.workers or max(int(probe().cores_usable), 1)
-    if request.candidate is not None:  # one program at a time, and a worker that watches over it
-        workers = min(workers, 2)
-    warm = WARM.get(request.kind, ())
+    workers = limits.workers or max(int(probe().cores_usable), 1)
+    warm, memory = kind_of(kind).warm, limits.memory_mib
     try:
-        executor = ProcessExecutor(
-            directory, workers, clock, warm=warm, memory_limit_mib=request.memory_mib
-        )
+        executor = ProcessExecutor(directory, workers, clock, warm=warm, memory_limit_mib=memory)
     except OSError as error:
         raise StoreError(
             f"cannot start a study in {directory}: {error.strerror}; "
             "free some space, or make it writable, or choose another directory"
         ) from error
     with closing(executor):
-        yield Place(directory, executor, clock)
+        yield Workspace(directory, executor, clock)
 
 
 def tune(  # noqa: PLR0913 - what a caller may have already, and who listens
     request: Request,
     *,
     workload: Workload | None = None,
-    place: Place | None = None,
+    workspace: Workspace | None = None,
     root: Path = ROOT,
     watch: Watch = unwatched,
     began_s: float | None = None,
 ) -> Result:
     """Run a study to its end in a fresh directory below `root`.
 
-    workload, place: what `build_workload(request)` and `prepare(request)` gave, where the caller
+    workload, workspace: what `build_workload(request)` and `prepare(…)` gave, where the caller
     has them already.
     began_s: `time.monotonic()` when the user's waiting began, to account for our own cost.
     Raises InputError for a request that cannot be run, StoreError where nothing can be written,
@@ -201,12 +208,14 @@ def tune(  # noqa: PLR0913 - what a caller may have already, and who listens
     """
     began_s = time.monotonic() if began_s is None else began_s
     parse_budget(request.budget)
-    with prepare(request, root) if place is None else nullcontext(place) as there:
+    made = prepare(request.name, request.kind, request.limits, root)
+    with made if workspace is None else nullcontext(workspace) as place:
         workload = workload or build_workload(request)
-        before = looks_at(workload.evidence.rows, there.directory.parent)
-        plan = make_plan(workload, request, before)  # complain before a study is begun
-        with Journal(there.directory) as journal:
-            return _run(request, workload, plan, journal, History(), there, watch, began_s)
+        directory = place.directory
+        before = looks_at(workload.untouched.rows, directory.parent)
+        plan = make_plan(workload, request, before, directory.name)  # complain before it begins
+        with Journal(directory) as journal:
+            return _run(request, workload, plan, journal, History(), place, watch, began_s)
 
 
 def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None = None) -> Result:
@@ -225,9 +234,9 @@ def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None =
         _check_same(history, workload)
         before = history.opened.looks_before if history.opened else 0
         if not current_look(history):  # other studies may have looked since
-            before = looks_at(workload.evidence.rows, directory.parent, directory.name)
-        plan = make_plan(workload, request, before)
-        with _place(request, directory, history.elapsed_s) as place:
+            before = looks_at(workload.untouched.rows, directory.parent, directory.name)
+        plan = make_plan(workload, request, before, directory.name)
+        with _workspace(directory, request.kind, request.limits, history.elapsed_s) as place:
             return _run(request, workload, plan, journal, history, place, watch, began_s)
 
 
@@ -240,13 +249,12 @@ def replay(store: Store | Reader) -> History:
 
 
 def request_of(history: History, directory: Path) -> Request:
-    """What the user had asked for."""
+    """What the user had asked for. Raises InputError where an older version wrote it."""
     if history.opened is None:
         raise InputError(
             f"expected a study in {directory}; got one that ended before it began; tune again"
         )
-    request: Request = decode(Request, history.opened.request)
-    return request
+    return from_json(history.opened.request)
 
 
 def goal_of(history: History) -> Goal:
@@ -261,15 +269,15 @@ def looks_at(rows: str, root: Path, leave_out: str = "") -> int:
 
     Of a journal that breaks off, what can be read counts.
     """
-    studies, found = Studies(root), 0
+    studies, count = Studies(root), 0
     for name in studies.names() if rows else ():
         if name == leave_out:
             continue
         with suppress(StoreError), Reader(studies.root / name) as reader:
             first = next(reader.read(), None)
             if isinstance(first, Opened) and first.rows == rows:
-                found += _looks_in(reader)
-    return found
+                count += _looks_in(reader)
+    return count
 
 
 def _looks_in(reader: Reader) -> int:
@@ -286,15 +294,15 @@ def _check_same(history: History, workload: Workload) -> None:
     opened = history.opened
     assert opened is not None
     space = space_of(workload)
-    if opened.space != space.digest:
-        now = {knob.name: repr(knob) for knob in space.knobs}
-        names = sorted({*now, *opened.knobs})
-        changed = [name for name in names if now.get(name) != opened.knobs.get(name)]
+    if opened.knobs != space.knobs:
+        current, began = ({k.name: k for k in knobs} for knobs in (space.knobs, opened.knobs))
+        names = sorted({*current, *began})
+        changed = [name for name in names if current.get(name) != began.get(name)]
         raise InputError(
             f"expected the knobs that {opened.study} began with; {', '.join(changed)} changed; "
             "tune again to start another study"
         )
-    if opened.workload != workload.digest or opened.rows != workload.evidence.rows:
+    if opened.workload != workload.digest or opened.rows != workload.untouched.rows:
         raise InputError(
             f"expected the data and program that {opened.study} began with; they changed; "
             "tune again to start another study"
@@ -307,48 +315,59 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     plan: Plan,
     journal: Journal,
     history: History,
-    place: Place,
+    workspace: Workspace,
     watch: Watch,
     began_s: float,
 ) -> Result:
-    directory, clock, latest = place.directory, place.clock, history
+    directory, clock, latest = workspace.directory, workspace.clock, history
 
     # A heavy import, on the core that the first worker leaves free while it starts.
-    heavy = Thread(target=resolve, args=(SOBOL if request.candidate is None else STUDENT,))
+    heavy = Thread(target=resolve, args=(SOBOL if plan.candidate is None else STUDENT,))
     heavy.daemon = True
     heavy.start()
 
     def remember(event: Event, after: History) -> None:
         nonlocal latest
         latest = after
-        if any(trial.exclusive for trial in after.running):
+        if any(trial.need.alone for trial in after.running):
             heavy.join()  # nothing is timed beside it
         watch(event, after)
 
     try:
         spent_s = time.monotonic() - began_s
-        opened = Opened(
-            elapsed_s=history.elapsed_s,
-            study=directory.name,
-            goal=plan.goal.text,
-            space=plan.space.digest,
-            knobs={knob.name: repr(knob) for knob in plan.space.knobs},
-            families={knob.name: knob.family for knob in plan.space.knobs},
-            workload=workload.digest,
-            metrics=workload.metrics,
-            request=encode(request),
-            setup_s=max(spent_s - (clock() - history.elapsed_s), 0.0),
-            rows=workload.evidence.rows,
-            looks_before=plan.proof.looks_before,
-        )
+        setup_s = max(spent_s - (clock() - history.elapsed_s), 0.0)
+        opened = opened_by(request, workload, plan, history.elapsed_s, setup_s)
         journal.append([opened])
         latest = apply(history, opened)
-        latest = drive(latest, plan, workload, journal, place.executor, clock, remember)
+        latest = drive(latest, plan, workload, journal, workspace.executor, clock, remember)
         return Result(directory, plan.goal, latest)
     except KeyboardInterrupt:
         if latest.opened is None:  # there is nothing to go on from
             raise
         raise Interrupted(Result(directory, goal_of(latest), latest)) from None
+
+
+def opened_by(
+    request: Request, workload: Workload, plan: Plan, elapsed_s: float, setup_s: float = 0.0
+) -> Opened:
+    """The event that begins a study, or goes on with it."""
+    kind, before = kind_of(request.kind), plan.proof.looks_before
+    return Opened(
+        elapsed_s=elapsed_s,
+        study=plan.study,
+        goal=plan.goal.text,
+        workload=workload.digest,
+        request=to_json(request),
+        metrics=workload.metrics,
+        knobs=plan.space.knobs,
+        stages=tuple(stage.name for stage in workload.stages),
+        arms=kind.arms(request.workload),
+        facts=tuple(kind.describe(workload, plan.goal, before)),
+        environment=dict(describe(probe())),
+        setup_s=setup_s,
+        rows=workload.untouched.rows,
+        looks_before=before,
+    )
 
 
 def verdict_so_far(result: Result) -> Verdict:
@@ -357,5 +376,5 @@ def verdict_so_far(result: Result) -> Verdict:
     assert history.opened is not None
     request = request_of(history, result.directory)
     workload = build_workload(request)
-    plan = make_plan(workload, request, history.opened.looks_before)
+    plan = make_plan(workload, request, history.opened.looks_before, history.opened.study)
     return conclude(history, plan, current_look(history), history.elapsed_s)

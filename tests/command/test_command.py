@@ -15,14 +15,15 @@ from tunewright.core.events import Ended
 from tunewright.core.knobs import Choice, Integer, Real
 from tunewright.core.metrics import OUTPUT
 from tunewright.core.roles import Context, space_of
-from tunewright.core.trial import Fidelity, Outcome, Trial
+from tunewright.core.trial import Fidelity, Need, Outcome, Piece, Trial
 from tunewright.errors import InputError
+from tunewright.measuring.disturbance import Snapshot, disturbance
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import run_chain
 from tunewright.running.processes import ProcessExecutor
 from tunewright.testing.executors import drain
 from tunewright.testing.stages import StageCase, StageContract
-from tunewright.workloads.command import command
+from tunewright.workloads.command import COMMAND, CommandSpec, command
 
 PYTHON = sys.executable
 WRITE = "import sys; open(sys.argv[1] + '/out', 'w').write(sys.argv[2])"
@@ -30,13 +31,16 @@ WRITE = "import sys; open(sys.argv[1] + '/out', 'w').write(sys.argv[2])"
 
 def go(tmp_path, workload, through="run", seed=0, **values):
     config = Config({**workload.baseline, **values})
-    trial = Trial(1, config, Fidelity(through, seed=seed))
+    trial = Trial(1, config, Fidelity(through, "run", piece=Piece(repeat=seed)))
     cache = ArtifactCache(tmp_path / "artifacts")
     return run_chain(trial, workload, cache, tmp_path / "trial", time.monotonic)
 
 
-def python(code, *words, **options):
-    return command([PYTHON, "-c", code, *words], **options)
+def python(code, *words, baseline=None, **options):
+    lists = {
+        name: tuple(said) if isinstance(said, list) else said for name, said in options.items()
+    }
+    return command(CommandSpec((PYTHON, "-c", code, *words), **lists), baseline)
 
 
 def value(measurement, name):
@@ -52,15 +56,16 @@ def fails(tmp_path, workload):
 
 class TestProgramStage(StageContract):
     def case(self):
-        workload = python(WRITE, "{dir}", "{n}", knobs=["n=1:1..3"])
-        return StageCase(workload.stages[-1], workload.baseline)
+        workload = python(WRITE, "{dir}", "{n}", knob=["n=1:1..3"])
+        machine = (*disturbance(Snapshot.now(), Snapshot.now(), 0.0), "peak_bytes")
+        return StageCase(workload.stages[-1], workload.baseline, measured=machine)
 
 
 def test_knob_texts():
     texts = ["level=6:1..9", "lr=1e-3:1e-5..1e-1:log", "batch=32:16,32,64", "mode=a:a,b",
              "x=0.5:0..1", "fit_threads=2:1..4"]  # fmt: skip
     words = [f"{{{text.partition('=')[0]}}}" for text in texts]
-    workload = python("", *words, knobs=texts, cores=4)
+    workload = python("", *words, knob=tuple(texts), cores=4)
     knobs = {knob.name: knob for knob in space_of(workload).knobs}
     assert knobs["level"].domain == Integer(1, 9)
     assert knobs["lr"].domain == Real(1e-5, 1e-1, log=True)
@@ -79,30 +84,30 @@ def test_knob_texts():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"knobs": ["level"]}, "level"),
-        ({"knobs": ["level=6"]}, "expected NAME=DEFAULT"),
-        ({"knobs": ["level=6:9..1"]}, "low..high"),
-        ({"knobs": ["level=12:1..9"]}, "default does not fit"),
-        ({"knobs": ["level=a:b..c"]}, "expected numbers"),
-        ({"knobs": ["level=c:a,b"]}, "default does not fit"),
-        ({"knobs": ["level=0:0..9:log"]}, "above 0"),
-        ({"knobs": ["seed=1:1..9"]}, "reserved"),
-        ({"knobs": ["dir=1:1..9"]}, "reserved"),
-        ({"knobs": ["level=1:1..9", "level=1:1..8"]}, "name is taken"),
-        ({"knobs": ["level=1:1..9", "unused=1:1..9"]}, "'unused' is used nowhere"),
-        ({"knobs": ["levels=1:1..9"], "env": ["X={levels}"]}, r"did you mean 'levels'\?"),
-        ({"knobs": ["level=1:1..9"], "steps": ["a b"]}, "expected a step"),
-        ({"knobs": ["level=1:1..9"], "steps": ["run=true"]}, "name is taken"),
-        ({"knobs": ["level=1:1..9"], "steps": ["a=true 'x"]}, "command line"),
-        ({"knobs": ["level=1:1..9"], "steps": ["a=true {b}", "b=true"]}, "step above 'a'"),
-        ({"knobs": ["level=1:1..9"], "env": ["X"]}, "environment variable"),
-        ({"knobs": ["level=1:1..9"], "metrics": ["acc=jsn:x:y"]}, "expected NAME=file"),
-        ({"knobs": ["level=1:1..9"], "metrics": ["acc=json:x"]}, "expected NAME=file"),
-        ({"knobs": ["level=1:1..9"], "metrics": ["acc=regex:("]}, "regular expression"),
-        ({"knobs": ["level=1:1..9"], "metrics": ["acc=regex:x"]}, "expected one group"),
-        ({"knobs": ["level=1:1..9"], "metrics": ["wall_s=file:x"]}, "name is taken"),
-        ({"knobs": ["level=1:1..9"], "baseline": {"level": 11}}, "whole number"),
-        ({"knobs": ["level=1:1..9"], "baseline": {"levl": 1}}, "did you mean 'level'"),
+        ({"knob": ["level"]}, "level"),
+        ({"knob": ["level=6"]}, "expected NAME=DEFAULT"),
+        ({"knob": ["level=6:9..1"]}, "low..high"),
+        ({"knob": ["level=12:1..9"]}, "default does not fit"),
+        ({"knob": ["level=a:b..c"]}, "expected numbers"),
+        ({"knob": ["level=c:a,b"]}, "default does not fit"),
+        ({"knob": ["level=0:0..9:log"]}, "above 0"),
+        ({"knob": ["seed=1:1..9"]}, "reserved"),
+        ({"knob": ["dir=1:1..9"]}, "reserved"),
+        ({"knob": ["level=1:1..9", "level=1:1..8"]}, "name is taken"),
+        ({"knob": ["level=1:1..9", "unused=1:1..9"]}, "'unused' is used nowhere"),
+        ({"knob": ["levels=1:1..9"], "env": ["X={levels}"]}, r"did you mean 'levels'\?"),
+        ({"knob": ["level=1:1..9"], "step": ["a b"]}, "expected a step"),
+        ({"knob": ["level=1:1..9"], "step": ["run=true"]}, "name is taken"),
+        ({"knob": ["level=1:1..9"], "step": ["a=true 'x"]}, "expected a closing '"),
+        ({"knob": ["level=1:1..9"], "step": ["a=true {b}", "b=true"]}, "step above 'a'"),
+        ({"knob": ["level=1:1..9"], "env": ["X"]}, "environment variable"),
+        ({"knob": ["level=1:1..9"], "metric": ["acc=jsn:x:y"]}, "expected NAME=file"),
+        ({"knob": ["level=1:1..9"], "metric": ["acc=json:x"]}, "expected NAME=file"),
+        ({"knob": ["level=1:1..9"], "metric": ["acc=regex:("]}, "regular expression"),
+        ({"knob": ["level=1:1..9"], "metric": ["acc=regex:x"]}, "expected one group"),
+        ({"knob": ["level=1:1..9"], "metric": ["wall_s=file:x"]}, "name is taken"),
+        ({"knob": ["level=1:1..9"], "baseline": {"level": 11}}, "whole number"),
+        ({"knob": ["level=1:1..9"], "baseline": {"levl": 1}}, "did you mean 'level'"),
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(options, message):
@@ -112,13 +117,13 @@ def test_bad_input_is_refused_with_a_remedy(options, message):
 
 def test_a_program_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="no-such-program"):
-        command(["no-such-program"])
+        command(CommandSpec(("no-such-program",)))
     with pytest.raises(InputError, match="expected a program"):
-        command([])
+        command(CommandSpec(()))
 
 
 def test_a_run_is_measured(tmp_path):
-    workload = python(WRITE, "{dir}", "{n}", knobs=["n=7:1..99"], metrics=["size=file:{dir}/out"])
+    workload = python(WRITE, "{dir}", "{n}", knob=["n=7:1..99"], metric=["size=file:{dir}/out"])
     measurement = go(tmp_path, workload, n=42)
     assert value(measurement, "size") == 2.0
     assert value(measurement, "cpu_s") > 0
@@ -130,7 +135,8 @@ def test_a_run_is_measured(tmp_path):
         "wall_s": ("s", "lower"), "cpu_s": ("s", "lower"), "peak_bytes": ("B", "lower"),
         "size": ("B", "lower"),
     }  # fmt: skip
-    assert workload.stages[-1].timing
+    assert {metric.name for metric in workload.metrics if metric.quiet} == {"wall_s", "cpu_s"}
+    assert {metric.since for metric in workload.metrics} == {"run"}
     assert measurement.key == ""
 
 
@@ -141,10 +147,10 @@ def test_metrics_come_from_json_and_output(tmp_path):
         "print('loss=3'); print('loss=2.5')"
     )
     metrics = ["val_acc=json:{dir}/m.json:val.0.acc", "loss=regex:loss=([0-9.]+)",
-               "depth=regex:loss=([0-9]):higher"]  # fmt: skip
-    workload = python(code, metrics=metrics)
+               "depth=regex:loss=([0-9])$:higher"]  # fmt: skip
+    workload = python(code, metric=tuple(metrics))
     measurement = go(tmp_path, workload)
-    assert [value(measurement, name) for name in ("val_acc", "loss", "depth")] == [0.5, 2.5, 2.0]
+    assert [value(measurement, name) for name in ("val_acc", "loss", "depth")] == [0.5, 2.5, 3.0]
     natures = [(metric.better, metric.scale) for metric in workload.metrics[3:]]
     assert natures == [("higher", "difference"), ("lower", "ratio"), ("higher", "ratio")]
 
@@ -152,7 +158,7 @@ def test_metrics_come_from_json_and_output(tmp_path):
 def test_a_list_in_json_is_as_many_values_and_a_name_may_ask_for_their_tail(tmp_path):
     code = "import json, os; json.dump({'lat': [i / 100 for i in range(101)]}, open(os.environ['TUNEWRIGHT_DIR'] + '/m', 'w'))"
     sources = [f"{name}=json:{{dir}}/m:lat:lower" for name in ("lat", "lat_p99", "lat_p05")]
-    workload = python(code, metrics=sources)
+    workload = python(code, metric=tuple(sources))
     measurement = go(tmp_path, workload)
     assert len(measurement.samples["lat_p99"].values) == 101
     by_name = {metric.name: metric for metric in workload.metrics}
@@ -164,7 +170,7 @@ def test_a_list_in_json_is_as_many_values_and_a_name_may_ask_for_their_tail(tmp_
 @pytest.mark.parametrize("body", ["[]", "[1, null]", "[1, true]", "[[1]]", "[1, 1e999]"])
 def test_a_list_that_holds_anything_but_numbers_is_one_clear_sentence(tmp_path, body):
     code = f"import os; open(os.environ['TUNEWRIGHT_DIR'] + '/m', 'w').write('{{\"lat\": {body}}}')"
-    detail = fails(tmp_path, python(code, metrics=["lat=json:{dir}/m:lat"]))
+    detail = fails(tmp_path, python(code, metric=["lat=json:{dir}/m:lat"]))
     assert "metric lat: expected a finite number; got" in detail
     assert "\n" not in detail
 
@@ -174,10 +180,11 @@ def shaken(tmp_path, repeat):
     code = "import os; print(os.environ['PYTHONHASHSEED'], len(os.environ['TUNEWRIGHT_PADDING']))"
     workload = python(code)
     context = Context(
-        Fidelity("run", repeat=repeat), tmp_path / str(time.monotonic_ns()), lambda: None
-    )
+        Fidelity("run"), tmp_path / str(time.monotonic_ns()), repeat, 60.0, above=lambda name: None,
+        baseline=lambda: None, earlier=lambda: None, report=lambda *_: None, failure=tmp_path / "failure.txt",
+    )  # fmt: skip
     context.directory.mkdir()
-    return workload.stages[-1].run(None, workload.baseline, context).samples[OUTPUT].values
+    return workload.stages[-1].run((), workload.baseline, context).samples[OUTPUT].values
 
 
 def test_memory_and_hashes_move_from_pair_to_pair_and_are_the_same_for_both_arms(
@@ -191,7 +198,7 @@ def test_memory_and_hashes_move_from_pair_to_pair_and_are_the_same_for_both_arms
 def test_the_users_own_hash_seed_goes_first(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     workload = python(
-        "import os; print('h=' + os.environ['PYTHONHASHSEED'])", metrics=["h=regex:h=([0-9]+)"]
+        "import os; print('h=' + os.environ['PYTHONHASHSEED'])", metric=["h=regex:h=([0-9]+)"]
     )
     assert value(go(tmp_path, workload), "h") == 7.0
 
@@ -208,37 +215,76 @@ def test_placeholders_seed_environment_and_escapes(tmp_path):
     code = "import os, sys; print(*sys.argv[1:], os.environ['LEVEL'], os.getcwd())"
     workload = python(
         code + "; sys.exit(1)", "{seed}", "{{print}}", "a{n}b",
-        knobs=["n=1:1..9"], env=["LEVEL=l{n}"], cwd=str(tmp_path),
+        knob=["n=1:1..9"], env=["LEVEL=l{n}"], cwd=str(tmp_path),
     )  # fmt: skip
     measurement = go(tmp_path, workload, seed=5)
-    assert measurement.detail.endswith(f"5 {{print}} a1b l1 {tmp_path.resolve()}")
+    assert f"5 {{print}} a1b l1 {tmp_path.resolve()}; more in " in measurement.detail
 
 
 def test_threads_go_to_the_environment_when_no_text_uses_them(tmp_path):
     code = "import os; print('n=' + os.environ['OMP_NUM_THREADS'])"
-    workload = python(code, knobs=["threads"], metrics=["n=regex:n=([0-9]+)"], cores=8)
+    workload = python(code, knob=["threads"], metric=["n=regex:n=([0-9]+)"], cores=8)
     assert dict(workload.baseline) == {"threads": 8}
     assert value(go(tmp_path, workload, threads=3), "n") == 3.0
     assert space_of(workload).by_name["threads"].family == "resource"
 
 
-def test_steps_keep_their_directory_and_are_shared(tmp_path):
+def test_steps_keep_their_directory_and_are_shared_where_that_is_asked(tmp_path):
     log = tmp_path / "log"
     build = f"open({str(log)!r}, 'a').write('x'); " + WRITE
     use = "import sys; print('got=' + open(sys.argv[1] + '/out').read() + sys.argv[2])"
     workload = python(
         use, "{build}", "{n}",
-        knobs=["n=1:1..9", "o=2:1..3"], metrics=["got=regex:got=([0-9]+)"],
-        steps=[f'build={PYTHON} -c "{build}" {{dir}} {{o}}'], cores=2,
+        knob=["n=1:1..9", "o=2:1..3"], metric=["got=regex:got=([0-9]+)"],
+        step=[f'build={PYTHON} -c "{build}" {{dir}} {{o}}'], cores=2,
     )  # fmt: skip
     assert workload.facts.placement == {"n": "run", "o": "build"}
-    assert [stage.timing for stage in workload.stages] == [False, True]
-    assert "workers" in space_of(workload).by_name
     assert value(go(tmp_path, workload), "got") == 21.0
     assert value(go(tmp_path, workload, n=5), "got") == 25.0
     assert log.read_text() == "x"
     assert value(go(tmp_path, workload, o=3), "got") == 31.0
     assert log.read_text() == "xx"
+    # Its knob may change what the run is like, so pairs of runs make it anew.
+    assert {metric.since for metric in workload.metrics} == {"build"}
+
+
+def test_a_step_leaves_a_directory_and_each_run_reads_a_copy_of_its_own(tmp_path):
+    use = (
+        "import os, sys; place = sys.argv[1] + '/out';"
+        "print('got=' + open(place).read(), os.path.islink(sys.argv[1] + '/link'));"
+        "open(place, 'w').write('9')"
+    )
+    make = WRITE + "; import os; os.symlink('out', sys.argv[1] + '/link')"
+    workload = python(
+        use, "{build}", metric=["got=regex:got=([0-9]+) True"],
+        step=[f'build={PYTHON} -c "{make}" {{dir}} 1'],
+    )  # fmt: skip
+    assert value(go(tmp_path, workload), "got") == 1.0
+    assert value(go(tmp_path, workload), "got") == 1.0
+    (kept,) = (tmp_path / "artifacts").glob("*.files")
+    assert (kept / "out").read_text() == "1"
+    assert (kept / "link").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("step", "words", "knobs", "since"),
+    [
+        ("build=true", ("{seed}",), [], "run"),
+        ("build=true {seed}", ("{n}",), ["n=1:1..9"], "build"),  # it has chance of its own
+        ("build=true {n}", ("{build}",), ["n=1:1..9"], "build"),
+        ("build=true", ("{build}", "{n}"), ["n=1:1..9"], "run"),
+    ],
+)
+def test_pairs_run_anew_from_where_two_arms_or_two_runs_may_differ(step, words, knobs, since):
+    workload = python("", *words, step=[step], knob=knobs)
+    assert {metric.since for metric in workload.metrics} == {since}
+
+
+def test_what_was_understood_names_the_steps(tmp_path):
+    workload = python("", "{build}", step=["build=true {dir}", "other=true a 'b c'"])
+    told = COMMAND.describe(workload, None, 0)
+    assert ("step build", "true '{dir}'") in told
+    assert ("step other", "true a 'b c'") in told
 
 
 @pytest.mark.parametrize(
@@ -258,7 +304,7 @@ def test_steps_keep_their_directory_and_are_shared(tmp_path):
 )
 def test_each_failure_is_one_clear_sentence(tmp_path, code, metric, message):
     prefix = "import os\ndef J(t): open(os.environ['TUNEWRIGHT_DIR'] + '/m', 'w').write(t)\n"
-    detail = fails(tmp_path, python(prefix + code, metrics=[metric]))
+    detail = fails(tmp_path, python(prefix + code, metric=[metric]))
     assert message in detail
     assert "\n" not in detail
 
@@ -266,11 +312,12 @@ def test_each_failure_is_one_clear_sentence(tmp_path, code, metric, message):
 def test_the_digest_follows_the_files_that_are_named(tmp_path):
     script = tmp_path / "s.py"
     script.write_text("1")
-    first = command([PYTHON, str(script)]).digest
-    assert command([PYTHON, str(script)]).digest == first
+    spec = CommandSpec((PYTHON, str(script)))
+    first = command(spec).digest
+    assert command(spec).digest == first
     script.write_text("2")
-    assert command([PYTHON, str(script)]).digest != first
-    assert command([PYTHON, str(script)]).name == f"{Path(PYTHON).name} s.py"
+    assert command(spec).digest != first
+    assert command(spec).name == f"{Path(PYTHON).name} s.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans")
@@ -282,8 +329,8 @@ def test_a_daemon_of_a_program_does_not_outlive_its_trial(tmp_path):
         " os._exit(0)\n"
         "print('daemon=' + os.read(r, 20).decode())"
     )
-    workload = python(code, metrics=["daemon=regex:daemon=([0-9]+)"])
-    trial = Trial(1, workload.baseline, Fidelity("run"), exclusive=True)
+    workload = python(code, metric=["daemon=regex:daemon=([0-9]+)"])
+    trial = Trial(1, workload.baseline, Fidelity("run", "run"), need=Need(alone=True))
     with closing(ProcessExecutor(tmp_path, 1, time.monotonic)) as executor:
         executor.submit(trial, workload)
         (end,) = (event for event in drain(executor) if isinstance(event, Ended))
@@ -291,5 +338,5 @@ def test_a_daemon_of_a_program_does_not_outlive_its_trial(tmp_path):
 
 
 def test_a_workload_travels(tmp_path):
-    workload = python("", "{n}", knobs=["n=1:1..3"])
+    workload = python("", "{n}", knob=["n=1:1..3"])
     assert pickle.loads(pickle.dumps(workload)) == workload

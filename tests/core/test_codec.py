@@ -1,11 +1,13 @@
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Finished, from_json, to_json
+from tunewright.core.events import Ended, Finished, encode, from_json, to_json
 from tunewright.core.metrics import LONG, Sample
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Comparison, Decision, Verdict
@@ -82,3 +84,37 @@ def test_what_an_earlier_version_wrote_is_still_read():
     (read,) = from_json(json.dumps([kind, body])).verdict.comparisons
     assert (read.metric, read.note) == ("wall_s", "")
     assert math.isnan(read.detectable)
+
+
+def extended(value, body):
+    """The body of a value with a field that nobody knows in each of its dataclasses."""
+    if isinstance(body, dict) and is_dataclass(value):
+        known = {name: extended(getattr(value, name, None), part) for name, part in body.items()}
+        return {**known, "later": [{"x": 1}]}
+    if isinstance(body, dict) and isinstance(value, Mapping) and not isinstance(value, Config):
+        return {name: extended(value[name], part) for name, part in body.items()}
+    if isinstance(body, list) and isinstance(value, tuple):
+        return [extended(one, part) for one, part in zip(value, body, strict=True)]
+    return body
+
+
+@given(strategies.events)
+def test_what_a_later_version_adds_is_ignored_wherever_it_stands(event):
+    body = extended(event, encode(event))
+    assert "later" in body
+    assert from_json(json.dumps([type(event).__name__, body])) == event
+
+
+@given(strategies.events)
+def test_no_number_is_written_that_json_does_not_know(event):
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    odd = (math.nan, math.inf, -math.inf)
+    comparison = Comparison("m", "watched", "ratio", *odd, *odd, Decision.REJECT, 0, "pairs", 1.0)
+    spoilt = Finished(math.inf, Verdict(Decision.REJECT, Config({}), "", (comparison,)))
+    measured = Ended(0.0, 1, 1, Measurement(Outcome.OK, {"t": Sample(odd), "u": Sample(odd * 30)}))
+    for one in (event, spoilt, measured):
+        text = to_json(one)
+        json.loads(text, parse_constant=no_constant)
+        assert repr(from_json(text)) == repr(one)

@@ -78,7 +78,7 @@ def test_bounds(bound, expected):
         ("minimize size subject to roc_auc >= baseline 1", "'baseline - 0.01' or 'baseline * 1.02'; got 'baseline 1'"),
         ("minimize size subject to roc_auc >= baseline * 0", "expected a factor above 0; got '0'"),
         ("minimize size subject to roc_auc >= high", "expected a number such as 0.5 or 20ms; got 'high'"),
-        ("minimize size subject to latency_p50 <= 5MB", "expected a unit of ns, us, µs, ms, s, min, h; got '5MB'"),
+        ("minimize size subject to latency_p50 <= 5MB", "expected a unit of ns, us, µs, ms, s, m, min, h, d; got '5MB'"),
         ("minimize size subject to latency_p50 <= 5mss", "did you mean 'ms'?"),
         ("minimize size subject to roc_auc >= 5ms", "expected a unit of %; got '5ms'"),
     ],

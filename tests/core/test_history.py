@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Finished, Progressed, Started, Stopped
+from tunewright.core.events import Ended, Finished, Reported, Started, Stopped
 from tunewright.core.history import DRIVER_RESTART, Fold, History
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
 from tunewright.core.verdict import Decision, Verdict
@@ -28,8 +28,12 @@ def replay(*events, history=None):
 
 def seen(history):
     """All that a history says."""
-    shown = [getattr(history, name) for name in History.__slots__ if name not in ("_log", "_count")]
-    return shown, list(history.ended()), len(history)
+    shown = [
+        getattr(history, name)
+        for name in History.__slots__
+        if name not in ("_log", "_count", "_reports")
+    ]
+    return shown, list(history.ended()), list(history.reports()), len(history)
 
 
 OVER = Finished(0.0, Verdict(Decision.INCONCLUSIVE, Config({}), "no budget"))
@@ -89,7 +93,7 @@ def test_a_fold_equals_recomputation_whatever_was_asked_before(events, order):
         ([start(1), end(1, outcome=Outcome.LOST)], start(1, attempt=3)),
         ([], end(1)),
         ([start(1)], end(2)),
-        ([start(1)], Progressed(0.0, 0, 1, "fit")),
+        ([start(1)], Reported(0.0, 0, 1, 1.0)),
         ([start(1)], Stopped(0.0, 2, 1, "limit")),
         ([start(1)], OVER),
         ([OVER], OVER),

@@ -50,6 +50,9 @@ def test_equal_steps_reach_every_whole_number(low, count, log):
     [
         (lambda: knob(domain=Choice(())), "knob 'k': expected at least one value; got none"),
         (lambda: knob(domain=Integer(9, 1)), "knob 'k': expected low..high; got 9..1"),
+        (lambda: knob(domain=Choice((1.0, math.inf)), default=1.0), "finite numbers; got inf"),
+        (lambda: knob(domain=Real(0.0, math.inf)), "knob 'k': expected finite numbers; got inf"),
+        (lambda: knob(domain=Real(math.nan, 1.0)), "knob 'k': expected finite numbers; got nan"),
         (lambda: knob(domain=Real(0, 1, log=True)), "a log scale must start above 0; got 0"),
         (
             lambda: knob(default=10),

@@ -1,30 +1,167 @@
-"""What is handed over: the very files that were verified, or nothing."""
+"""What is handed over: the very files that were verified, or nothing; and never what lay there before."""
 
+import json
 import math
+from dataclasses import replace
 
+import pytest
+
+import tunewright as tw
 from tunewright.core.config import Config
-from tunewright.core.events import Finished, Opened, encode
+from tunewright.core.events import Finished, Opened
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.verdict import Comparison, Decision, Verdict
-from tunewright.deploying.deploy import deploy
-from tunewright.planning import Request
+from tunewright.deploying.deploy import deploy, used
+from tunewright.errors import InputError
+from tunewright.planning import Request, to_json
 from tunewright.session import Result
+from tunewright.workloads.command import CommandSpec
 
 AUC = Metric("roc_auc", "higher", "fit", scale="difference", evidence="rows")
+TABLE_BUDGET = "6 trials"
 
 
-def test_a_study_whose_budget_ended_within_the_refit_hands_nothing_over(tmp_path):
-    request = Request("adult", "table", {"path": "adult.csv"}, "maximize roc_auc")
-    opened = Opened(
-        0.0, "adult-1", "maximize roc_auc", "s", {}, {}, "digest", (AUC,), encode(request)
-    )
+def verdict(decision, config, **more):
+    return Verdict(decision, config, "because", **more)
+
+
+def studied(directory, request, end, metric=AUC, goal="maximize roc_auc"):
+    """A finished study of this request."""
+    opened = Opened(0.0, "adult-1", goal, "digest", to_json(request), (metric,))
+    history = History().applied(opened).applied(Finished(1.0, end))
+    return Result(directory, parse_goal(goal, [metric]), history)
+
+
+def table_request(path, **more):
+    return Request("adult", "table", tw.TableSpec(str(path), "y"), "maximize roc_auc", **more)
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "t.csv"
+    rows = "\n".join(f"{i * 37 % 101},{i % 7},{int(i * 37 % 101 > 50)}" for i in range(300))
+    path.write_text(f"a,b,y\n{rows}\n")
+    return path
+
+
+def test_a_study_whose_budget_ended_within_the_refit_hands_nothing_over(tmp_path, csv):
     unknown = [math.nan] * 6
     nothing = Comparison(
         "roc_auc", "objective", "difference", *unknown, Decision.INCONCLUSIVE, 0, "rows"
     )
-    verdict = Verdict(Decision.INCONCLUSIVE, Config({}), "not enough evidence", (nothing,), looks=1)
-    history = History().applied(opened).applied(Finished(1.0, verdict))
-    assert deploy(Result(tmp_path, parse_goal("maximize roc_auc", [AUC]), history)) is None
+    end = verdict(Decision.INCONCLUSIVE, Config({}), comparisons=(nothing,), looks=1)
+    assert deploy(studied(tmp_path, table_request(csv), end)) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unfinished_study_hands_nothing_over(tmp_path, csv):
+    opened = Opened(0.0, "adult-1", "maximize roc_auc", "d", to_json(table_request(csv)), (AUC,))
+    history = History().applied(opened)
+    assert deploy(Result(tmp_path, parse_goal("maximize roc_auc", [AUC]), history)) is None
+
+
+# Command lines
+
+
+def program_study(directory, **values):
+    spec = CommandSpec(("echo", "{n}"), ("n=1:1..9",), step=("make=true {dir}",))
+    wall = Metric("wall_s", "lower", "run", "s")
+    request = Request("echo", "command", spec, "minimize wall_s")
+    end = verdict(Decision.ACCEPT, Config({"n": 1, **values}))
+    return studied(directory, request, end, wall, "minimize wall_s")
+
+
+def test_a_programs_bundle_holds_its_command_lines(tmp_path):
+    place = deploy(program_study(tmp_path / "study", n=7))
+    index = json.loads((place / "bundle.json").read_text())
+    assert index["steps"]["run"]["argv"] == ["echo", "7"]
+    assert index["steps"]["make"]["argv"] == ["true", "{dir}"]
+    assert index["config"] == {"n": 7}
+    assert used(place) == ""
+
+
+def test_the_same_study_finds_its_own_bundle_again(tmp_path):
+    result = program_study(tmp_path / "study")
+    place = deploy(result)
+    before = (place / "bundle.json").read_bytes()
+    assert deploy(result) == place
+    assert (place / "bundle.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_another_bundle_in_the_place_is_never_handed_over_for_this_one(tmp_path, own):
+    place = None if own else tmp_path / "served"
+    yesterday = deploy(program_study(tmp_path / "study", n=2), place)
+    before = (yesterday / "bundle.json").read_bytes()
+    with pytest.raises(InputError, match=r"expected a new directory; got .*; name another"):
+        deploy(program_study(tmp_path / "study", n=3), place)
+    assert (yesterday / "bundle.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("make", ["empty", "full", "file"])
+def test_a_place_that_holds_anything_else_is_refused(tmp_path, make):
+    place = tmp_path / "served"
+    if make == "file":
+        place.write_text("mine")
+    else:
+        place.mkdir()
+        if make == "full":
+            (place / "bundle.json").write_text("mine")
+    with pytest.raises(InputError, match="name another"):
+        deploy(program_study(tmp_path / "study"), place)
+    if make != "empty":
+        assert (place if make == "file" else place / "bundle.json").read_text() == "mine"
+
+
+def test_a_named_place_may_hold_this_very_bundle_and_nothing_less(tmp_path):
+    place, result = tmp_path / "served", program_study(tmp_path / "study")
+    assert deploy(result, place) == place
+    assert deploy(result, place) == place
+    later = replace(result, directory=tmp_path / "another-study")
+    with pytest.raises(InputError, match="name another"):
+        deploy(later, place)
+
+
+# A model, from end to end
+
+
+@pytest.fixture(scope="module")
+def tuned(csv, tmp_path_factory):
+    """A real study of a small table."""
+    request = replace(
+        table_request(csv, budget=TABLE_BUDGET), goal="minimize latency_p50",
+        workload=tw.TableSpec(str(csv), "y", families=("linear",)),
+    )  # fmt: skip
+    return tw.tune(request, root=tmp_path_factory.mktemp("studies"))
+
+
+def test_a_studys_model_answers_from_its_bundle(tuned, tmp_path):
+    place = deploy(tuned, tmp_path / "served")
+    assert place == tmp_path / "served"
+    answer = tw.load(place).predict_row({"a": 90, "b": 3})
+    assert set(answer) == {"0", "1"}
+    assert answer["1"] > 0.9
+    index = json.loads((place / "bundle.json").read_text(), parse_constant=pytest.fail)
+    assert index["format"] == 2
+    assert [one["family"] for one in index["members"]] == ["linear"]
+    assert index["verdict"]["decision"] == tuned.verdict.decision.name
+    assert used(place) == f"tunewright predict {place} rows.csv"
+
+
+def test_a_model_of_which_a_file_was_harmed_is_not_taken_for_this_bundle(tuned, tmp_path):
+    place = deploy(tuned, tmp_path / "served")
+    assert deploy(tuned, place) == place
+    (place / "linear.json").write_text("harmed")
+    with pytest.raises(InputError, match="other bytes"):
+        tw.load(place)
+    with pytest.raises(InputError, match="name another"):
+        deploy(tuned, place)
+
+
+def test_a_model_that_is_gone_is_one_sentence(tuned, tmp_path):
+    moved = replace(tuned, directory=tmp_path)
+    with pytest.raises(InputError, match=r"expected the model of the verdict in .*; it is gone"):
+        deploy(moved, tmp_path / "served")
+    assert not (tmp_path / "served").exists()

@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from tunewright import planning, session
-from tunewright.core.roles import Evidence
+from tunewright.core.roles import Untouched
 from tunewright.core.trial import Purpose
-from tunewright.core.verdict import Decision
-from tunewright.planning import Request
+from tunewright.core.verdict import ALPHA, Decision
+from tunewright.planning import Proving, Request
 from tunewright.session import looks_at
 from tunewright.storing.journal import Journal
 from tunewright.storing.studies import Studies
 from tunewright.testing.studies import TABLE, TableModel, request, simulate
-from tunewright.verifying.claims import ALPHA
+from tunewright.workloads.tabular.workload import TableSpec
 
-ROWS = replace(TABLE, evidence=Evidence(folds=1, rows="answers"))
+ROWS = replace(TABLE, untouched=Untouched(folds=1, rows="answers"))
 
 
 def studied(looks_before=0, model=None, workload=ROWS):
@@ -100,10 +100,10 @@ def test_two_studies_of_the_same_table_share_their_error(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["a,b,y", *lines]) + "\n")
     few = {"family": "linear"}
-    for place, dropped in enumerate(([], ["b"])):
+    for place, dropped in enumerate(((), ("b",))):
         asked = Request(
-            "t", "table", {"path": str(path), "target": "y", "baseline": few, "drop": dropped},
-            "subject to accuracy >= baseline - 0.05", candidate={"linear_c": 0.5},
+            "t", "table", TableSpec(str(path), "y", drop=dropped),
+            "subject to accuracy >= baseline - 0.2", few, proof=Proving({"linear_c": 0.5}),
         )  # fmt: skip
         result = session.tune(asked, root=tmp_path / "studies")
         assert result.history.opened.looks_before == place

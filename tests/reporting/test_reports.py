@@ -1,9 +1,12 @@
 import math
 import re
+import typing
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tunewright.core.config import Config
 from tunewright.core.events import Ended, Finished, Opened, Started
@@ -11,20 +14,30 @@ from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Span, Trial
+from tunewright.core.trial import (
+    Fidelity,
+    Measurement,
+    Need,
+    Outcome,
+    Piece,
+    Purpose,
+    Span,
+    Trial,
+)
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.html import render_html
-from tunewright.reporting.phrases import headline
+from tunewright.reporting.phrases import change_of, headline
 from tunewright.reporting.summary import summary
 from tunewright.reporting.text import WIDTH, render_text
 from tunewright.reporting.words import WORDS
 from tunewright.testing import strategies
+from tunewright.verifying.findings import Kind as FindingKind
 
-LATENCY = Metric("latency_p50", "lower", "predict", "s", sample="latency")
+LATENCY = Metric("latency_p50", "lower", "predict", "s", sample="latency", quiet=True)
 AUC = Metric("roc_auc", "higher", "fit", scale="difference", evidence="rows")
 GOAL = parse_goal("minimize latency_p50 subject to roc_auc >= baseline - 0.005", [LATENCY, AUC])
 RUNTIME = Knob("runtime", Choice(("library", "native")), "library", "resource", "compile")
-TREES = Knob("family='resource'", Integer(1, 200), 100, "hyperparameter", "fit")  # a hostile name
+TREES = Knob("trees", Integer(1, 200), 100, "hyperparameter", "fit")
 BASELINE = {"runtime": "library", "trees": 100, "leaves": 31}
 
 
@@ -40,12 +53,10 @@ class Study:
 
     def __init__(self, metrics=(LATENCY, AUC)):
         self.now_s, self.number, self.latency, self.auc = 0.0, 0, *metrics
-        knobs = {"runtime": repr(RUNTIME), "trees": repr(TREES)}
-        families = {"runtime": RUNTIME.family, "trees": TREES.family}
-        request = {"name": "adult", "kind": "table"}
         opened = Opened(
-            0.0, "adult-1", GOAL.text, "s", knobs, families, "digest", metrics, request, 2.0
-        )
+            0.0, "adult-1", GOAL.text, "digest", {"name": "adult", "kind": "table"}, metrics,
+            (RUNTIME, TREES), ("fit", "predict"), setup_s=2.0,
+        )  # fmt: skip
         self.events = [opened]
 
     def trial(
@@ -53,8 +64,9 @@ class Study:
     ):
         self.number += 1
         timed = latency_s is not None
-        fidelity = Fidelity("predict" if timed else "fit", repeat=purpose.block)
-        trial = Trial(self.number, Config(values), fidelity, purpose, exclusive=timed)
+        stage, since = ("predict", "predict") if timed else ("fit", "")
+        fidelity = Fidelity(stage, since, piece=Piece(repeat=purpose.block))
+        trial = Trial(self.number, Config(values), fidelity, purpose, need=Need(alone=timed))
         self.events.append(Started(self.now_s, trial))
         begin_s, self.now_s = self.now_s, self.now_s + 1.0
         spans = [Span("fit", begin_s + 0.1, begin_s + 0.6, reused)]
@@ -185,7 +197,7 @@ def test_odd_intervals_read_well():
     ]  # fmt: skip
     told = headline(summary(tuned().verdict(Decision.INCONCLUSIVE, comparisons), GOAL))
     assert told == (
-        "INCONCLUSIVE: latency_p50 1.23× higher [0, ∞]; latency_p50 2× lower [1.11, ∞]; "
+        "INCONCLUSIVE: latency_p50 change still unclear; latency_p50 at least 1.11× lower; "
         "roc_auc not measured; roc_auc unproven (0 [−∞, ∞])"
     )
     assert "nan" not in render_text(
@@ -252,7 +264,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_column_name_is_text(name):
-    latency, auc = Metric(name, "lower", "p", "s", sample="latency"), Metric(
+    latency, auc = Metric(name, "lower", "predict", "s", sample="latency"), Metric(
         name + "2", "higher", "fit", scale="difference", evidence="rows"
     )  # fmt: skip
     goal = GOAL.__class__(
@@ -287,3 +299,61 @@ def test_both_languages_fill_the_same_places():
         places = [set(re.findall(r"{(\w+)", text)) for text in (english, chinese)]
         assert places[0] == places[1]
         assert chinese
+
+
+def test_every_kind_of_evidence_and_every_finding_has_words():
+    kinds = typing.get_args(typing.get_type_hints(Comparison)["evidence"])
+    for key in (*kinds, *typing.get_args(FindingKind)):
+        assert all(WORDS[key]), key
+
+
+def test_the_report_shows_what_was_understood_and_the_command_line_to_paste():
+    opened, *rest = tuned().events
+    facts = (("data", "adult.csv: 9 rows"), ("dropped", "id: a running number"))
+    request = {**opened.request, "seed": 7, "budget": "60s"}
+    opened = replace(opened, facts=facts, environment={"cpu": "a chip"}, request=request)
+    end = Verdict(Decision.ACCEPT, Config(FINAL | {"extra": None}), "because", compared())
+    found = summary(applied(opened, *rest, Finished(99.0, end)), GOAL)
+    found = replace(found, commands={"run": "T='x y' zstd -3 f"}, date="2026-01-02")
+    for language in ("en", "zh"):
+        text = Page(render_html(found, language)).text
+        for part in ("a running number", "a chip", "60s", "7", "T='x y' zstd -3 f", "2026-01-02"):
+            assert part in text
+        assert "extra" not in text
+    assert render_text(found).endswith("\nrun     T='x y' zstd -3 f\n")
+
+
+def test_every_evidence_and_outcome_has_its_words():
+    words = [*typing.get_args(typing.get_type_hints(Comparison)["evidence"])]
+    assert {*words, *(outcome.value for outcome in Outcome)} <= set(WORDS)
+
+
+ENDS = st.floats(0, math.inf, allow_nan=False)
+
+
+@given(st.lists(ENDS, min_size=3, max_size=3))
+def test_no_change_is_told_with_an_endless_number(ends):
+    low, middle, high = sorted(ends)
+    c = Comparison(
+        "t", "objective", "ratio", 1, 1, middle, low, high, 1, Decision.ACCEPT, 5, "pairs"
+    )
+    told = change_of(c, {}, "en", "t")
+    assert "∞" not in told
+    assert "nan" not in told
+    assert not re.search(r" 1(\.0\d)?× (lower|higher) \[", told) or high >= 2
+
+
+def test_the_gain_is_shown_only_where_all_were_measured_equally_often():
+    found = summary(accepted(), GOAL)
+    assert "Where the gain comes from" in render_text(found)
+    often = replace(found, steps=(found.steps[0], replace(found.steps[-1], times=3)))
+    assert "Where the gain comes from" not in render_text(often)
+    assert "Where the gain comes from" not in render_html(often)
+
+
+def test_medians_that_disagree_with_the_pairs_are_told():
+    c = replace(compared()[0], candidate=1.21e-3 / 98)
+    found = summary(tuned().verdict(Decision.ACCEPT, [c], FINAL), GOAL)
+    assert "by the medians of all runs" in render_text(found).replace("\n        ", " ")
+    same = summary(accepted(), GOAL)
+    assert "by the medians" not in render_text(same)

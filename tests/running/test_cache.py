@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 
 import pytest
 
 from tunewright.core.metrics import Sample
 from tunewright.core.roles import Artifact
-from tunewright.errors import TrialFailed
+from tunewright.errors import StoreError, TrialFailed
 from tunewright.running.cache import ArtifactCache, Kept
 
 
@@ -95,3 +97,93 @@ def test_code_that_cannot_be_imported_travels_by_value(tmp_path):
     cache = ArtifactCache(tmp_path)
     cache.put("k", kept(add), "fit")
     assert ArtifactCache(tmp_path).get("k").artifact.value(1) == 2
+
+
+# Artifacts with files
+
+
+def with_files(place, *sizes):
+    """An artifact whose directory holds so many files of these sizes."""
+    files = place / "files"
+    files.mkdir(parents=True)
+    for i, size in enumerate(sizes):
+        (files / str(i)).write_bytes(bytes(size))
+    return Kept(Artifact("with files", files=files))
+
+
+def left(directory):
+    """What stands in a cache's directory, by key."""
+    return {entry.stem for entry in directory.glob("*.*")}
+
+
+def test_files_move_into_the_cache_and_come_back_in_another_process(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache")
+    made = with_files(tmp_path / "trial", 10)
+    put = cache.put("k", made, "prepare", took_s=0.0)  # they cost no pickling
+    assert not made.artifact.files.exists()
+    for files in (put.artifact.files, ArtifactCache(tmp_path / "cache").get("k").artifact.files):
+        assert [path.name for path in files.iterdir()] == ["0"]
+    again = cache.put("k", with_files(tmp_path / "other", 10), "prepare")  # both had made them
+    assert again.artifact.files == put.artifact.files
+
+
+def test_a_study_that_moved_finds_its_files_where_they_are_now(tmp_path):
+    ArtifactCache(tmp_path / "a").put("k", with_files(tmp_path / "trial", 10), "prepare")
+    (tmp_path / "a").rename(tmp_path / "b")
+    files = ArtifactCache(tmp_path / "b").get("k").artifact.files
+    assert files.is_relative_to(tmp_path / "b")
+    assert files.is_dir()
+
+
+def test_an_artifact_is_evicted_whole(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache", 10_000)
+    for i, key in enumerate("abcd"):
+        cache.put(key, with_files(tmp_path / key, 2_000, 1_000), "prepare")
+        for entry in cache.directory.glob(f"{key}.*"):
+            os.utime(entry, ns=(i, i))
+    assert left(cache.directory) == set("bcd")
+    for key in "bcd":
+        assert len([*cache.directory.glob(f"{key}.*")]) == 2
+    assert cache.get("a") is None
+    assert len([*cache.get("b").artifact.files.iterdir()]) == 2
+
+
+def test_using_an_artifact_spares_its_files(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache", 10_000)
+    for i, key in enumerate("abc"):
+        cache.put(key, with_files(tmp_path / key, 3_000), "prepare")
+        for entry in cache.directory.glob(f"{key}.*"):
+            os.utime(entry, ns=(i, i))
+    ArtifactCache(tmp_path / "cache").get("a")
+    cache.put("d", with_files(tmp_path / "d", 3_000), "prepare")
+    assert left(cache.directory) == set("acd")
+
+
+def test_files_that_are_gone_take_their_artifact_along(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache")
+    put = cache.put("k", with_files(tmp_path / "trial", 10), "prepare")
+    shutil.rmtree(put.artifact.files)
+    assert cache.get("k") is None
+    assert "k" not in cache
+
+
+def test_files_beyond_the_budget_stay_with_their_trial(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache", 10_000)
+    cache.put("small", with_files(tmp_path / "small", 100), "prepare")
+    made = with_files(tmp_path / "large", 20_000)
+    put = cache.put("large", made, "prepare")
+    assert put.artifact.files == made.artifact.files
+    assert made.artifact.files.is_dir()  # the trial goes on with them
+    assert cache.get("large") is None
+    assert left(cache.directory) == {"small"}
+    with pytest.raises(StoreError, match="cannot keep what stage prepare made"):
+        cache.put("large", made, "prepare", must=True)
+
+
+def test_what_must_be_kept_and_cannot_be_pickled_says_so(tmp_path):
+    made = Kept(Artifact(sys._getframe(), files=with_files(tmp_path / "t", 10).artifact.files))
+    cache = ArtifactCache(tmp_path / "cache")
+    with pytest.raises(TrialFailed, match="cannot be pickled"):
+        cache.put("k", made, "prepare", must=True)
+    assert cache.put("k", made, "prepare").artifact.files.is_dir()
+    assert left(cache.directory) == set()

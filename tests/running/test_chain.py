@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -11,7 +12,7 @@ from tunewright.core.config import Config
 from tunewright.core.knobs import Integer, Knob
 from tunewright.core.metrics import Sample
 from tunewright.core.roles import Artifact
-from tunewright.core.trial import Fidelity, Outcome, Purpose, Trial
+from tunewright.core.trial import Fidelity, Need, Outcome, Piece, Trial
 from tunewright.errors import StoreError
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import artifact_key, run_chain
@@ -23,7 +24,6 @@ class Step:
 
     name: str
     runs: list
-    timing: bool = False
     body: object = None
     exact: bool = False
 
@@ -31,13 +31,33 @@ class Step:
     def knobs(self):
         return (Knob(self.name[0], Integer(0, 9), 0, "resource", self.name, exact=self.exact),)
 
+    def needs(self, config):
+        return Need()
+
     def run(self, upstream, config, context):
         self.runs.append(self.name)
-        above = upstream.value if upstream else ()
+        above = upstream[0].value if upstream else ()
         value = (*above, config[self.name[0]])
         if self.body:
             return self.body(value, context)
         return Artifact(value, {self.name: Sample((float(len(self.runs)),))})
+
+
+@dataclass(frozen=True)
+class Blends:
+    """A blend that hands down what `body` makes of all the members."""
+
+    runs: list
+    body: object
+    name: str = "blend"
+    knobs: tuple = ()
+
+    def needs(self, config):
+        return Need()
+
+    def run(self, upstream, config, context):
+        self.runs.append(self.name)
+        return Artifact(tuple(self.body(upstream, config)))
 
 
 @dataclass(frozen=True)
@@ -51,13 +71,14 @@ class Chain:
 
 
 def chain(runs, **options):
-    steps = (Step("a", runs), Step("b", runs, **options), Step("t", runs, timing=True))
-    return Chain(steps)
+    return Chain((Step("a", runs), Step("b", runs, **options), Step("t", runs)))
 
 
 def go(tmp_path, workload, through="b", fidelity=None, **values):
+    """One trial in one process; `t` is what runs anew."""
     config = Config({"a": 0, "b": 0, "t": 0, **values})
-    trial = Trial(1, config, fidelity or Fidelity(through))
+    since = "t" if through == "t" else ""
+    trial = Trial(1, config, fidelity or Fidelity(through, since))
     ticks = count()
     cache = ArtifactCache(tmp_path / "artifacts")
     return run_chain(trial, workload, cache, tmp_path / "trial", lambda: float(next(ticks)))
@@ -84,7 +105,7 @@ def test_the_deepest_artifact_is_enough(tmp_path):
     assert runs == ["a", "b"]
 
 
-def test_timing_is_measured_afresh(tmp_path):
+def test_what_runs_anew_is_never_reused(tmp_path):
     runs = []
     first = go(tmp_path, chain(runs), "t")
     second = go(tmp_path, chain(runs), "t")
@@ -103,7 +124,7 @@ def test_the_key_holds_what_decides_the_answer(tmp_path):
 
     same = [
         key(config=Config({**config, "t": 5})),
-        key(fidelity=replace(fidelity, repeat=3)),
+        key(fidelity=replace(fidelity, piece=Piece(repeat=3))),
         key(fidelity=replace(fidelity, through="t")),
         key(workload=chain([], exact=True), config=Config({**config, "b": 0})),
     ]
@@ -111,8 +132,10 @@ def test_the_key_holds_what_decides_the_answer(tmp_path):
         key(config=Config({**config, "a": 5})),
         key(config=Config({**config, "b": 5})),
         key(workload=replace(workload, digest="other")),
-        *(key(fidelity=replace(fidelity, **change)) for change in (
-            {"rows": 0.5}, {"split": "test"}, {"seed": 1},
+        key(fidelity=replace(fidelity, effort={"rows": 0.5})),
+        key(fidelity=replace(fidelity, effort={"epochs": 0.5})),
+        *(key(fidelity=replace(fidelity, piece=Piece(**change))) for change in (
+            {"split": "test"}, {"fold": 1}, {"seed": 1},
         )),
         artifact_key(workload, workload.stages[:1], config, fidelity),
     ]  # fmt: skip
@@ -185,14 +208,116 @@ def test_a_failure_with_no_room_left_by_others_fails_the_study(tmp_path, monkeyp
 
 
 def test_a_refit_that_cannot_be_kept_fails_the_study(tmp_path):
-    trial = Trial(
-        1, Config({"a": 0, "b": 0, "t": 0}), Fidelity("b"), Purpose("refit", "candidate", 1)
-    )
+    trial = Trial(1, Config({"a": 0, "b": 0, "t": 0}), Fidelity("b"), need=Need(keep=True))
     for budget_bytes, kept in ((10, False), (10**6, True)):
         cache = ArtifactCache(tmp_path / "artifacts", budget_bytes)
         if kept:
             measurement = run_chain(trial, chain([]), cache, tmp_path / "trial", lambda: 0.0)
             assert measurement.key in cache
         else:
-            with pytest.raises(StoreError, match="cannot keep the refitted model"):
+            with pytest.raises(StoreError, match="cannot keep what stage b made"):
                 run_chain(trial, chain([]), cache, tmp_path / "trial", lambda: 0.0)
+
+
+# What a stage may ask for
+
+
+def test_files_that_were_evicted_are_made_again(tmp_path):
+    runs, seen = [], []
+
+    def leave(value, context):
+        files = context.directory / "files"
+        files.mkdir()
+        (files / "x").write_text(str(value))
+        return Artifact(value, files=files)
+
+    def read(value, context):
+        seen.append((context.above("b").files / "x").read_text())
+        return Artifact(value)
+
+    steps = (Step("a", runs), Step("b", runs, body=leave), Step("t", runs, body=read))
+    first = go(tmp_path, Chain(steps), through="t")
+    assert first.outcome is Outcome.OK
+    shutil.rmtree(tmp_path / "artifacts" / f"{first.key}.files")
+    second = go(tmp_path, Chain(steps), through="t")
+    third = go(tmp_path, Chain(steps), through="t")
+    assert (second.key, third.key) == (first.key, first.key)
+    assert runs == ["a", "b", "t", "b", "t", "t"]
+    assert seen == ["(0, 0)"] * 3
+
+
+@pytest.mark.parametrize("budget_bytes", [10, 10**6])
+def test_files_that_find_no_room_reach_the_stage_below_all_the_same(tmp_path, budget_bytes):
+    def leave(value, context):
+        files = context.directory / "files"
+        files.mkdir()
+        (files / "x").write_text("here")
+        return Artifact(value, files=files)
+
+    def read(value, context):
+        return Artifact((context.above("b").files / "x").read_text())
+
+    steps = (Step("a", []), Step("b", [], body=leave), Step("t", [], body=read))
+    cache = ArtifactCache(tmp_path / "artifacts", budget_bytes)
+    trial = Trial(1, Config({"a": 0, "b": 0, "t": 0}), Fidelity("t"))
+    measurement = run_chain(trial, Chain(steps), cache, tmp_path / "trial", lambda: 0.0)
+    assert measurement.outcome is Outcome.OK, measurement.detail
+
+
+def test_a_stage_may_go_on_from_its_artifact_of_less_effort(tmp_path):
+    seen = []
+
+    def train(value, context):
+        earlier = context.earlier()
+        seen.append(earlier and earlier.value)
+        return Artifact((*(earlier.value if earlier else ()), context.fidelity.effort["epochs"]))
+
+    workload = chain([], body=train)
+    few, more = {"epochs": 0.1}, {"epochs": 0.3}
+    go(tmp_path, workload, fidelity=Fidelity("b", effort=few))
+    go(tmp_path, workload, fidelity=Fidelity("b", effort=more, earlier=few))
+    assert seen == [None, (0.1,)]
+    go(tmp_path, workload, fidelity=Fidelity("b", effort={"epochs": 0.5}, earlier=few), b=3)
+    assert seen[2:] == [None]  # of that config there is none
+    go(tmp_path, workload, fidelity=Fidelity("b", effort={"epochs": 1.0}))
+    assert seen[3:] == [None]  # and nobody asked for it
+
+
+def test_members_meet_at_the_blend_and_share_what_is_above_it(tmp_path):
+    runs = []
+
+    def blend(upstream, config):
+        weights = [weight for _, weight in config.members]
+        return [
+            (weight, artifact.value) for weight, artifact in zip(weights, upstream, strict=True)
+        ]
+
+    workload = Chain((Step("a", runs), Blends(runs, blend), Step("t", runs)))
+    members = ((Config({"a": 1}), 0.25), (Config({"a": 2}), 0.75))
+    config = Config({"t": 5}, members)
+
+    def tried(config):
+        cache = ArtifactCache(tmp_path / "artifacts")
+        trial, ticks = Trial(1, config, Fidelity("t")), count()
+        clock = lambda: float(next(ticks))  # noqa: E731 - slow enough to be worth keeping
+        return run_chain(trial, workload, cache, tmp_path / "trial", clock), cache
+
+    first, cache = tried(config)
+    assert first.outcome is Outcome.OK, first.detail
+    assert cache.get(first.key).artifact.value == ((0.25, (1,)), (0.75, (2,)), 5)
+    assert runs == ["a", "a", "blend", "t"]
+    other, _ = tried(Config({"t": 5}, (members[0], (members[1][0], 0.5))))
+    assert other.key != first.key
+    assert runs[4:] == ["blend", "t"]
+    again, _ = tried(config)
+    assert again.key == first.key
+    assert len(runs) == 6
+
+
+def test_the_most_memory_held_comes_back(tmp_path):
+    def hoard(value, _):
+        del value
+        return Artifact(len(bytearray(b"x") * 2**27))
+
+    small, large = go(tmp_path, chain([])), go(tmp_path / "other", chain([], body=hoard))
+    assert large.peak_mib > small.peak_mib + 100

@@ -8,7 +8,8 @@ from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Integer, Knob, Real
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import space_of
+from tunewright.core.preference import ranking
+from tunewright.core.roles import Problem, space_of
 from tunewright.core.trial import Measurement, Outcome, Span
 from tunewright.loop import Plan, Proof
 from tunewright.searching.staged import StagedSearcher
@@ -26,7 +27,7 @@ LOAD_S, FIT_S = 1.0, 0.1  # reading the file takes longer than learning from it
 
 def search_trials(*knobs, trials):
     """How many configs a search proposes whose dearest stage is one that no knob reaches."""
-    score = Metric("score", "higher", "fit", scale="difference")
+    score = Metric("score", "higher", "fit", scale="difference", evidence="rows")
     baseline = Config({knob.name: knob.default for knob in knobs})
     stages = (SimulatedStage("load"), SimulatedStage("fit", knobs))
     workload = SimulatedWorkload(stages, (score,), baseline)
@@ -39,10 +40,12 @@ def search_trials(*knobs, trials):
         spans = (load, Span("fit", load.end_s, load.end_s + FIT_S))
         return Measurement(Outcome.OK, {"score": Sample((value,))}, spans)
 
-    space, goal = space_of(workload), parse_goal("maximize score", [score])
-    searcher = StagedSearcher(space, goal, baseline, ["load", "fit"], "fit", "", 0)
-    proof = Proof(through="fit")
-    plan = Plan(goal, space, baseline, searcher, Budget(trials=trials), "fit", "", proof)
+    space, goal, names = space_of(workload), parse_goal("maximize score", [score]), ("load", "fit")
+    problem = Problem(space, goal, baseline, names, "fit", None, metrics=(score,))
+    plan = Plan(
+        goal, space, baseline, StagedSearcher(problem), Budget(trials=trials),
+        ranking(goal, (score,), names), stages, "fit", frozenset(), Proof(""),
+    )  # fmt: skip
     clock = SimulatedClock()
     executor = SimulatedExecutor(clock, model)
     history = drive(History(), plan, workload, MemoryStore(), executor, clock)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tunewright.core.events import FORMAT
 from tunewright.errors import StoreError
 from tunewright.storing import journal as module
 from tunewright.storing.journal import FILE, Journal, Reader
@@ -68,10 +69,12 @@ def test_appending_while_reading_is_seen_and_blocks_nothing(tmp_path, monkeypatc
 
 def test_a_newer_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "_SCHEMA", module._SCHEMA.replace("user_version = 1", "user_version = 99")
+        module, "_SCHEMA", module._SCHEMA.replace(f"user_version = {FORMAT}", "user_version = 99")
     )
     for opened in (Journal, Journal, Reader):
-        with pytest.raises(StoreError, match="expected a journal of format 1; got format 99"):
+        with pytest.raises(
+            StoreError, match=f"expected a journal of format {FORMAT} or older; got format 99"
+        ):
             opened(tmp_path)
 
 

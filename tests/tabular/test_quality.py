@@ -12,7 +12,6 @@ from sklearn.metrics import (
 )
 
 from tunewright.errors import TrialFailed
-from tunewright.workloads.tabular.data import Evaluation
 from tunewright.workloads.tabular.quality import contributions, every_row, samples_of
 
 RNG = np.random.default_rng(3)
@@ -63,11 +62,9 @@ def test_changes_are_paired_and_rows_are_given_when_asked_for():
     assert samples["mae_change"].values == (-0.5,)
     assert samples["mae_change"].error == 0.0
     assert set(samples_of(own, None)) == {"mae"}
-    nothing = np.empty((3, 0))
-    rows = every_row(own, Evaluation(nothing, np.array([0.5, 1.5, 3.5]), ()), ())
+    rows = every_row(own, np.array([0.5, 1.5, 3.5]), None, ())
     assert {name: sample.values for name, sample in rows.items()} == {"mae_rows": (0.5, 1.5, 3.5)}
-    judged = Evaluation(nothing, np.array([0, 1, 0]), (), np.array([4, 4, 7]))
-    rows = every_row(own, judged, ("no", "yes"))
+    rows = every_row(own, np.array([0, 1, 0]), np.array([4, 4, 7]), ("no", "yes"))
     assert set(rows) == {"mae_rows", "class", "group"}
     assert rows["class"].values == (0.0, 1.0, 0.0)
     assert rows["group"].values == (4.0, 4.0, 7.0)

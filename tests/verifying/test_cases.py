@@ -10,31 +10,29 @@ from hypothesis import strategies as st
 from tunewright.core.goal import parse_goal
 from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.trial import Measurement, Outcome
-from tunewright.core.verdict import Comparison, Decision
+from tunewright.core.verdict import ALPHA, Comparison, Decision, alpha_of
 from tunewright.verifying.claims import (
-    ALPHA,
     EXCEEDANCES,
     MIN_PAIRS,
     Case,
     Claim,
-    alpha_of,
     compare,
     rows_of,
 )
 from tunewright.verifying.judge import WATCHED, holm, judge
 from tunewright.verifying.pairs import (
     ARMS,
-    HOPELESS_FAILURES,
+    FAILURES,
     Look,
+    failing_arm,
     failure_story,
-    hopeless_arm,
     outputs_of,
 )
 
 ACCEPT, REJECT, INCONCLUSIVE = Decision.ACCEPT, Decision.REJECT, Decision.INCONCLUSIVE
 WALL = Metric("wall_s", "lower", "run", "s")
 CPU = Metric("cpu_s", "lower", "run", "s")
-SIZE = Metric("size", "lower", "run", "B")
+SIZE = Metric("size", "lower", "run", "B", evidence="fixed")
 ACC = Metric("acc", "higher", "run", scale="difference", margin=0.005, evidence="same data")
 P95 = Metric("lat_p95", "lower", "run", "s", sample="lat", share=0.95)
 AUC = Metric("auc", "higher", "fit", scale="difference", margin=0.005, evidence="rows")
@@ -239,7 +237,7 @@ def test_a_run_that_fails_makes_everything_inconclusive_and_is_counted(failing, 
     assert (decision, reason) == (INCONCLUSIVE, f"{told} failed (crashed: segfault)")
     assert comparisons[0].decision is ACCEPT  # what the others say is told all the same
     assert comparisons[0].n == 12
-    decision, reason, _ = judged("minimize wall_s", look, forgiving=True)
+    decision, reason, _ = judged("minimize wall_s", look, ignore_failures=True)
     assert (decision, reason) == (ACCEPT, "wall_s is better")
 
 
@@ -249,23 +247,23 @@ def test_a_run_that_we_stopped_is_no_failure():
 
 def test_a_candidate_that_fails_as_often_as_not_is_rejected():
     fine, look = ok(wall_s=1.0), look_of()
-    for failures in range(1, HOPELESS_FAILURES + 1):
+    for failures in range(1, FAILURES + 1):
         look = with_pairs(look, (fine, CRASHED))
-        hopeless = failures == HOPELESS_FAILURES
-        assert hopeless_arm(look) == ("candidate" if hopeless else None)
-        expected = REJECT if hopeless else INCONCLUSIVE
+        failing = failures == FAILURES
+        assert failing_arm(look) == ("candidate" if failing else None)
+        expected = REJECT if failing else INCONCLUSIVE
         assert judged("minimize wall_s", look)[0] is expected
-    assert judged("minimize wall_s", look, forgiving=True)[0] is INCONCLUSIVE
-    seldom = with_pairs(look, *[(fine, fine)] * (HOPELESS_FAILURES + 1))
-    assert hopeless_arm(seldom) is None
+    assert judged("minimize wall_s", look, ignore_failures=True)[0] is INCONCLUSIVE
+    seldom = with_pairs(look, *[(fine, fine)] * (FAILURES + 1))
+    assert failing_arm(seldom) is None
     assert judged("minimize wall_s", seldom)[0] is INCONCLUSIVE
 
 
-def test_a_hopeless_baseline_refutes_nothing():
+def test_a_failing_baseline_refutes_nothing():
     fine = ok(wall_s=1.0)
-    alone = look_of(*[(CRASHED, fine)] * HOPELESS_FAILURES)
-    both = look_of(*[(CRASHED, CRASHED)] * HOPELESS_FAILURES)
-    assert hopeless_arm(alone) == hopeless_arm(both) == "baseline"
+    alone = look_of(*[(CRASHED, fine)] * FAILURES)
+    both = look_of(*[(CRASHED, CRASHED)] * FAILURES)
+    assert failing_arm(alone) == failing_arm(both) == "baseline"
     for look in (alone, both):
         assert judged("minimize wall_s", look)[0] is INCONCLUSIVE
 
@@ -305,13 +303,13 @@ def putting_out(*pairs):
 def test_where_both_must_put_out_the_same(outputs, found, decision, reason):
     look = putting_out(*outputs)
     assert outputs_of(look) == found
-    assert judged("minimize wall_s", look, alike=True)[:2] == (decision, reason)
+    assert judged("minimize wall_s", look, same_output=True)[:2] == (decision, reason)
     assert judged("minimize wall_s", look)[0] is ACCEPT  # where nobody asked, it is told elsewhere
 
 
 def test_a_failure_goes_before_the_outputs():
     look = with_pairs(putting_out((7.0, 9.0)), (ok(wall_s=1.0), CRASHED))
-    assert "failed" in judged("minimize wall_s", look, alike=True)[1]
+    assert "failed" in judged("minimize wall_s", look, same_output=True)[1]
 
 
 # What a quantile, a clock and an odd pair can say
@@ -350,8 +348,8 @@ def test_a_program_may_tell_the_quantile_itself_but_one_value_of_many_is_none():
     ("a", "b", "note"),
     [
         ([0.01] * 12, [0.02] * 12, "every run took equally long: the clock is too coarse for it"),
-        ([0.0] * 12, [0.0] * 12, "some values are 0, so no ratio can be told"),
-        ([0.0, *[1.0] * 11], [1.0] * 12, "some values are 0, so no ratio can be told"),
+        ([0.0] * 12, [0.0] * 12, "some values are 0, so there is no ratio"),
+        ([0.0, *[1.0] * 11], [1.0] * 12, "some values are 0, so there is no ratio"),
         ([1.0] * 4, [2.0] * 4, f"4 of at least {MIN_PAIRS} pairs"),
     ],
 )  # fmt: skip

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tunewright.core.goal import parse_goal
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.trial import Measurement, Outcome
-from tunewright.core.verdict import Decision
-from tunewright.verifying.claims import ALPHA, MIN_PAIRS, Case, alpha_of
+from tunewright.core.verdict import ALPHA, Decision, alpha_of
+from tunewright.verifying.claims import MIN_PAIRS, Case
 from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import Look
 
@@ -21,8 +21,9 @@ RATE = Metric("rate", "higher", "predict")
 SCORE = Metric("score", "higher", "predict", scale="difference", margin=0.005, evidence="same data")
 AUC = Metric("auc", "higher", "fit", scale="difference", margin=0.005, evidence="rows")
 RMSE = Metric("rmse", "lower", "fit", evidence="rows")
-SIZE = Metric("size", "lower", "predict", "B")
-METRICS = (LATENCY, RATE, SCORE, AUC, RMSE, SIZE)
+SIZE = Metric("size", "lower", "predict", "B", evidence="fixed")
+PEAK = Metric("peak", "lower", "predict", "B")
+METRICS = (LATENCY, RATE, SCORE, AUC, RMSE, SIZE, PEAK)
 CRASHED = Measurement(Outcome.CRASHED, detail="segfault")
 NOISE = [0.0, 0.01, -0.01, 0.02, -0.02, 0.005, -0.005, 0.015]
 
@@ -107,8 +108,8 @@ def test_a_constraint_by_pairs(constraint, held, broken, open_):
     name = constraint.split()[0]
     for (a, b), expected in ((held, ACCEPT), (broken, REJECT), (open_, INCONCLUSIVE)):
         values = (around(a), around(b)[::-1]) if name == "score" else (noisy(a), noisy(b, 3))
-        look = paired(size=(noisy(9.0), noisy(3.0, 3)), **{name: values})
-        decision, reason, (_, comparison) = judged(f"minimize size subject to {constraint}", look)
+        look = paired(peak=(noisy(9.0), noisy(3.0, 3)), **{name: values})
+        decision, reason, (_, comparison) = judged(f"minimize peak subject to {constraint}", look)
         assert decision is comparison.decision is expected, reason
         assert comparison.role == "constraint"
 
@@ -189,9 +190,9 @@ def test_better_on_one_objective_and_no_worse_on_the_others(latency, size, expec
 
 
 def test_objectives_share_alpha():
-    look = paired(latency=(noisy(2.0), noisy(1.0, 3)), size=(noisy(9.0), noisy(3.0, 3)))
+    look = paired(latency=(noisy(2.0), noisy(1.0, 3)), peak=(noisy(9.0), noisy(3.0, 3)))
     _, _, (alone,) = judged("minimize latency", look)
-    _, _, (shared, _) = judged("minimize latency, minimize size", look)
+    _, _, (shared, _) = judged("minimize latency, minimize peak", look)
     assert shared.low < alone.low < alone.high < shared.high
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from tunewright import session
+from tunewright.cli.running import REPORT, shown, write_report
 from tunewright.cli.study import chosen
-from tunewright.errors import InputError
-from tunewright.reporting.html import render_html
-from tunewright.reporting.summary import summary
 from tunewright.reporting.words import Language
 from tunewright.storing.journal import Reader
 
@@ -24,12 +22,4 @@ def command(study: str | None, output: Path | None, language: Language) -> None:
     directory = chosen(study)
     with Reader(directory) as reader:
         history = session.replay(reader)
-    place = output or directory / "report.html"
-    page = render_html(summary(history, session.goal_of(history)), language)
-    try:
-        place.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"expected a place to write the report; got {place}: {error.strerror}; say --output"
-        ) from error
-    click.echo(place)
+    click.echo(write_report(shown(directory, history), output or directory / REPORT, language))

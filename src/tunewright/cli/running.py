@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
@@ -15,12 +18,21 @@ from tunewright import session
 from tunewright.core.events import Ended, Event, Finished, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
-from tunewright.core.known import known
+from tunewright.core.preference import Ranking, ranking
+from tunewright.core.registry import resolve
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
-from tunewright.deploying.deploy import deploy
-from tunewright.reporting.summary import summary
-from tunewright.reporting.text import render_text
+from tunewright.deploying.bundle import INDEX
+from tunewright.deploying.deploy import deploy, used
+from tunewright.errors import InputError
+from tunewright.reporting.summary import Summary, summary
+from tunewright.reporting.text import command_lines, render_text
+from tunewright.reporting.words import Language
+from tunewright.storing.journal import FILE
+
+SILENCE_S = 5.0  # a line at least so often while trials end
+BUNDLE, REPORT = "bundle", "report.html"
+RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
 
 
 def started_s() -> float:
@@ -45,16 +57,61 @@ def run(goal: Goal, start: Callable[[session.Watch], session.Result]) -> int:
 
 
 def conclude(result: session.Result) -> int:
-    """Print a finished study's summary, write its bundle, and give the exit code."""
-    told = summary(result.history, result.goal)
-    click.echo("\n" + render_text(told))
+    """Print a finished study's summary, write its bundle and report, and give the exit code."""
+    click.echo("\n" + render_text(summary(result.history, result.goal)))
     bundle = deploy(result)
+    found = shown(result.directory, result.history)
+    for line in command_lines(found):
+        click.echo(line)
     if bundle is not None:
-        table = any(metric.evidence == "rows" for metric in result.goal.metrics)
-        hint = f"  (tunewright predict {bundle} rows.csv)" if table else ""
-        click.echo(f"bundle  {bundle}{hint}")
+        use = used(bundle)
+        click.echo(f"bundle  {bundle}" + (f"  ({use})" if use else ""))
+    click.echo(f"report  {write_report(found, result.directory / REPORT)}")
     verdict = result.verdict
     return 0 if verdict is not None and verdict.decision is Decision.ACCEPT else 1
+
+
+def shown(directory: Path, history: History) -> Summary:
+    """The summary of a study with what its directory adds: command lines, and a date."""
+    found = summary(history, session.goal_of(history))
+    written_s = (directory / FILE).stat().st_mtime
+    date = datetime.fromtimestamp(written_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    winning = found.verdict is not None and found.handed_over
+    return replace(found, date=date, commands=_commands(directory / BUNDLE) if winning else {})
+
+
+def _commands(bundle: Path) -> dict[str, str]:
+    """The command lines in a bundle by step, quoted for a shell; {} where it holds none."""
+    try:
+        steps = json.loads((bundle / INDEX).read_text(encoding="utf-8")).get("steps", {})
+    except (OSError, ValueError):
+        return {}
+    return {
+        name: " ".join(
+            [*(f"{k}={shlex.quote(v)}" for k, v in step["env"].items()), shlex.join(step["argv"])]
+        )
+        for name, step in steps.items()
+    }
+
+
+def write_report(found: Summary, place: Path, language: Language = "en") -> Path:
+    """Write the page, and say where. Raises InputError where nothing can be written."""
+    render: Callable[[Summary, Language], str] = resolve(RENDER)
+    try:
+        place.write_text(render(found, language), encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"expected a place to write the report; got {place}: {error.strerror}; say --output"
+        ) from error
+    return place
+
+
+def ranked(history: History, goal: Goal) -> Ranking:
+    """The configs of a study in the goal's order."""
+    opened = history.opened
+    stages = opened.stages if opened else ()
+    metrics, refitted = (opened.metrics, bool(opened.rows)) if opened else ((), False)
+    return ranking(goal, metrics, stages, refitted=refitted)(history)
 
 
 @final
@@ -65,34 +122,43 @@ class _Progress:
     goal: Goal
     best: str = ""
     phase: str = field(default="search")
+    told_s: float = 0.0
     look: int = 0
 
     def __call__(self, event: Event, history: History) -> None:
         match event:
             case Started(_, trial) if trial.purpose.look > max(self.look, 1):
                 self.look = trial.purpose.look
-                _line(event.elapsed_s, "verification: not proven; the next candidate has a look")
+                self._line(
+                    event.elapsed_s, "verification: not proven; the next candidate has a look"
+                )
             case Started(_, trial) if trial.purpose.kind != self.phase:
                 self.phase = trial.purpose.kind
-                said = {
+                phases = {
                     "refit": "refitting both on all but the test rows",
                     "pair": "pairs of fresh processes",
                 }
-                _line(event.elapsed_s, f"verification: {said.get(self.phase, self.phase)}")
+                self._line(event.elapsed_s, f"verification: {phases.get(self.phase, self.phase)}")
             case Ended(_, _, _, measurement) if measurement.detail:
-                _line(
+                self._line(
                     event.elapsed_s,
                     f"a trial ended as {measurement.outcome.value}: {measurement.detail}",
                 )
             case Ended() if self.phase == "search":
                 self._search(event, history)
             case Finished():
-                _line(event.elapsed_s, "done")
+                self._line(event.elapsed_s, "done")
             case _:
                 pass
+        if event.elapsed_s - self.told_s > SILENCE_S:
+            self._line(event.elapsed_s, f"{len(history)} trials; nothing new")
+
+    def _line(self, elapsed_s: float, text: str) -> None:
+        self.told_s = elapsed_s
+        _line(elapsed_s, text)
 
     def _search(self, event: Event, history: History) -> None:
-        state = known(self.goal)(history)
+        state = ranked(history, self.goal)
         best = next(iter(state.best(1)), None)
         if best is None or best.config.id == self.best:
             return
@@ -104,12 +170,17 @@ class _Progress:
             if value is None:
                 continue
             text = f"{metric.name} {format_quantity(value, metric.unit)}"
-            if base and metric.scale == "ratio" and best is not state.baseline:
+            if (
+                base
+                and min(base, value) > 0
+                and metric.scale == "ratio"
+                and best is not state.baseline
+            ):
                 text += f" ({value / base:.3g}×)"
             values.append(text)
         base_values = state.baseline.config if state.baseline else {}
         changed = [f"{k}={v}" for k, v in best.config.items() if base_values.get(k) != v]
-        _line(event.elapsed_s, f"{', '.join(values)}   {' '.join(changed) or 'baseline'}")
+        self._line(event.elapsed_s, f"{', '.join(values)}   {' '.join(changed) or 'baseline'}")
 
 
 def _line(elapsed_s: float, text: str) -> None:
@@ -118,10 +189,10 @@ def _line(elapsed_s: float, text: str) -> None:
 
 def _best_so_far(result: session.Result) -> str:
     goal = result.goal
-    best = next(iter(known(goal)(result.history).best(1)), None)
+    best = next(iter(ranked(result.history, goal).best(1)), None)
     if best is None:
         return "interrupted before anything was measured"
     values = [(m, best.value(m)) for m in goal.metrics]
-    told = ", ".join(f"{m.name} {format_quantity(v, m.unit)}" for m, v in values if v is not None)
+    shown = ", ".join(f"{m.name} {format_quantity(v, m.unit)}" for m, v in values if v is not None)
     config = " ".join(f"{k}={v}" for k, v in best.config.items())
-    return f"best so far, not verified: {told}   {config}"
+    return f"best so far, not verified: {shown}   {config}"

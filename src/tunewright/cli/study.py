@@ -8,9 +8,8 @@ import click
 
 from tunewright import session
 from tunewright.cli import verify
-from tunewright.cli.running import run, started_s
+from tunewright.cli.running import run, shown, started_s
 from tunewright.errors import TunewrightError
-from tunewright.reporting.summary import summary
 from tunewright.reporting.text import render_text
 from tunewright.storing.journal import Reader
 from tunewright.storing.studies import Studies
@@ -47,9 +46,10 @@ def list_() -> None:
 @click.argument("name", required=False)
 def show(name: str | None) -> None:
     """What a study did and found."""
-    with Reader(chosen(name)) as reader:
+    directory = chosen(name)
+    with Reader(directory) as reader:
         history = session.replay(reader)
-    click.echo(render_text(summary(history, session.goal_of(history))))
+    click.echo(render_text(shown(directory, history)))
 
 
 @command.command()
@@ -61,6 +61,6 @@ def resume(name: str | None) -> int:
         history = session.replay(reader)
         goal, request = session.goal_of(history), session.request_of(history, directory)
     click.echo(f"study          {directory.name}")
-    if request.candidate is not None:
+    if request.proof.candidate is not None:
         return verify.resume(directory, request, history, began_s)
     return run(goal, lambda watch: session.resume(directory, watch=watch, began_s=began_s))

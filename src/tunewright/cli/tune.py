@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
 
 import click
 
 from tunewright import planning, session
+from tunewright.cli.preview import preview
 from tunewright.cli.running import run, started_s
-from tunewright.cli.understood import understood
 from tunewright.core.budget import parse_budget
 from tunewright.core.goal import Goal
+from tunewright.core.kinds import Kind
 from tunewright.core.roles import Workload
 from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError
+from tunewright.planning import Limits, Request
 from tunewright.storing.studies import ROOT
-
-TABLE_ONLY = ("target", "positive", "group", "drop")
-COMMAND_ONLY = ("knob", "metric", "step", "env")
+from tunewright.workloads import KINDS
 
 
 @final
@@ -36,23 +36,40 @@ class TuneCommand(click.Command):
         return super().parse_args(ctx, own)
 
 
+def _kinds() -> list[Kind]:
+    """The kinds of workload that the command line can name."""
+    return [kind for name in KINDS if (kind := planning.kind_of(name)).takes]
+
+
+def _with_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with the options of every kind, in the order of the registry."""
+    for kind in reversed(_kinds()):
+        for option in reversed(kind.options):
+            made = click.option(
+                f"--{option.name}", option.target, multiple=option.many, metavar=option.metavar,
+                help=f"{kind.name.capitalize()}: {option.help}",
+            )  # fmt: skip
+            command = made(command)
+    return command
+
+
+def _in_order(
+    ctx: click.Context, param: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Note the objectives in the order in which they were typed: click forgets it."""
+    ctx.meta.setdefault("objectives", []).extend(f"{param.name} {name}" for name in names)
+    return names
+
+
 @click.command(cls=TuneCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("data", required=False)
-@click.option("--minimize", multiple=True, metavar="METRIC", help="What to make smaller.")
-@click.option("--maximize", multiple=True, metavar="METRIC", help="What to make larger.")
+@click.option("--minimize", multiple=True, metavar="METRIC", callback=_in_order,
+              help="What to make smaller; what is named first matters most.")  # fmt: skip
+@click.option("--maximize", multiple=True, metavar="METRIC", callback=_in_order,
+              help="What to make larger.")  # fmt: skip
 @click.option("--subject-to", multiple=True, metavar="BOUND", help="'roc_auc >= baseline - 0.005'")
 @click.option("--budget", default="60s", show_default=True, help="60s, 5min, or '50 trials'.")
-@click.option("--target", metavar="COLUMN", help="Table: the column to predict.")
-@click.option("--positive", metavar="CLASS", help="Table: the class that counts as positive.")
-@click.option("--group", metavar="COLUMN", help="Table: its equal values are never split.")
-@click.option("--drop", multiple=True, metavar="COLUMN", help="Table: a column to leave out.")
-@click.option("--knob", multiple=True, metavar="NAME=DEFAULT:LOW..HIGH[:log]",
-              help="Command: what may change; also NAME=DEFAULT:A,B,C.")  # fmt: skip
-@click.option("--metric", multiple=True, metavar="NAME=SOURCE",
-              help="Command: file:PATH, json:PATH:KEY or regex:PATTERN.")  # fmt: skip
-@click.option("--step", multiple=True, metavar="NAME=COMMAND",
-              help="Command: a step before it; {NAME} is its directory.")  # fmt: skip
-@click.option("--env", multiple=True, metavar="NAME=TEXT", help="Command: an environment variable.")
+@_with_options
 @click.option("--baseline", metavar="KNOB=VALUE,…", help="What to beat instead of the defaults.")
 @click.option("--seed", default=0, show_default=True, help="Makes chance repeatable.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at a time, at most.")
@@ -69,34 +86,35 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
     tunewright tune --knob level=6:1..9 --minimize wall_s -- zstd -{level} -f big.tar
     """  # noqa: D301 - click wants the character itself
     began_s = started_s()
+    options["objectives"] = ctx.meta["objectives"]
     request = _request(data, ctx.meta["program"], options)
     if options["dry_run"]:
         _understand(request)
         return 0
     parse_budget(request.budget)
-    with session.prepare(request) as place:
+    with session.prepare(request.name, request.kind, request.limits) as workspace:
         workload, goal = _understand(request)
         return run(
             goal,
             lambda watch: session.tune(
-                request, workload=workload, place=place, watch=watch, began_s=began_s
+                request, workload=workload, workspace=workspace, watch=watch, began_s=began_s
             ),
         )
 
 
-def _understand(request: planning.Request) -> tuple[Workload, Goal]:
+def _understand(request: Request) -> tuple[Workload, Goal]:
     """Read the data or the program, and print what was understood."""
     workload = planning.build_workload(request)
     if not request.goal.startswith(("minimize", "maximize")):
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
     goal = planning.guarded_goal(request.goal, workload)
-    before = session.looks_at(workload.evidence.rows, ROOT)
-    click.echo(understood(workload, goal, parse_budget(request.budget), request, before))
+    before = session.looks_at(workload.untouched.rows, ROOT)
+    click.echo(preview(workload, goal, request, before))
     return workload, goal
 
 
-def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) -> planning.Request:
+def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) -> Request:
     if (data is None) == (not program):
         raise InputError(
             "expected a data file, or a program after '--'; "
@@ -106,31 +124,29 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
                 else "got neither; try 'tunewright tune --help'"
             )
         )
-    for name in COMMAND_ONLY if data else TABLE_ONLY:
-        if options[name]:
-            other = "a program after '--'" if data else "a data file"
-            raise InputError(f"--{name} belongs to {other}; drop it")
-    if data:
-        kind, stem = "table", Path(data).name.split(".")[0]
-        made: dict[str, Any] = {"path": str(Path(data).absolute()), "seed": options["seed"]}
-        made |= {name: options[name] for name in ("target", "positive", "group")}
-        made["drop"] = list(options["drop"])
-    else:
-        kind, stem = "command", Path(program[0]).name
-        made = {"argv": list(program), "cwd": str(Path.cwd())}
-        made |= {f"{n}s" if n != "env" else n: list(options[n]) for n in COMMAND_ONLY}
-    if options["baseline"]:
-        made["baseline"] = _baseline(options["baseline"])
-    return planning.Request(
+    kinds = _kinds()
+    kind = next(kind for kind in kinds if kind.takes == ("data" if data else "program"))
+    for other in kinds:
+        for option in other.options:
+            if other is not kind and options[option.target]:
+                wanted = "a program after '--'" if data else "a data file"
+                raise InputError(f"--{option.name} belongs to {wanted}; drop it")
+    said = {o.target: options[o.target] for o in kind.options if options[o.target]}
+    spec = kind.parse(data or program, said, options["seed"])
+    stem = Path(data).name.split(".")[0] if data else Path(program[0]).name
+    return Request(
         name=options["name"] or stem,
-        kind=kind,
-        options=made,
+        kind=kind.name,
+        workload=spec,
         goal=_goal(options),
+        baseline=_baseline(options["baseline"]) if options["baseline"] else {},
         budget=options["budget"],
         seed=options["seed"],
-        workers=options["workers"],
-        limit_s=_quantity(options["trial_limit"], "s", "--trial-limit"),
-        memory_mib=(_quantity(options["memory_limit"], "B", "--memory-limit") or 0) / 2**20 or None,
+        limits=Limits(
+            options["workers"],
+            _quantity(options["trial_limit"], "s", "--trial-limit"),
+            (_quantity(options["memory_limit"], "B", "--memory-limit") or 0) / 2**20 or None,
+        ),
     )
 
 
@@ -147,8 +163,7 @@ def _quantity(text: str | None, unit: str, option: str) -> float | None:
 
 
 def _goal(options: dict[str, Any]) -> str:
-    parts = [f"minimize {name}" for name in options["minimize"]]
-    parts += [f"maximize {name}" for name in options["maximize"]]
+    parts: list[str] = options["objectives"]
     bounds = " and ".join(options["subject_to"])
     return " and ".join(parts) + (f" subject to {bounds}" if bounds else "")
 

@@ -14,13 +14,13 @@ import click
 
 from tunewright import comparing, planning, session
 from tunewright.cli.running import started_s
-from tunewright.comparing import Effort, Programs, Question
+from tunewright.comparing import Programs, Question, Sampling
 from tunewright.core.events import Ended, Event
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Outcome
 from tunewright.core.units import format_quantity
-from tunewright.core.verdict import Decision
+from tunewright.core.verdict import ALPHA, Decision
 from tunewright.errors import InputError
 from tunewright.planning import Request
 from tunewright.reporting.formats import to_json, to_junit, to_markdown
@@ -28,8 +28,9 @@ from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
 from tunewright.session import Result
 from tunewright.stats.pairs import early
-from tunewright.verifying.claims import ALPHA, MIN_PAIRS
+from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
+from tunewright.workloads.comparison import NEW, OLD
 
 FAILURES_TOLD = 3
 PLACES = ("save", "json_", "markdown", "junit")
@@ -77,25 +78,23 @@ def command(programs: Sequence[str], **options: Any) -> int:
     """  # noqa: D301 - click wants the character itself
     began_s = started_s()
     _check(programs, options)
-    read = Programs(options["metric"], options["env"], options["setup"])
-    effort = Effort(options["budget"], options["pairs"], options["seed"])
+    read = Programs(tuple(options["metric"]), tuple(options["env"]), options["setup"])
+    sampling = Sampling(options["budget"], options["pairs"], options["seed"])
     if options["save"]:
-        return _save(programs[0], read, effort, options["save"])
+        return _save(programs[0], read, sampling, options["save"])
     question = Question(
         options["minimize"], options["maximize"], options["noninferior"], options["equivalent"],
         options["same_output"], options["ignore_failures"],
     )  # fmt: skip
     if options["against"]:
         saved = comparing.read_saved(options["against"])
-        request = comparing.gated_request(saved, programs[0], read, effort)
-        question = _gate(question)
+        request, workload = comparing.gated(saved, programs[0], read, question, sampling)
     else:
-        request = comparing.compared_request(programs[0], programs[1], read, effort)
-    workload = planning.build_workload(request)
+        lines = dict(zip((OLD, NEW), programs, strict=True))
+        request, workload = comparing.compared(lines, read, question, sampling)
     watch = PairLines(*_first(request, question, workload.metrics))
     return conclude(
-        lambda: comparing.ask(request, question, watch=watch, workload=workload, began_s=began_s),
-        options,
+        lambda: session.tune(request, workload=workload, watch=watch, began_s=began_s), options
     )
 
 
@@ -116,17 +115,17 @@ def conclude(start: Callable[[], Result], options: Mapping[str, Any]) -> int:
     except session.Interrupted as interrupted:
         result, code = interrupted.result, 130
         click.echo(str(interrupted), err=True)
-    told = summary(result.history, result.goal)
+    shown = summary(result.history, result.goal)
     if code is not None:
-        told = replace(told, verdict=session.verdict_so_far(result))
+        shown = replace(shown, verdict=session.verdict_so_far(result))
         click.echo("interrupted: what follows is no verdict, but what the pairs say so far\n")
-    text = render_text(told)
-    if code is not None and told.verdict is not None:
-        text = text.replace(f"{told.verdict.decision.name}: ", "SO FAR: ", 1)
+    text = render_text(shown)
+    if code is not None and shown.verdict is not None:
+        text = text.replace(f"{shown.verdict.decision.name}: ", "SO FAR: ", 1)
     click.echo("\n" + text, nl=False)
-    verdict = told.verdict
+    verdict = shown.verdict
     if code is None:
-        _write(told, options)
+        _write(shown, options)
         code = CODES[verdict.decision] if verdict else 3
         click.echo(f"report    tunewright report {result.directory.name}")
     return code
@@ -139,7 +138,7 @@ class PairLines:
 
     metric: Metric
     names: tuple[str, str]
-    told: int = 0
+    shown: int = 0
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __call__(self, event: Event, history: History) -> None:
@@ -150,9 +149,9 @@ class PairLines:
             self._failed(event, history)
         look = looks(history).get(1)
         complete = look.complete() if look else []
-        if len(complete) <= self.told:
+        if len(complete) <= self.shown:
             return
-        self.told = len(complete)
+        self.shown = len(complete)
         values = [[self.metric.of(m.samples) for m in pair] for pair in complete]
         pairs = [(a, b) for a, b in values if a is not None and b is not None and min(a, b) > 0]
         if not pairs:
@@ -163,7 +162,7 @@ class PairLines:
         )
         ratio = f"{pairs[-1][1] / pairs[-1][0]:.3f}×"
         click.echo(
-            f"{event.elapsed_s:6.1f} s  pair {self.told:<3} {first}   {second}   {ratio}"
+            f"{event.elapsed_s:6.1f} s  pair {self.shown:<3} {first}   {second}   {ratio}"
             f"   {self._so_far(pairs)}"
         )
 
@@ -195,7 +194,7 @@ def _first(
 
 
 def _arms(request: Request) -> tuple[str, str]:
-    first, *_, second = request.options.get("lines") or request.options["labels"]
+    first, *_, second = planning.kind_of(request.kind).arms(request.workload)
     return first, second
 
 
@@ -229,36 +228,29 @@ def _check_place(option: str, place: Path | None) -> None:
         raise InputError(f"--{option}: expected a place to write; got {place}; name another one")
 
 
-def _save(line: str, read: Programs, effort: Effort, place: Path) -> int:
+def _save(line: str, read: Programs, sampling: Sampling, place: Path) -> int:
     """Measure a program beside the yardstick and keep what it gave."""
-    request = comparing.measured_request(line, read, effort)
-    workload = planning.build_workload(request)
+    request, workload = comparing.measured(line, read, sampling)
     watch = PairLines(*_first(request, Question(), workload.metrics))
     try:
         result = session.tune(request, workload=workload, watch=watch)
     except session.Interrupted:
         click.echo("interrupted; nothing was saved", err=True)
         return 130
-    saved = comparing.saved_from(result, workload, read)
+    saved = comparing.saved_from(result, workload, line, read)
     comparing.save(saved, place)
     click.echo(f"saved   {len(saved.runs['wall_s'])} runs of {line!r} in {place}")
     return 0
 
 
-def _gate(question: Question) -> Question:
-    """Unless something else is asked, the time must not have grown by more than five per cent."""
-    asked = (question.minimize, question.maximize, question.noninferior, question.equivalent)
-    return question if any(asked) else replace(question, noninferior=(comparing.SAVED_MARGIN,))
-
-
-def _write(told: Summary, options: Mapping[str, Any]) -> None:
+def _write(shown: Summary, options: Mapping[str, Any]) -> None:
     written = {"json_": to_json, "markdown": to_markdown, "junit": to_junit}
     for name, render in written.items():
         place: Path | None = options.get(name)
         if place is None:
             continue
         try:
-            place.write_text(render(told), encoding="utf-8")
+            place.write_text(render(shown), encoding="utf-8")
         except OSError as error:
             option = name.rstrip("_")
             raise InputError(

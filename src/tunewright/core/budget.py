@@ -26,9 +26,9 @@ class Budget:
         """Whether the search must end, so that refit and verification fit into what is left."""
         if self.trials is not None:
             return trials >= self.trials
-        return self.hurry(elapsed_s, reserve_s)
+        return self.reserve_reached(elapsed_s, reserve_s)
 
-    def hurry(self, elapsed_s: float, left_s: float) -> bool:
+    def reserve_reached(self, elapsed_s: float, left_s: float) -> bool:
         """Whether less than `left_s` is left of a budget of time."""
         return self.seconds is not None and elapsed_s >= self.seconds - left_s
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 import typing
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, cast, final
 
-from tunewright.core.config import Config
+from tunewright.core.config import Config, Value
+from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real
 from tunewright.core.metrics import LONG, Metric, Sample
 from tunewright.core.trial import Measurement, Trial
+from tunewright.core.upgrades import upgraded
 from tunewright.core.verdict import Verdict
 
-# Version 1: first format.
-FORMAT = 1
+# Version 1: first format. Version 2: a trial states its need; knobs are data; no NaN in the JSON.
+FORMAT = 2
 
 
 @final
@@ -28,20 +31,23 @@ class Opened:
     """A driver took the study up, for the first time or again. What it is about must stay equal.
 
     setup_s: wall time this driver spent before the study's clock started or went on.
-    knobs, families: each knob's definition and family. metrics: what the workload reports.
-    request: what the user asked for, enough to build the workload again. rows: identifies the
-    untouched rows; looks_before: how often earlier studies had looked at them.
+    knobs, stages, metrics: of the workload. request: what the user asked for, enough to build the
+    workload again. arms: what is compared, the baseline first, where nothing is searched.
+    facts: what was understood of the request, as labelled lines. environment: of this driver.
+    rows: identifies the untouched rows; looks_before: how often earlier studies had looked at them.
     """
 
     elapsed_s: float
     study: str
     goal: str
-    space: str
-    knobs: Mapping[str, str]
-    families: Mapping[str, str]
     workload: str
-    metrics: tuple[Metric, ...]
     request: Mapping[str, Any]
+    metrics: tuple[Metric, ...] = ()
+    knobs: tuple[Knob, ...] = ()
+    stages: tuple[str, ...] = ()
+    arms: Mapping[str, str] = field(default_factory=dict)
+    facts: tuple[tuple[str, ...], ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
     setup_s: float = 0.0
     rows: str = ""
     looks_before: int = 0
@@ -59,13 +65,14 @@ class Started:
 
 @final
 @dataclass(frozen=True)
-class Progressed:
-    """A running trial finished a stage."""
+class Reported:
+    """A running trial tells how far it is, and what it has so far; a searcher may halt it."""
 
     elapsed_s: float
     number: int
     attempt: int
-    stage: str
+    step: float
+    samples: Mapping[str, Sample] = field(default_factory=dict)
 
 
 @final
@@ -87,7 +94,7 @@ class Stopped:
     elapsed_s: float
     number: int
     attempt: int
-    reason: Literal["budget", "limit"]
+    reason: Literal["budget", "halted", "limit"]
 
 
 @final
@@ -99,26 +106,30 @@ class Finished:
     verdict: Verdict
 
 
-Event = Opened | Started | Progressed | Ended | Stopped | Finished
+Event = Opened | Started | Reported | Ended | Stopped | Finished
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Opened, Started, Progressed, Ended, Stopped, Finished)
+    kind.__name__: kind for kind in (Opened, Started, Reported, Ended, Stopped, Finished)
 }
+_DOMAINS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Integer, Real, Choice)}
 
 
 def to_json(event: Event) -> str:
     """One line of ASCII JSON; `from_json` gives an equal event back, whatever a program printed."""
-    return json.dumps([type(event).__name__, encode(event)], separators=(",", ":"))
+    body = [type(event).__name__, encode(event)]
+    return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 
 def from_json(text: str) -> Event:
-    """The event that `to_json` wrote."""
-    kind, body = json.loads(text)
+    """The event that `to_json` wrote, this version's or an older one's."""
+    kind, body = upgraded(*json.loads(text))
     event: Event = decode(_KINDS[kind], body)
     return event
 
 
 def encode(value: Any) -> Any:
     """A value as plain JSON types. Long samples are packed: digits would cost too much."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no word for it
     if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, Sample) and len(value.values) > LONG:
@@ -126,15 +137,18 @@ def encode(value: Any) -> Any:
         return {"values": packed, "unit": value.unit, "error": value.error}
     if isinstance(value, Enum):
         return value.name
+    if isinstance(value, Config):
+        return value.to_json()
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
-    return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+    body = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+    return {"domain": type(value).__name__, **body} if type(value) in _DOMAINS.values() else body
 
 
 def decode(kind: Any, body: Any) -> Any:
-    """The value of type `kind` that `encode` turned into `body`."""
+    """The value of type `kind` that `encode` turned into `body`; unknown fields are ignored."""
     return _decoder(kind)(body)
 
 
@@ -142,25 +156,35 @@ def decode(kind: Any, body: Any) -> Any:
 def _decoder(kind: Any) -> Callable[[Any], Any]:
     """How bodies become values of this type: worked out once, since resuming decodes everything."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if kind == Domain:
+        return lambda body: decode(_DOMAINS[body["domain"]], body)
+    if kind == Value:
+        return _as_it_is
     if origin in (typing.Union, types.UnionType):
         some = _decoder(next(a for a in args if a is not type(None)))
         return lambda body: None if body is None else some(body)
     if origin is tuple:
         item = _decoder(args[0])
+        if args[1:] != (...,):
+            items = [_decoder(arg) for arg in args]
+            return lambda body: tuple(f(x) for f, x in zip(items, body, strict=True))
         return lambda body: (
             tuple(array("f", b64decode(body))) if isinstance(body, str) else tuple(map(item, body))
         )
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        item = _decoder(args[0])
+        return lambda body: tuple(map(item, body))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         value = _decoder(args[1])
         return lambda body: {key: value(item) for key, item in body.items()}
     if kind is Config:
-        return Config
+        return Config.from_json
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind.__getitem__
     if isinstance(kind, type) and is_dataclass(kind):
         parts = {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()}
         made = cast(Any, kind)
-        return lambda body: made(**{name: parts[name](item) for name, item in body.items()})
+        return lambda body: made(**{n: parts[n](item) for n, item in body.items() if n in parts})
     return float if kind is float else _as_it_is
 
 

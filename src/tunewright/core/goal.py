@@ -102,6 +102,20 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
     return Goal(tuple(objectives), tuple(constraints), " ".join(text.split()))
 
 
+def stated_directions(goal: str) -> dict[str, Literal["lower", "higher"]]:
+    """Which way is better, for each metric whose direction this sentence states."""
+    head, _, tail = goal.replace("subject-to", "subject to").partition("subject to")
+    stated: dict[str, Literal["lower", "higher"]] = {}
+    for part in re.split(r"\band\b|,", tail):
+        if match := _COMPARISON.fullmatch(part):
+            stated[match[1]] = "lower" if match[2].startswith("<") else "higher"
+    for part in head.replace(" and ", ",").split(","):
+        words = part.split()
+        if len(words) == 2 and words[0] in ("minimize", "maximize"):
+            stated[words[1]] = "lower" if words[0] == "minimize" else "higher"
+    return stated
+
+
 def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:
     """The Constraint that a text states.
 

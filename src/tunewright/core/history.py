@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Generic, TypeVar, assert_never, final
 
-from tunewright.core.events import Ended, Event, Finished, Opened, Progressed, Started, Stopped
+from tunewright.core.events import Ended, Event, Finished, Opened, Reported, Started, Stopped
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
 from tunewright.core.verdict import Verdict
 from tunewright.errors import InvalidTransition
 
 DRIVER_RESTART = "the driver that ran it is gone"  # consumes no retry
-_STOPPED = {"budget": "the budget was over", "limit": "it ran longer than a trial may"}
+_STOPPED = {
+    "budget": "the budget was over",
+    "halted": "the search had seen enough of it",
+    "limit": "it ran longer than a trial may",
+}
 STOPPED = "stopped"  # in the place of a stage: where the time of a stopped trial went
 RETRIES = 1  # a trial whose worker vanished is tried once more: a second time it is its own fault
 
@@ -22,8 +26,8 @@ RETRIES = 1  # a trial whose worker vanished is tried once more: a second time i
 class _Log:
     """What histories share: it only grows, and only from its end."""
 
-    def __init__(self, ended: list[tuple[Trial, Measurement]]) -> None:
-        self.ended = ended
+    def __init__(self, ended: list[tuple[Trial, Measurement]], reports: list[Reported]) -> None:
+        self.ended, self.reports = ended, reports
 
 
 @final
@@ -33,6 +37,7 @@ class History:
     __slots__ = (
         "_count",
         "_log",
+        "_reports",
         "elapsed_s",
         "finished",
         "last_number",
@@ -45,8 +50,9 @@ class History:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._log = _Log([])
+        self._log = _Log([], [])
         self._count = 0
+        self._reports = 0
         self.elapsed_s = 0.0
         self.setup_s = 0.0
         self.last_number = 0
@@ -65,6 +71,16 @@ class History:
         """The attempts that ended, in order, leaving out the first `after`."""
         log = self._log.ended
         return (log[i] for i in range(after, self._count))
+
+    def reports(self, after: int = 0) -> Iterator[Reported]:
+        """What trials told of themselves, in order, leaving out the first `after`."""
+        log = self._log.reports
+        return (log[i] for i in range(after, self._reports))
+
+    @property
+    def reported(self) -> int:
+        """How many reports there are."""
+        return self._reports
 
     @property
     def log(self) -> object:
@@ -89,8 +105,11 @@ class History:
                 after.running = (*self.running, trial)
                 after.started_s = (*self.started_s, event.elapsed_s)
                 after.lost = tuple(t for t in self.lost if t.number != trial.number)
-            case Progressed(_, number):
+            case Reported(_, number, attempt):
                 self._check_known(number, event)
+                if any((t.number, t.attempt) == (number, attempt) for t in self.running):
+                    after._own_log().reports.append(event)
+                    after._reports += 1
             case Ended(_, number, attempt, measurement):
                 self._check_known(number, event)
                 after._end(number, attempt, measurement)
@@ -98,7 +117,9 @@ class History:
                 self._check_known(number, event)
                 outcome = Outcome.TIMEOUT if reason == "limit" else Outcome.STOPPED
                 ran = self._ran(number, attempt, event.elapsed_s)
-                after._end(number, attempt, Measurement(outcome, {}, ran, _STOPPED[reason]))
+                told = [r for r in self.reports() if (r.number, r.attempt) == (number, attempt)]
+                samples = told[-1].samples if told and reason == "halted" else {}
+                after._end(number, attempt, Measurement(outcome, samples, ran, _STOPPED[reason]))
             case Finished(_, verdict):
                 if self.finished is not None or self.running:
                     raise InvalidTransition(f"Finished while {self._story()}")
@@ -114,10 +135,10 @@ class History:
         if not where:
             return
         trial = self.running[where[0]]
-        # An exclusive trial that was queued behind this one begins now.
+        # A trial that was queued behind this one, for the machine alone, begins now.
         starts = zip(self.running, self.started_s, strict=True)
         self.started_s = tuple(
-            self.elapsed_s if t.exclusive else s for t, s in starts if t is not trial
+            self.elapsed_s if t.need.alone else s for t, s in starts if t is not trial
         )
         self.running = tuple(t for t in self.running if t is not trial)
         if measurement.outcome is Outcome.LOST:
@@ -127,10 +148,15 @@ class History:
                 self.lost = (*self.lost, trial)
                 return
             measurement = replace(measurement, outcome=Outcome.CRASHED)
-        if self._count != len(self._log.ended):  # another history went on from here: part ways
-            self._log = _Log(self._log.ended[: self._count])
-        self._log.ended.append((trial, measurement))
+        self._own_log().ended.append((trial, measurement))
         self._count += 1
+
+    def _own_log(self) -> _Log:
+        """The log, to be added to; another one where another history went on from here."""
+        log = self._log
+        if (self._count, self._reports) != (len(log.ended), len(log.reports)):
+            self._log = _Log(log.ended[: self._count], log.reports[: self._reports])
+        return self._log
 
     def _ran(self, number: int, attempt: int, until_s: float) -> tuple[Span, ...]:
         """The time that a running attempt has taken, whatever stage it was in; () for another."""

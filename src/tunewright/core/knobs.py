@@ -81,6 +81,9 @@ class Knob:
         domain = self.domain
         if isinstance(domain, Choice) and not domain.values:
             raise InputError(f"knob {self.name!r}: expected at least one value; got none")
+        ends = domain.values if isinstance(domain, Choice) else (domain.low, domain.high)
+        if odd := [end for end in ends if isinstance(end, float) and not math.isfinite(end)]:
+            raise InputError(f"knob {self.name!r}: expected finite numbers; got {odd[0]}")
         if not isinstance(domain, Choice) and not domain.low <= domain.high:
             raise InputError(
                 f"knob {self.name!r}: expected low..high; got {domain.low}..{domain.high}"
@@ -224,6 +227,18 @@ class Space:
                 raise InputError(f"knob {knob.name!r}: {reason}")
             chosen[knob.name] = float(value) if isinstance(knob.domain, Real) else value
         return Config(chosen)
+
+    def asked(self, values: Mapping[str, Value]) -> Config:
+        """The Config that a user asks for. Raises InputError also for a knob that is inactive."""
+        config = self.config(values)
+        for name in values:
+            if name not in config and (when := self.by_name[name].when) is not None:
+                wanted = " or ".join(f"{when.knob}={value}" for value in when.values)
+                raise InputError(
+                    f"knob {name!r} is read only with {wanted}; got "
+                    f"{when.knob}={config.get(when.knob)}; add {wanted}, or drop {name}"
+                )
+        return config
 
     def at(self, point: Sequence[float]) -> Config:
         """The Config at a point of the unit cube, one coordinate a knob."""

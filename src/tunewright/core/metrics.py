@@ -37,16 +37,23 @@ class Sample:
         return ordered[low] + (where - low) * (ordered[high] - ordered[low])
 
 
+Evidence = Literal["rows", "pairs", "same data", "fixed"]
+
+
 @final
 @dataclass(frozen=True)
 class Metric:
-    """What a workload reports: which sample it reads, and how two values compare.
+    """What a workload reports, how two values compare, and when a second value is new evidence.
 
     scale: "ratio" compares as b / a (times, sizes), "difference" as b - a (scores).
-    stage: the stage that reports it.
-    evidence: what a verdict on it rests on: untouched "rows" of data, "pairs" of processes, or
-    pairs on the "same data" as the search saw.
+    stage: the stage that reports it. sample, share: which sample it reads (default: its own name)
+    and which quantile of it.
     margin: by how much it may get worse and still count as not worse.
+    evidence: what a verdict on it rests on: untouched "rows" of data; "pairs" of runs; runs on the
+    "same data" as the search saw; or "fixed": a config has one value, and repeating proves nothing.
+    since: from this stage on the chain runs anew for each value in evidence; by default the stage
+    that reports it, and "" (it may come from the cache) for rows and fixed values.
+    quiet: it depends on what else the machine does, so its trials have the machine alone.
     """
 
     name: str
@@ -57,12 +64,22 @@ class Metric:
     margin: float = 0.02
     sample: str = ""
     share: float = 0.5
-    evidence: Literal["rows", "pairs", "same data"] = "pairs"
+    evidence: Evidence = "pairs"
+    since: str = ""
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.evidence in ("pairs", "same data") and not self.since:
+            object.__setattr__(self, "since", self.stage)
 
     def of(self, samples: Mapping[str, Sample]) -> float | None:
         """The metric's value in a measurement's samples, or None when it was not reached."""
         sample = samples.get(self.sample or self.name)
         return sample.quantile(self.share) if sample is not None and sample.values else None
+
+    def signed(self, value: float) -> float:
+        """The value with the sign at which lower is better."""
+        return value if self.better == "lower" else -value
 
     def change(self, baseline: float, candidate: float) -> float:
         """Candidate against baseline on the metric's scale; nan where a ratio has no meaning."""

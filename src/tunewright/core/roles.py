@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, final
 
+from tunewright.core.budget import Budget
 from tunewright.core.config import Config
 from tunewright.core.events import Event
+from tunewright.core.goal import Goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Knob, Space
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.trial import Fidelity, Trial
+from tunewright.core.trial import Fidelity, Need, Trial
+
+BLEND = "blend"  # the name of the stage at which the members of a config meet
 
 
 @final
@@ -22,11 +26,15 @@ class Artifact:
 
     value: anything that pickle can carry within the study's own directory.
     digest: content id of the answer; must not depend on `exact` knobs ("" is not checked).
+    files: a directory that belongs to the artifact and is kept as it is, unpickled; to be read.
+    judged: what a judgement needs beside the value: it is kept, and never handed over.
     """
 
     value: Any
     samples: Mapping[str, Sample] = field(default_factory=dict)
     digest: str = ""
+    files: Path | None = None
+    judged: Any = None
 
 
 @final
@@ -35,18 +43,28 @@ class Context:
     """What a stage may know beside its config.
 
     directory: private to this stage run; what it leaves there is gone unless it is in the artifact.
-    baseline: the baseline's artifact at this stage and fidelity, None for the baseline itself.
+    seed: of all chance in this run of the stage; another one where a run is to be new evidence.
+    limit_s: how long the stage may take. above: the artifact of a stage above, by name.
+    baseline: the baseline's artifact at this stage and fidelity, None for the baseline itself and
+    where everything runs anew. earlier: this stage's artifact of less effort to go on from, if any.
+    report: tells a step of progress and samples; the search may then stop the trial.
+    failure: a file of the study's own, for what a failing stage wants to be looked at.
     """
 
     fidelity: Fidelity
     directory: Path
+    seed: int
+    limit_s: float
+    above: Callable[[str], Artifact]
     baseline: Callable[[], Artifact | None]
+    earlier: Callable[[], Artifact | None]
+    report: Callable[[float, Mapping[str, Sample]], None]
+    failure: Path
 
 
 class Stage(Protocol):
-    """One step of the chain. Equal upstream, config of its knobs and fidelity: equal artifact.
+    """One step of the chain. Equal upstream, knobs, fidelity and seed give an equal artifact.
 
-    timing: what it reports depends on what else the machine does, so it wants the machine alone.
     Raises TrialFailed for a reason that it can name.
     """
 
@@ -58,29 +76,45 @@ class Stage(Protocol):
     def knobs(self) -> tuple[Knob, ...]:
         """The knobs that it owns."""
 
-    @property
-    def timing(self) -> bool:
-        """Whether it needs the machine for itself."""
+    def needs(self, config: Config) -> Need:
+        """What it needs of the machine; pure. `alone` is the metrics' business, and left out."""
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
-        """Turn the artifact from above (None for the first stage) into the one for below."""
+    def run(self, upstream: tuple[Artifact, ...], config: Config, context: Context) -> Artifact:
+        """Turn what comes from above into what goes below.
+
+        upstream: () for the first stage; one artifact a member for the blend, else one.
+        """
 
 
 @final
 @dataclass(frozen=True)
-class Evidence:
-    """What a verdict on a workload's quality can rest on.
+class Untouched:
+    """The rows that no search reads, for a verdict on a workload's quality.
 
-    folds: into how many parts the untouched rows are divided, each to be judged by a model that was
-    fitted on all the others; 0 where there are no such rows. rows: identifies the data they are
-    from, whatever columns are used.
+    folds: into how many parts they are divided, each to be judged by a model that was fitted on all
+    the others; 0 where there are no such rows. rows: identifies the data they are from, whatever
+    columns are used.
     """
 
     folds: int = 0
     rows: str = ""
 
 
-NO_ROWS = Evidence()
+NO_ROWS = Untouched()
+
+
+@final
+@dataclass(frozen=True)
+class Effort:
+    """One way to spend less on a trial: from `least` to `full` of something (rows, epochs, trees).
+
+    continues: an artifact of less effort can be gone on from, see Context.earlier.
+    """
+
+    name: str
+    least: float
+    full: float
+    continues: bool = False
 
 
 class Workload(Protocol):
@@ -99,6 +133,10 @@ class Workload(Protocol):
         """What can be asked of it."""
 
     @property
+    def efforts(self) -> tuple[Effort, ...]:
+        """How a trial can be made cheaper; () where each is whole."""
+
+    @property
     def baseline(self) -> Config:
         """What the user would have without us."""
 
@@ -107,8 +145,38 @@ class Workload(Protocol):
         """Content id of program, data and split: equal digests, comparable studies."""
 
     @property
-    def evidence(self) -> Evidence:
-        """What a verdict on its quality can rest on."""
+    def untouched(self) -> Untouched:
+        """The rows that a verdict on its quality can rest on."""
+
+
+_SOME = Budget(trials=100)
+
+
+@final
+@dataclass(frozen=True)
+class Problem:
+    """What is to be searched: everything that a searcher is built from.
+
+    stages: the names of the chain. cached: how far a trial goes whose artifacts can be shared (""
+    where nothing can be). fresh: a trial that gives what must be measured anew, None where the goal
+    asks for nothing of the kind. traits: what is known of the data or the program, for searchers
+    that learn from other studies. prior: configs worth trying first. refitted: what wins learns
+    from more rows before it is judged.
+    """
+
+    space: Space
+    goal: Goal
+    baseline: Config
+    stages: tuple[str, ...]
+    cached: str
+    fresh: Fidelity | None
+    efforts: tuple[Effort, ...] = ()
+    budget: Budget = _SOME
+    seed: int = 0
+    traits: Mapping[str, float] = field(default_factory=dict)
+    prior: tuple[Config, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    refitted: bool = False
 
 
 @final
@@ -120,24 +188,37 @@ class Proposal:
     fidelity: Fidelity
 
 
+@final
+@dataclass(frozen=True)
+class Halt:
+    """A running trial that is not worth its time any more."""
+
+    number: int
+
+
 class Searcher(Protocol):
     """Proposes configs; a pure function of the history in value, whatever it memoises."""
 
-    def propose(self, history: History, n: int) -> Sequence[Proposal]:
-        """At most `n` proposals, the most wanted first; () when there is nothing left to try."""
+    def propose(self, history: History, n: int) -> Sequence[Proposal | Halt]:
+        """At most `n` proposals, the most wanted first, and trials to halt.
+
+        () when there is nothing to wait for and nothing left to try.
+        """
 
 
 @final
 @dataclass(frozen=True)
 class Resources:
-    """What an executor can take now: trials, out of `workers` when idle."""
+    """What an executor can still take: so many trials (`slots`), with so much for all of them."""
 
-    free: int
-    workers: int
+    slots: int
+    cores: float = 1.0
+    memory_mib: float = 0.0
+    gpus: int = 0
 
 
 class Executor(Protocol):
-    """Runs trials somewhere, each at most once an attempt."""
+    """Runs trials somewhere, each at most once an attempt and no longer than its limit."""
 
     def free(self) -> Resources:
         """What could be submitted now."""

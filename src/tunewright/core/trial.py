@@ -11,27 +11,71 @@ from tunewright.core.config import Config
 from tunewright.core.metrics import Sample
 
 Arm = Literal["baseline", "candidate"]
+Process = Literal["any", "own", "lane", "fresh"]
+_STRICTER: tuple[Process, ...] = ("any", "own", "lane", "fresh")
+
+
+@final
+@dataclass(frozen=True)
+class Piece:
+    """Which piece of the evidence: equal pieces are the same evidence, however often they are read.
+
+    split: "search" learns on training rows and judges on validation rows; "test" learns on both and
+    judges on rows that the search never saw. fold: on which part of those it is judged; it learns
+    on all other rows. seed: of all chance in what can be cached. repeat: what runs anew has chance
+    of its own for each.
+    """
+
+    split: Literal["search", "test"] = "search"
+    fold: int = 0
+    seed: int = 0
+    repeat: int = 0
 
 
 @final
 @dataclass(frozen=True)
 class Fidelity:
-    """How much evidence, and how far down the chain.
+    """How much evidence a trial is, and how far down the chain it goes.
 
-    through: the last stage to run.
-    rows: the share of the training rows used, in (0, 1].
-    split: "search" learns on training rows and judges on validation rows; "test" learns on both
-    and judges on rows that the search never saw. fold: on which part of those it is judged; it
-    learns on all other rows, and so on those of the other parts.
-    repeat: distinguishes repeated measurements of the same config.
+    through: the last stage to run. since: from this stage on everything runs anew; "" where all of
+    it may come from the cache. effort: how much of each of the workload's efforts; what is absent
+    is whole. earlier: the effort of an artifact to go on from, where the effort allows it.
     """
 
     through: str
-    rows: float = 1.0
-    split: Literal["search", "test"] = "search"
-    repeat: int = 0
-    seed: int = 0
-    fold: int = 0
+    since: str = ""
+    effort: Mapping[str, float] = field(default_factory=dict, hash=False)
+    piece: Piece = Piece()
+    earlier: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+
+@final
+@dataclass(frozen=True)
+class Need:
+    """What a trial needs of the machine. Executors read this, and never what a trial is for.
+
+    cores, memory_mib, gpus: beside what others use. alone: nothing else may run.
+    process: "any" worker will do; the stage starts its "own" processes; trials of different lanes
+    never share a process ("lane"); or a process that has done nothing else ("fresh").
+    lane: names the lane. keep: its last cached artifact is handed over later, so it must be kept.
+    """
+
+    cores: int = 1
+    memory_mib: float = 0.0
+    gpus: int = 0
+    alone: bool = False
+    process: Process = "any"
+    lane: str = ""
+    keep: bool = False
+
+    def __or__(self, other: Need) -> Need:
+        """What both need, one after the other."""
+        return Need(
+            max(self.cores, other.cores), max(self.memory_mib, other.memory_mib),
+            max(self.gpus, other.gpus), self.alone or other.alone,
+            max(self.process, other.process, key=_STRICTER.index),
+            ",".join(lane for lane in (self.lane, other.lane) if lane), self.keep or other.keep,
+        )  # fmt: skip
 
 
 @final
@@ -52,19 +96,14 @@ class Purpose:
 @final
 @dataclass(frozen=True)
 class Trial:
-    """One attempt at one Config.
-
-    exclusive: needs the machine for itself. lane: trials of different lanes never share a process.
-    limit_s: wall time after which it is stopped.
-    """
+    """One attempt at one Config. limit_s: its wall time, at most, from when it really begins."""
 
     number: int
     config: Config
     fidelity: Fidelity
     purpose: Purpose = Purpose()
     attempt: int = 1
-    exclusive: bool = False
-    lane: str = ""
+    need: Need = Need()
     limit_s: float = 3600.0
 
 
@@ -96,7 +135,9 @@ class Span:
 class Measurement:
     """What one attempt gave: its outcome, raw samples by name, and where the time went.
 
-    key: names the artifact of the last stage, so that a later trial or a bundle can find it.
+    key: names the artifact of the last stage that can be cached, so that a later trial or a bundle
+    can find it; made_s: what it took to make that one with all above it, whenever that was.
+    peak_mib: the most memory that its process held, None where that is not known.
     """
 
     outcome: Outcome
@@ -104,3 +145,5 @@ class Measurement:
     spans: tuple[Span, ...] = ()
     detail: str = ""
     key: str = ""
+    made_s: float = 0.0
+    peak_mib: float | None = None

@@ -9,6 +9,13 @@ from typing import Literal, final
 
 from tunewright.core.config import Config
 
+ALPHA = 0.05
+
+
+def alpha_of(look: int) -> float:
+    """The one-sided error that this look may spend: α/2, α/4, …, together less than α."""
+    return ALPHA / float(2**look)
+
 
 class Decision(Enum):
     """Anything unexpected is INCONCLUSIVE."""
@@ -25,8 +32,8 @@ class Comparison:
 
     estimate, low, high: a ratio candidate / baseline, or a difference candidate - baseline.
     limit: what the interval was held against, on the same scale; for an equivalence the upper one.
-    evidence: "pairs" of fresh processes, untouched "rows", the "same data" as the
-    search saw, or a "saved" baseline.
+    evidence: "pairs" of fresh processes, untouched "rows", the "same data" as the search saw, one
+    "fixed" value, or a "saved" baseline.
     watched: nothing was asked of the metric; ACCEPT says that it is not worse than its margin.
     detectable: the smallest change, on the same scale, that this much evidence finds with 80 %
     power; nan where that is not known. note: why nothing more can be said.
@@ -43,7 +50,7 @@ class Comparison:
     limit: float
     decision: Decision
     n: int
-    evidence: Literal["pairs", "rows", "same data", "saved"]
+    evidence: Literal["pairs", "rows", "same data", "fixed", "saved"]
     detectable: float = math.nan
     note: str = ""
 
@@ -54,7 +61,8 @@ class Verdict:
     """The decision, the config it is about, and the comparisons behind it.
 
     config: what is handed over: the candidate, or the baseline after REJECT or without a candidate.
-    key: the artifact of `config` that was verified ("" for a program).
+    key: the artifact of `config`: the one that was verified, or where none was that of the search
+    ("" where there is none).
     looks: how often the test rows' labels were read.
     """
 

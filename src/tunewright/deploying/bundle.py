@@ -7,39 +7,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tunewright.core.config import Config
 from tunewright.core.events import decode
 from tunewright.errors import InputError
-from tunewright.workloads.tabular.data import CompiledModel, Schema
+from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.predictor import Predictor
 
-FORMAT = 1  # Version 1: first format.
+FORMAT = 2  # Version 1: first format. Version 2: a model is a blend of members.
 INDEX = "bundle.json"
-
-
-def write_bundle(
-    directory: str | Path,
-    compiled: CompiledModel,
-    config: Config,
-    verdict_json: Mapping[str, Any],
-    environment: Mapping[str, Any],
-) -> Path:
-    """Write the whole bundle or nothing. Raises InputError where something is in its place."""
-    index = {
-        "family": compiled.family,
-        "runtime": compiled.runtime,
-        "threads": config.get("threads", 1),
-        "schema": asdict(compiled.schema),
-        "config": dict(config),
-        "verdict": dict(verdict_json),
-        "environment": dict(environment),
-        "sha256": {name: hashlib.sha256(file).hexdigest() for name, file in compiled.files.items()},
-    }
-    return write_index(Path(directory), index, compiled.files)
 
 
 def write_index(
@@ -48,7 +25,9 @@ def write_index(
     """A new directory with an index and files, whole or not at all. Raises InputError."""
     if place.exists():
         raise InputError(f"expected a new directory; got {place}, which exists; name another")
-    text = json.dumps({"format": FORMAT, **index}, indent=1, ensure_ascii=False)
+    sums = {name: hashlib.sha256(file).hexdigest() for name, file in (files or {}).items()}
+    body = {"format": FORMAT, **index, "sha256": sums}
+    text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
     draft: Path | None = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -83,10 +62,17 @@ def load(directory: str | Path) -> Predictor:
         raise InputError(f"expected a bundle of format {FORMAT}; got {version!r}; export it again")
     try:
         files = {name: _checked(place, name, digest) for name, digest in index["sha256"].items()}
-        model = CompiledModel(
-            decode(Schema, index["schema"]), index["family"], index["runtime"], files
-        )
-        return Predictor(model, index["threads"])
+        members = [
+            (
+                CompiledModel(
+                    decode(Schema, one["schema"]), one["family"], one["runtime"],
+                    {name: files[where] for name, where in one["files"].items()},
+                ),
+                float(one["weight"]),
+            )
+            for one in index["members"]
+        ]  # fmt: skip
+        return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {place} without {error}") from error
 

@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tunewright.core.events import encode
-from tunewright.deploying.bundle import write_bundle, write_index
+from tunewright.deploying.bundle import INDEX, write_index
 from tunewright.errors import InputError
 from tunewright.machine import probe
-from tunewright.planning import build_workload
+from tunewright.planning import build_workload, kind_of
 from tunewright.running.cache import ArtifactCache
 from tunewright.session import Result, request_of
-from tunewright.workloads.command import CommandWorkload
 
 
 def deploy(result: Result, place: Path | None = None) -> Path | None:
     """Write what the verdict hands over to `place` (default: `bundle` in the study's directory).
 
     A table's bundle holds the very files that were verified; a program's holds its command lines.
-    Returns None where nothing was verified: there is nothing to hand over but what you have.
+    Returns None where there is nothing to hand over but what you have. Raises InputError where
+    something else is in the place.
     """
     verdict = result.verdict
-    place = place or result.directory / "bundle"
-    if verdict is None or not verdict.comparisons:
+    if verdict is None:
         return None
-    if place.exists():
-        return place
-    told, environment = encode(verdict), asdict(probe())
     request = request_of(result.history, result.directory)
-    if request.kind == "command":
-        workload = build_workload(request)
-        assert isinstance(workload, CommandWorkload)
-        index = {"steps": workload.command_lines(verdict.config), "config": dict(verdict.config)}
-        return write_index(place, {**index, "verdict": told, "environment": environment})
-    if not verdict.key:  # the budget ended before the refit did
+    kind, kept = kind_of(request.kind), None
+    if verdict.key:
+        kept = ArtifactCache(result.directory / "artifacts").get(verdict.key)
+        if kept is None:
+            raise InputError(
+                f"expected the model of the verdict in {result.directory}; it is gone; tune again"
+            )
+    made = kind.hand_over(build_workload(request), verdict.config, kept.artifact if kept else None)
+    if made is None:
         return None
-    kept = ArtifactCache(result.directory / "artifacts").get(verdict.key)
-    if kept is None:
-        raise InputError(
-            f"expected the verified model in {result.directory}; it is gone; tune again"
-        )
-    return write_bundle(place, kept.artifact.value, verdict.config, told, environment)
+    index = {
+        **made.index, "kind": kind.name, "use": made.use, "study": result.directory.name,
+        "config": verdict.config.to_json(), "verdict": encode(verdict),
+    }  # fmt: skip
+    place = place or result.directory / "bundle"
+    if _is(place, index, made.files):
+        return place
+    return write_index(place, {**index, "environment": encode(asdict(probe()))}, made.files)
+
+
+def used(bundle: Path) -> str:
+    """How a bundle is used, as a command line; "" where it speaks for itself."""
+    index = json.loads((bundle / INDEX).read_text(encoding="utf-8"))
+    return str(index.get("use", "")).format(bundle=bundle)
+
+
+def _is(place: Path, index: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
+    """Whether this very bundle is there already, whole: it was written before."""
+    wanted = json.loads(json.dumps(index))
+    try:
+        body = json.loads((place / INDEX).read_text(encoding="utf-8"))
+        same = all((place / name).read_bytes() == file for name, file in files.items())
+        return same and all(body[name] == value for name, value in wanted.items())
+    except (OSError, ValueError, LookupError, TypeError):
+        return False

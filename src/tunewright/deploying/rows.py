@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
 
-from tunewright.workloads.tabular.data import Schema
-from tunewright.workloads.tabular.reading import load_file
+from tunewright.errors import InputError, nearest
+from tunewright.workloads.tabular.columns import read_column
+from tunewright.workloads.tabular.data import Column, Exceptions, Schema
+from tunewright.workloads.tabular.files import Dialect, load
 
-CHUNK = 10_000
+
+@final
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The columns that a model needs, and cells that say nothing there and count as missing."""
+
+    columns: tuple[Column, ...]
+    exceptions: tuple[Exceptions, ...]
 
 
-def read_rows(path: str, schema: Schema) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV or Parquet file as plain dicts; a column of categories is read as text.
+def read_rows(source: str | Path, schema: Schema, dialect: Dialect | None = None) -> Rows:
+    """The rows of a file by the schema of what was learned: no cell depends on any other.
 
-    Raises InputError for a file that is no table.
+    Raises InputError for a file that is no table, or lacks a column.
     """
-    data = load_file(path)
-    texts = {field.name for field in schema.fields if field.codes is not None}
-    for i, name in enumerate(data.column_names):
-        if name in texts:
-            data = data.set_column(i, name, data[name].cast("string"))
-    for batch in data.to_batches(CHUNK):
-        yield from batch.to_pylist()
+    dialect = dialect or Dialect()
+    data = load(source, dialect).data
+    _check_columns(str(source), schema, data.column_names)
+    read = [
+        read_column(
+            replace(column, decimal=dialect.decimal) if dialect.decimal else column,
+            data[column.name],
+        )
+        for column in schema.columns
+    ]
+    return Rows(tuple(column for column, _ in read), tuple(odd for _, odd in read if odd))
+
+
+def _check_columns(source: str, schema: Schema, names: Sequence[str]) -> None:
+    known = {column.name for column in schema.columns}
+    lacking = [name for name in known if name not in names]
+    if lacking:
+        name = min(lacking, key=[column.name for column in schema.columns].index)
+        others = [other for other in names if other not in known]
+        raise InputError(
+            f"expected the column {name!r} in {source}; got {len(names)} others: "
+            f"{nearest(name, others or names)}"
+        )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from tunewright.core.knobs import Integer, Knob, When
+from tunewright.core.config import Value
+from tunewright.core.knobs import Integer, Knob, Real
 
 
-def threads(  # noqa: PLR0913 - the knob's own fields
-    name: str, stage: str, default: int, cores: int, *, exact: bool, when: When | None = None
-) -> Knob:
+def threads(name: str, stage: str, default: int, cores: int, *, exact: bool) -> Knob:
     """How many threads a stage uses, from one to every core."""
-    return Knob(name, Integer(1, cores), default, "resource", stage, exact=exact, when=when)
+    return Knob(name, Integer(1, cores), default, "resource", stage, exact=exact)
 
 
-def workers(stage: str, cores: int) -> Knob:
-    """How many trials share the machine; the stage itself does not read it."""
-    return Knob("workers", Integer(1, cores), cores, "parallelism", stage, exact=True)
+def tuned(name: str, domain: Integer | Real, default: Value) -> Knob:
+    """A hyperparameter of a fit."""
+    return Knob(name, domain, default, "hyperparameter", "fit")

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import copy
+import functools
+import importlib
+import inspect
 import io
 import json
 import os
 import pickle
 import sys
+import sysconfig
 import time
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from types import ModuleType
+from typing import Any, cast, final
 
+from tunewright.errors import InputError
 from tunewright.measuring.sampling import sample_calls
 
 BUDGET_S = 0.5  # of calls in one process; one that takes longer is timed once
 WARM_UP = 5  # more calls before those that are timed
+_CACHED = type(functools.lru_cache(lambda: None))
+Given = tuple[tuple[Any, ...], dict[str, Any]]  # the arguments of a call, by place and by name
 
 
 @final
@@ -30,27 +40,119 @@ class Calls:
     args: tuple[Any, ...]
 
 
+def pack(functions: Mapping[str, Callable[..., object]], args: Sequence[Any]) -> bytes:
+    """The functions and their arguments by value, for `main` in another process.
+
+    What is defined in the program itself travels too: decorated, cached, partial, bound to an
+    object. Raises InputError for what cannot travel, and for what does no work when it is called.
+    """
+    for function in functions.values():
+        if reason := why_no_call(function):
+            raise InputError(reason)
+        for module in _modules(function):
+            _by_value(module)
+    try:
+        body = _dumps(Calls(dict(functions), tuple(args)))
+        return pickle.dumps((list(sys.path), body))
+    except Exception as error:
+        raise InputError(
+            "expected functions and arguments that can be pickled, since they travel to other "
+            f"processes; got {type(error).__name__}: {error}"
+        ) from error
+
+
+def why_no_call(function: Callable[..., object]) -> str | None:
+    """Why calling a function does not do its work, or None. Coroutine functions are awaited."""
+    plain = inspect.unwrap(_called(function))
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        return _lazy(_name(function), "a generator function")
+    return None
+
+
 def main(payload: str, arm: str, output: str) -> None:
     """Call the function of this arm again and again; its times go to a JSON file.
 
-    What it answers first goes to standard output as a checksum of its pickle, so that both arms'
-    answers can be compared; what cannot be pickled is compared by its text.
+    Each call gets equal arguments, made anew outside the time that counts where they could have
+    been changed; what a function keeps itself, such as a cache, it keeps. A coroutine is awaited.
+    The first answer goes to standard output as a checksum of its pickle, so that both arms' answers
+    can be compared; what cannot be pickled is compared by its text.
     """
     search: list[str]
     search, body = pickle.loads(Path(payload).read_bytes())  # noqa: S301 - of the own study
     sys.path[:] = search
     calls: Calls = pickle.loads(body)  # noqa: S301 - the same
-    function = calls.functions[arm]
-    began_s = time.perf_counter()
-    answer = function(*calls.args)
-    slow = time.perf_counter() - began_s > BUDGET_S  # then that call was warm-up enough
-    print(f"answer {zlib.crc32(_content(answer)):08x}", flush=True)  # noqa: T201 - see above
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # as often as may be
-        times_s = sample_calls(
-            lambda _: function(*calls.args), [None], budget_s=BUDGET_S, most=1000,
-            warm_up=0 if slow else WARM_UP,
-        )  # fmt: skip
+    function, given = _split(calls.functions[arm], calls.args)
+    fresh = _maker(given)
+    with asyncio.Runner() as runner:
+        args, named = fresh(None)
+        began_s = time.perf_counter()
+        answer = function(*args, **named)
+        if inspect.isawaitable(answer):
+            function = _awaited(function, runner)
+            answer = runner.run(_await(answer))
+        slow = time.perf_counter() - began_s > BUDGET_S  # then that call was warm-up enough
+        if isinstance(answer, Iterator) and not isinstance(answer, io.IOBase):
+            raise SystemExit(_lazy(_name(function), f"one that gives a {type(answer).__name__}"))
+        print(f"answer {zlib.crc32(_content(answer)):08x}", flush=True)  # noqa: T201 - see above
+        del answer, args, named
+        with _silence():  # a function may print as often as it is called
+            times_s = sample_calls(
+                lambda given: function(*given[0], **given[1]), [given], fresh=fresh,
+                budget_s=BUDGET_S, most=1000, warm_up=0 if slow else WARM_UP,
+            )  # fmt: skip
     Path(output).write_text(json.dumps({"calls": times_s}), encoding="utf-8")
+
+
+def _split(
+    function: Callable[..., object], args: tuple[Any, ...]
+) -> tuple[Callable[..., object], Given]:
+    """What is called, and all that it is called with: a partial one brings arguments of its own."""
+    named: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        args, named = (*function.args, *args), {**function.keywords, **named}
+        function = function.func
+    return function, (args, named)
+
+
+def _maker(given: Given) -> Callable[[object], Given]:
+    """What gives arguments equal to these each time."""
+    values = (*given[0], *given[1].values())
+    if copy.deepcopy(values) is values:  # nothing in them can change
+        return lambda _: given
+    try:
+        body = pickle.dumps(given, protocol=5)
+        pickle.loads(body)  # noqa: S301 - from the line above
+    except Exception:  # noqa: BLE001 - classes that came by value, and any code of the user's
+        return lambda _: copy.deepcopy(given)
+    return lambda _: cast("Given", pickle.loads(body))  # noqa: S301 - as above
+
+
+async def _await(answer: Awaitable[object]) -> object:
+    return await answer
+
+
+def _awaited(function: Callable[..., object], runner: asyncio.Runner) -> Callable[..., object]:
+    """The function with its answer awaited."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> object:
+        return runner.run(_await(cast("Awaitable[object]", function(*args, **named))))
+
+    return call
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing that is printed here goes anywhere, from whatever language."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _content(answer: object) -> bytes:
@@ -63,6 +165,71 @@ def _content(answer: object) -> bytes:
     except Exception:  # noqa: BLE001 - what is recursive, and any `__reduce__` of the user's
         return repr(answer).encode()
     return buffer.getvalue()
+
+
+def _lazy(name: str, what: str) -> str:
+    return (
+        f"expected a function that does its work when it is called; got {what}: {name}; "
+        f"compare one that reads it to the end, such as: lambda *args: list({name}(*args))"
+    )
+
+
+def _name(function: Callable[..., object]) -> str:
+    return str(getattr(_called(function), "__name__", "function"))
+
+
+def _called(function: Callable[..., object]) -> Callable[..., object]:
+    """The function behind partial ones, and the method behind an object that can be called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) or inspect.isclass(function) or isinstance(function, _CACHED):
+        return function
+    return cast("Callable[..., object]", type(function).__call__)
+
+
+def _modules(function: Callable[..., object]) -> set[ModuleType]:
+    """The modules in which a function is defined, and those that its wrappers are from."""
+    found, left = set(), [cast("Any", function)]
+    while left:
+        part = left.pop()
+        owner = part if hasattr(part, "__module__") else type(part)
+        module = sys.modules.get(getattr(owner, "__module__", None) or "")
+        found |= {module} if module is not None else set()
+        left += [
+            getattr(part, name)
+            for name in ("func", "__wrapped__", "__func__")
+            if callable(getattr(part, name, None))
+        ]
+        if inspect.ismethod(part):
+            left.append(type(part.__self__))
+    return found
+
+
+def _by_value(module: ModuleType) -> None:
+    """Let the code of the user's own modules travel: a fresh process may not find them."""
+    origin = getattr(module, "__file__", None)
+    installed = [sysconfig.get_paths()[key] for key in ("purelib", "platlib", "stdlib")]
+    if module.__name__ != "__main__" and origin and not origin.startswith(tuple(installed)):
+        importlib.import_module("cloudpickle").register_pickle_by_value(module)
+
+
+def _dumps(calls: Calls) -> bytes:
+    """The pickle of calls by value; cached functions travel as functions, and are cached there."""
+    plain = importlib.import_module("cloudpickle").Pickler
+    table = plain.dispatch_table.new_child({_CACHED: _uncached})
+    buffer = io.BytesIO()
+    pickler = type("Pickler", (plain,), {"dispatch_table": table})(buffer)
+    pickler.dump(calls)
+    return buffer.getvalue()
+
+
+def _uncached(function: Any) -> tuple[Any, ...]:
+    return _cache, (function.__wrapped__, function.cache_parameters())
+
+
+def _cache(function: Callable[..., object], how: Mapping[str, Any]) -> Callable[..., object]:
+    cached: Callable[..., object] = functools.lru_cache(**how)(function)
+    return cached
 
 
 if __name__ == "__main__":

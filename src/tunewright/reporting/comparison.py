@@ -7,7 +7,15 @@ import textwrap
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from tunewright.reporting.phrases import change_of, headline, limit_of, quantity_of, verified_note
+from tunewright.reporting.phrases import (
+    change_of,
+    headline,
+    limit_of,
+    quantity_of,
+    unlike,
+    verified_note,
+)
+from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Pair, Summary
 from tunewright.reporting.words import Language, say
 from tunewright.verifying.findings import Finding
@@ -46,7 +54,7 @@ def compared(summary: Summary, language: Language = "en") -> list[tuple[str, ...
             quantity_of(value, c.metric, summary.units) for value in (c.baseline, c.candidate)
         ]
         told = [change_of(c, summary.units, language), limit_of(c, summary.units)]
-        evidence = c.note or say(c.evidence, language, n=c.n)
+        evidence = in_language(c.note, language) or say(c.evidence, language, n=c.n)
         asked = "" if c.role == "watched" else c.decision.name
         rows.append((c.metric, *values, *told, evidence, asked))
     return rows
@@ -116,14 +124,23 @@ def _interval(summary: Summary) -> tuple[float, float] | None:
 
 def odd(summary: Summary, language: Language = "en") -> list[str]:
     """What was noisy or odd, a sentence each."""
-    lines = [*_spread(summary.pairs, summary, language)]
+    lines = [*_spread(summary.pairs, summary, language), *unlike(summary, language)]
     return [*lines, *(_said(finding, summary, language) for finding in summary.findings)]
 
 
+def arms_of(summary: Summary, language: Language) -> tuple[str, str]:
+    """What the two sides of the pairs are called."""
+    names = [*summary.lines] or [say(key, language) for key in ("baseline", "candidate")]
+    return names[0], names[-1]
+
+
 def _said(finding: Finding, summary: Summary, language: Language) -> str:
-    first, *_, second = summary.lines
+    first, second = arms_of(summary, language)
     arm = {"baseline": first, "candidate": second, "": ""}[finding.arm]
-    return say(finding.kind, language, arm=arm, **finding.values)
+    told = {
+        k: in_language(str(v), language) if k == "how" else v for k, v in finding.values.items()
+    }
+    return say(finding.kind, language, arm=arm, **told)
 
 
 def _spread(pairs: Sequence[Pair], summary: Summary, language: Language) -> list[str]:
@@ -132,7 +149,7 @@ def _spread(pairs: Sequence[Pair], summary: Summary, language: Language) -> list
     if metric is None or len(pairs) < 3 or metric.scale != "ratio":
         return []
     shares = [stdev(values) / fmean(values) for values in zip(*_values(pairs), strict=True)]
-    first, *_, second = summary.lines
+    first, second = arms_of(summary, language)
     told = {"a": first, "b": second, "base": shares[0], "cand": shares[1], "name": metric.name}
     return [say("spread", language, **told)]
 

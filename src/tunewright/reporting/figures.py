@@ -19,6 +19,7 @@ from tunewright.core.goal import Constraint
 from tunewright.core.metrics import Metric
 from tunewright.core.units import format_quantity
 from tunewright.reporting.phrases import signed
+from tunewright.reporting.sentences import stage_of
 from tunewright.reporting.summary import Sampled, Summary
 from tunewright.reporting.words import Language, say
 
@@ -145,7 +146,7 @@ def _change_label(summary: Summary, metric: Metric, language: Language) -> str:
 
 
 def _time(axes: Axes, summary: Summary, language: Language) -> None:
-    bars = [(s.stage, s.seconds, BLUE) for s in summary.stages]
+    bars = [(stage_of(s.stage, language), s.seconds, BLUE) for s in summary.stages]
     bars += [
         (say("own", language), summary.own_s, GREY),
         (say("verification", language), summary.verification_s, GREEN),

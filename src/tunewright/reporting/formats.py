@@ -31,11 +31,14 @@ def to_json(summary: Summary) -> str:
         "alpha": verdict.alpha if verdict else None,
         "comparisons": [_comparison(c) for c in verdict.comparisons] if verdict else [],
         "pair_metric": summary.pair_metric.name if summary.pair_metric else None,
-        "pairs": [[pair.baseline, pair.candidate] for pair in summary.pairs],
-        "findings": [{"kind": f.kind, "arm": f.arm or None, **f.values} for f in summary.findings],
+        "pairs": [[_known(pair.baseline), _known(pair.candidate)] for pair in summary.pairs],
+        "findings": [
+            {"kind": f.kind, "arm": f.arm or None, **{k: _known(v) for k, v in f.values.items()}}
+            for f in summary.findings
+        ],
         "study": summary.study,
     }
-    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_markdown(summary: Summary) -> str:

@@ -17,8 +17,9 @@ from tunewright.reporting.phrases import (
     quantity_of,
     verified_note,
 )
+from tunewright.reporting.sentences import in_language, label_of, stage_of
 from tunewright.reporting.summary import Summary
-from tunewright.reporting.text import in_words, seconds
+from tunewright.reporting.text import in_words, seconds, understood
 from tunewright.reporting.words import Language, say
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -48,9 +49,16 @@ def render_html(summary: Summary, language: Language = "en") -> str:
             else ""
         ),
         arms=[*summary.lines] or [words("baseline"), words("candidate")],
-        odd=odd(summary, language) if summary.lines else [],
+        odd=odd(summary, language) if summary.lines or summary.pairs else [],
         quantity=quantity, in_words=in_words,
         change=lambda comparison: change_of(comparison, summary.units, language),
         limit=lambda comparison: limit_of(comparison, summary.units),
+        facts=understood(summary, language), stage=lambda name: stage_of(name, language),
+        sentence=lambda text: in_language(text, language),
+        environment=[
+            (label_of(name, language), in_language(text, language))
+            for name, text in summary.environment.items()
+        ],
+        active=lambda changes: {k: v for k, v in changes.items() if v is not None},
         figures=[(words(key), Markup(svg)) for key, svg in drawn],  # noqa: S704 - matplotlib escapes
     )  # fmt: skip

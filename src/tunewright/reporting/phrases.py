@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Comparison, Verdict
+from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Summary
 from tunewright.reporting.words import Language, say
 
 CLOSE = 0.1  # ratios this near to 1 read better in per cent
+PER_CENT = 2.0  # an end beyond it reads better as a factor
+ENDLESS = 1e6  # no interval that reaches so far says anything with that end
+UNLIKE = 0.05  # of logarithms: pairs and medians that differ by more are told apart
 Units = Mapping[str, str]  # by metric
 
 
@@ -22,7 +26,13 @@ def headline(summary: Summary, language: Language = "en") -> str:
     if summary.lines:
         return f"{say(verdict.decision.name, language)}: {sentence(summary, verdict, language)}"
     told = [_told(c, summary, language) for c in verdict.comparisons]
-    return f"{say(verdict.decision.name, language)}: " + ("; ".join(told) or verdict.reason)
+    reason = in_language(verdict.reason, language)
+    return f"{say(verdict.decision.name, language)}: " + (joined(told, language) or reason)
+
+
+def joined(sentences: Sequence[str], language: Language) -> str:
+    """Sentences as one."""
+    return ("; " if language == "en" else "；").join(sentences)
 
 
 def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
@@ -31,7 +41,8 @@ def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
     if comparison.role == "objective" and comparison.decision.name == "ACCEPT":
         return change_of(comparison, units, language, comparison.metric)
     if math.isnan(comparison.estimate) and comparison.note:
-        return say("told", language, name=comparison.metric, note=comparison.note)
+        note = in_language(comparison.note, language)
+        return say("told", language, name=comparison.metric, note=note)
     if math.isnan(comparison.estimate):
         return change_of(comparison, units, language, comparison.metric)
     constraints = (c for c in goal.constraints if c.metric.name == comparison.metric)
@@ -50,33 +61,37 @@ def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
 def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> str:
     """The verdict on a comparison as one sentence that needs no statistics to be read."""
     if not verdict.comparisons:
-        return verdict.reason
+        return in_language(verdict.reason, language)
     name = list(summary.lines)[-1]
     telling = [c for c in verdict.comparisons if c.role != "watched" or not c.note]
     told = [_plainly(c, summary, name, language) for c in telling]
     expected = ("not enough evidence", "everything that was asked")
     reasons = (*expected, *(c.metric for c in verdict.comparisons))
     if verdict.reason.startswith(reasons):
-        return "; ".join(told)
+        return joined(told, language)
     if any(finding.kind == "failed" for finding in summary.findings):
         told = [say("of the others", language, told=told[0]), *told[1:]]
-    return "; ".join([verdict.reason, *told])
+    return joined([in_language(verdict.reason, language), *told], language)
 
 
 def _plainly(c: Comparison, summary: Summary, name: str, language: Language) -> str:
     """What one comparison says about B: better, worse, not worse, or how little was to be seen."""
     if c.note or math.isnan(c.estimate):
-        return say("told", language, name=c.metric, note=c.note or say("unmeasured", language))
+        note = in_language(c.note, language) or say("unmeasured", language)
+        return say("told", language, name=c.metric, note=note)
     if c.role == "constraint":
         return _bounded(c, summary, language)
     neutral = 1.0 if c.scale == "ratio" else 0.0
     if c.decision.name != "INCONCLUSIVE" and (c.low > neutral or c.high < neutral):
-        first = next(metric.name for metric in summary.metrics if metric.unit == "s")
+        first = next((metric.name for metric in summary.metrics if metric.unit == "s"), "")
         if c.metric != first or c.scale != "ratio":
             return change_of(c, summary.units, language, c.metric)
+        ends = (c.estimate, c.low, c.high)
+        if abs(c.estimate - 1) < CLOSE or not all(1 / ENDLESS < end < ENDLESS for end in ends):
+            return change_of(c, summary.units, language, c.metric)
         quick = c.high < 1
-        ends = (1 / c.estimate, 1 / c.high, 1 / c.low) if quick else (c.estimate, c.low, c.high)
-        middle, low, high = (_factor(end) for end in ends)
+        ends = (c.estimate, c.high, c.low) if quick else (c.estimate, c.low, c.high)
+        middle, low, high = (_factor(_inverse(end) if quick else end) for end in ends)
         key = "faster" if quick else "slower"
         return say(key, language, name=name, factor=middle, low=low, high=high)
     if c.decision.name == "ACCEPT":
@@ -136,16 +151,46 @@ def change_of(comparison: Comparison, units: Units, language: Language, name: st
         unit = units.get(comparison.metric, "")
         texts = [signed(x, unit) for x in (middle, low, high)]
         key = "changed"
-    elif all(abs(x - 1) < CLOSE for x in (low, middle, high)):
+    elif not 1 / ENDLESS < low <= high < ENDLESS:
+        return _one_ended(comparison, language, name)
+    elif abs(middle - 1) < CLOSE and high < PER_CENT:
         texts = [signed(100 * (x - 1), "") for x in (middle, low, high)]
         key = "percent"
     elif middle < 1:
-        texts = [_factor(1 / x if x > 0 else math.inf) for x in (middle, high, low)]
+        texts = [_factor(_inverse(x)) for x in (middle, high, low)]
         key = "lower"
     else:
         texts = [_factor(x) for x in (middle, low, high)]
         key = "higher"
     return say(key, language, name=name, factor=texts[0], low=texts[1], high=texts[2]).strip()
+
+
+def _one_ended(comparison: Comparison, language: Language, name: str) -> str:
+    """A change of which only one end is known, or none: never an endless number."""
+    low, high = comparison.low, comparison.high
+    if low > 1:
+        return say(
+            "at least higher", language, name=name, factor=f"{min(low, ENDLESS):.3g}"
+        ).strip()
+    if high < 1:
+        return say(
+            "at least lower", language, name=name, factor=f"{min(_inverse(high), ENDLESS):.3g}"
+        ).strip()
+    return say("unclear", language, name=name).strip()
+
+
+def unlike(summary: Summary, language: Language) -> list[str]:
+    """Where the change by pairs is not that of the medians beside it, a line each."""
+    lines = []
+    for c in summary.verdict.comparisons if summary.verdict else ():
+        known = c.scale == "ratio" and c.evidence in {"pairs", "same data"}
+        if not known or not all(0 < x < math.inf for x in (c.baseline, c.candidate, c.estimate)):
+            continue
+        medians = c.candidate / c.baseline
+        if abs(math.log(c.estimate / medians)) > UNLIKE:
+            told = {"pairs": f"{c.estimate:.3g}", "medians": f"{medians:.3g}"}
+            lines.append(say("unlike", language, name=c.metric, **told))
+    return lines
 
 
 def limit_of(comparison: Comparison, units: Units) -> str:
@@ -179,6 +224,10 @@ def signed(value: float, unit: str) -> str:
         return "∞" if value > 0 else "−∞" if value < 0 else "?"
     text = format_quantity(abs(value), unit) if unit else f"{abs(value):.2g}"
     return ("−" if value < 0 else "+" if value > 0 else "") + text
+
+
+def _inverse(ratio: float) -> float:
+    return 1 / ratio if ratio > 0 else math.inf
 
 
 def _factor(value: float) -> str:

@@ -6,17 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 from tunewright.core.config import Config, Value
+from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
-from tunewright.core.known import Entry, Known, known
 from tunewright.core.metrics import Metric
+from tunewright.core.preference import Ranking, ranking
 from tunewright.core.trial import Span
-from tunewright.core.verdict import Verdict
+from tunewright.core.verdict import Verdict, alpha_of
 from tunewright.stats.pairs import early
-from tunewright.verifying.claims import alpha_of
 from tunewright.verifying.findings import Finding, findings
 from tunewright.verifying.pairs import looks
 
@@ -44,6 +44,7 @@ class Sampled:
     changes: Mapping[str, Value | None]
     values: Mapping[str, float]
     holds: bool
+    times: int = 0  # how often its objective was measured
 
 
 @final
@@ -67,6 +68,8 @@ class Summary:
     elapsed_s + setup_s (own) and of elapsed_s (verification). pair_metric: what `pairs` compare.
     steps: baseline, the best that changes the runtime alone, and the final one, as sampled.
     lines: what was compared, baseline first, where nothing was searched. findings: what was odd.
+    facts, environment, seed, budget: what was understood, where it ran, and what was asked for.
+    commands: the command lines that are handed over, by step. date: of the last event.
     """
 
     study: str
@@ -89,11 +92,23 @@ class Summary:
     metrics: tuple[Metric, ...] = ()
     lines: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    facts: tuple[tuple[str, ...], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    budget: str = ""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    date: str = ""
 
     @property
     def fits(self) -> int:
         """How often the stage named "fit" ran."""
         return sum(stage.runs for stage in self.stages if stage.stage == "fit")
+
+    @property
+    def gain(self) -> tuple[Sampled, ...]:
+        """The steps, where all were measured equally often: else chance would look like a gain."""
+        alike = len({step.times for step in self.steps}) == 1
+        return self.steps if alike and len(self.steps) > 1 else ()
 
     @property
     def units(self) -> Mapping[str, str]:
@@ -120,9 +135,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     """The summary of a study, finished or not."""
     opened = history.opened
     request = opened.request if opened else {}
-    runtime = {
-        name for name, family in (opened.families if opened else {}).items() if family in RUNTIME
-    }
+    runtime = {knob.name for knob in (opened.knobs if opened else ()) if knob.family in RUNTIME}
     spans: list[Span] = []
     verifying_from_s = history.elapsed_s
     outcomes: Counter[str] = Counter()
@@ -133,7 +146,10 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
             starts = (span.start_s for span in measurement.spans)
             verifying_from_s = min(verifying_from_s, *starts, history.elapsed_s)
     busy_s = _union_s(span for span in spans if not span.cached)
-    state = known(goal)(history)
+    metrics, stages = (opened.metrics, opened.stages) if opened else ((), ())
+    refitted = bool(opened and opened.rows)
+    state = ranking(goal, metrics, stages, refitted=refitted)(history)
+    records = state.evidence.records.values()
     base = state.baseline.config if state.baseline else Config({})
     watched = opened.metrics if opened and not goal.objectives else ()
     before = opened.looks_before if opened else 0
@@ -146,7 +162,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         setup_s=history.setup_s,
         outcomes=dict(outcomes.most_common()),
         measured={
-            m.name: sum(m.name in e.values for e in state.entries.values()) for m in goal.metrics
+            m.name: sum(m.name in record.readings for record in records) for m in goal.metrics
         },
         verdict=history.finished,
         baseline=base,
@@ -155,19 +171,17 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         verification_s=history.elapsed_s - verifying_from_s,
         pairs=pairs,
         pair_metric=pair_metric,
-        tried=tuple(_sampled("", e, goal, base) for e in state.entries.values() if e.values),
-        best=tuple(_sampled("", e, goal, base) for e in state.best(BEST)),
-        steps=_steps(state, history.finished, goal, runtime),
+        tried=tuple(_sampled("", record, state, base) for record in records if record.readings),
+        best=tuple(_sampled("", record, state, base) for record in state.best(BEST)),
+        steps=_steps(state, history.finished, runtime),
         metrics=opened.metrics if opened else (),
-        lines=_lines(request),
-        findings=_findings(history, pair_metric, saved=bool(request.get("saved"))),
+        lines=opened.arms if opened else {},
+        findings=_findings(history, pair_metric, saved=bool(request.get("proof", {}).get("saved"))),
+        facts=opened.facts if opened else (),
+        environment=opened.environment if opened else {},
+        seed=request.get("seed"),
+        budget=str(request.get("budget", "")),
     )
-
-
-def _lines(request: Mapping[str, Any]) -> Mapping[str, str]:
-    options = request.get("options", {})
-    lines: Mapping[str, str] = options.get("lines") or options.get("labels") or {}
-    return lines
 
 
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:
@@ -197,28 +211,32 @@ def _changes(config: Config, baseline: Config) -> Mapping[str, Value | None]:
     return {name: config.get(name) for name in names if config.get(name) != baseline.get(name)}
 
 
-def _sampled(label: str, entry: Entry, goal: Goal, baseline: Config) -> Sampled:
-    values = {m.name: v for m in goal.metrics if (v := entry.value(m)) is not None}
-    holds = entry.rank is not None and entry.rank[0] < 2
-    return Sampled(label, _changes(entry.config, baseline), values, holds)
+def _sampled(label: str, record: Record, state: Ranking, baseline: Config) -> Sampled:
+    values = {m.name: v for m in state.goal.metrics if (v := record.value(m)) is not None}
+    standing = state.standing(record)
+    holds = standing is not None and standing.tier < 2
+    first = next(iter(state.goal.objectives), None)
+    times = len(record.readings.get(first.name, {})) if first else 0
+    return Sampled(label, _changes(record.config, baseline), values, holds, times)
 
 
 def _steps(
-    state: Known, verdict: Verdict | None, goal: Goal, runtime: Collection[str]
+    state: Ranking, verdict: Verdict | None, runtime: Collection[str]
 ) -> tuple[Sampled, ...]:
     if state.baseline is None:
         return ()
     base = state.baseline.config
-    found = [("baseline", state.baseline)]
-    ranked = [entry for entry in state.best(len(state.ranked)) if entry.rank and entry.rank[0] < 2]
-    alone = (e for e in ranked if set(_changes(e.config, base)) <= set(runtime))
+    steps = [("baseline", state.baseline)]
+    fit = [r for r in state.best() if (at := state.standing(r)) is not None and at.tier < 2]
+    alone = (r for r in fit if set(_changes(r.config, base)) <= set(runtime))
     best_alone = next(alone, state.baseline)
     if best_alone is not state.baseline:
-        found.append(("runtime only", best_alone))
-    final = state.entries.get(verdict.config.id) if verdict else next(iter(ranked), None)
+        steps.append(("runtime only", best_alone))
+    records = state.evidence.records
+    final = records.get(verdict.config.id) if verdict else next(iter(fit), None)
     if final is not None and final is not state.baseline:
-        found.append(("final", final))
-    return tuple(_sampled(label, entry, goal, base) for label, entry in found)
+        steps.append(("final", final))
+    return tuple(_sampled(label, record, state, base) for label, record in steps)
 
 
 def _pairs(
@@ -226,7 +244,7 @@ def _pairs(
 ) -> tuple[tuple[Pair, ...], Metric | None]:
     """The pairs of the last look, for the first of these metrics that pairs decide."""
     look_number = max(looks(history), default=0)
-    metric = next((m for m in metrics if m.evidence != "rows"), None)
+    metric = next((m for m in metrics if m.since), None)
     if not look_number or metric is None:
         return (), metric
     found: list[Pair] = []

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from tunewright.core.config import Value
-from tunewright.reporting.comparison import aligned, render_comparison
+from tunewright.reporting.comparison import aligned, odd, render_comparison
 from tunewright.reporting.phrases import (
     change_of,
     headline,
@@ -14,8 +14,9 @@ from tunewright.reporting.phrases import (
     quantity_of,
     verified_note,
 )
+from tunewright.reporting.sentences import in_language, label_of
 from tunewright.reporting.summary import Sampled, Summary
-from tunewright.reporting.words import say
+from tunewright.reporting.words import Language, say
 
 WIDTH = 100
 SHOWN = 3  # configs of the search on this one screen
@@ -37,25 +38,46 @@ def render_text(summary: Summary) -> str:
         lines += _wrapped("config", config + (" (unproven)" if unproven else ""))
         lines += ["", *_compared(summary)]
     lines += ["", *_counted(summary)]
-    if len(summary.steps) > 1:
+    for line in odd(summary) if summary.pairs else []:
+        lines += _wrapped("noise", line)
+    if summary.gain:
         lines += ["", say("steps", "en")]
-        lines += aligned([(f"  {step.label}", *_values(step, summary)) for step in summary.steps])
+        lines += aligned([(f"  {step.label}", *_values(step, summary)) for step in summary.gain])
     if summary.best:
         lines += ["", say("best", "en")]
         rows = [_values(tried, summary) for tried in summary.best[:SHOWN]]
         for row, tried in zip(aligned(rows), summary.best, strict=False):
             lines.append(f"  {row}   {in_words(tried.changes) or say('baseline', 'en')}")
-    return (
-        "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines) + "\n"
-    )
+    lines = [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
+    if summary.commands:
+        lines += ["", *command_lines(summary)]
+    return "\n".join(lines) + "\n"
 
 
 def in_words(changes: Mapping[str, Value | None]) -> str:
-    """Changes as "name=value" in order; a knob that is no longer active reads "name=—"."""
+    """Changes as "name=value" in order; a knob that is no longer active changes nothing."""
     return " ".join(
-        f"{name}={'—' if value is None else f'{value:.4g}' if isinstance(value, float) else value}"
+        f"{name}={f'{value:.4g}' if isinstance(value, float) else value}"
         for name, value in changes.items()
+        if value is not None
     )
+
+
+def understood(summary: Summary, language: Language = "en") -> list[tuple[str, str]]:
+    """What was understood and asked for, labelled: the same as before the study began."""
+    asked = {"goal": summary.goal.text, "budget": summary.budget, "date": summary.date}
+    if summary.seed is not None:
+        asked["seed"] = str(summary.seed)
+    return [
+        *((label_of(f, language), in_language(t, language)) for f, t, *_ in summary.facts),
+        *((say(key, language), text) for key, text in asked.items() if text),
+    ]
+
+
+def command_lines(summary: Summary) -> list[str]:
+    """The command lines that are handed over, ready to paste: never cut, never wrapped."""
+    steps = list(summary.commands.items())
+    return [f"{'run' if step == steps[-1][0] else step:7} {line}" for step, line in steps]
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -7,18 +7,19 @@ import importlib
 import math
 import os
 import pickle
+import shutil
 import struct
 import tempfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 from tunewright.core.metrics import Sample
 from tunewright.core.roles import Artifact
-from tunewright.errors import TrialFailed
+from tunewright.errors import StoreError, TrialFailed
 
 BUDGET_BYTES = 4 * 2**30
 BYTES_PER_S = 1e8  # to pickle, write, read and unpickle
@@ -29,10 +30,11 @@ _CHECK = struct.Struct("<I")  # a file is the checksum of the pickle, then the p
 @final
 @dataclass(frozen=True)
 class Kept:
-    """An artifact, and the samples of the whole chain down to it."""
+    """An artifact, the samples of the whole chain down to it, and what that chain took to run."""
 
     artifact: Artifact
     samples: Mapping[str, Sample] = field(default_factory=dict)
+    made_s: float = 0.0
 
 
 @final
@@ -58,11 +60,12 @@ class ArtifactCache:
 
     def get(self, key: str) -> Kept | None:
         """What was put under this key, or None."""
-        path = self._path(key)
-        with contextlib.suppress(OSError):
-            os.utime(path)  # the eviction goes by the time of the last use
+        path, files = self._path(key), self._files(key)
+        for used in (path, files):
+            with contextlib.suppress(OSError):
+                os.utime(used)  # the eviction goes by the time of the last use
         if key in self._recent:
-            return self._remember(key, self._recent[key])
+            return self._whole(key, self._recent[key])
         try:
             content = path.read_bytes()
             (check,), body = _CHECK.unpack_from(content), memoryview(content)[_CHECK.size :]
@@ -76,21 +79,69 @@ class ArtifactCache:
         if kept is None:
             path.unlink(missing_ok=True)
             return None
-        return self._remember(key, kept)
+        return self._whole(key, kept)
 
-    def put(self, key: str, kept: Kept, stage: str, took_s: float = math.inf) -> None:
+    def put(
+        self, key: str, kept: Kept, stage: str, took_s: float = math.inf, *, must: bool = False
+    ) -> Kept:
         """Keep an artifact if there is room, and if it took longer than to write and read it.
 
-        Raises TrialFailed when this key once had another digest: some knob is not `exact`.
+        What is given back is the artifact with its files where they are now: in the cache, or
+        where they were if they are not kept. Raises TrialFailed when this key once had another
+        digest: some knob is not `exact`. must: raises StoreError where the artifact cannot be kept,
+        TrialFailed where it cannot be pickled.
         """
         self._check(key, kept.artifact.digest, stage)
-        self._remember(key, kept)
-        with contextlib.suppress(OSError, MemoryError, TrialFailed):
+        files = kept.artifact.files
+        try:
             body = dumps(kept)
-            worth = len(body) / BYTES_PER_S < took_s
-            if worth and len(body) + _CHECK.size <= self.budget_bytes:
+            size = len(body) + _CHECK.size + (_tree_bytes(files) if files else 0)
+            gains = files is not None or len(body) / BYTES_PER_S < took_s
+            if gains and size <= self.budget_bytes:
+                kept = self._adopted(key, kept)
                 self._write(self._path(key), _CHECK.pack(zlib.crc32(body)), body)
-                self._evict(len(body) + _CHECK.size)
+                self._evict(size)
+        except TrialFailed:
+            if must:
+                raise
+        except (OSError, MemoryError):  # what cannot be written is not cached
+            pass
+        if must and key not in self:
+            raise StoreError(
+                f"cannot keep what stage {stage} made in {self.directory}: the disk is full, or it "
+                f"is larger than {self.budget_bytes / 2**30:g} GiB; "
+                "free some space and run it again to resume"
+            )
+        if kept.artifact.files in {None, self._files(key)}:  # others are gone with their trial
+            self._remember(key, kept)
+        return kept
+
+    def _adopted(self, key: str, kept: Kept) -> Kept:
+        """The artifact with its files in the cache's own directory."""
+        own, files = kept.artifact.files, self._files(key)
+        if own is None or own == files:
+            return kept
+        try:
+            own.rename(files)
+        except OSError:  # another process was quicker, and made the same
+            if not files.is_dir():
+                raise
+        os.utime(files)  # the last to be evicted
+        return replace(kept, artifact=replace(kept.artifact, files=files))
+
+    def _whole(self, key: str, kept: Kept) -> Kept | None:
+        """The artifact with its files where they are now, None where they are gone."""
+        if kept.artifact.files is not None:
+            files = self._files(key)
+            if not files.is_dir():
+                self._recent.pop(key, None)
+                self._path(key).unlink(missing_ok=True)
+                return None
+            kept = replace(kept, artifact=replace(kept.artifact, files=files))
+        return self._remember(key, kept)
+
+    def _files(self, key: str) -> Path:
+        return self.directory / f"{key}.files"
 
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.artifact"
@@ -133,19 +184,30 @@ class ArtifactCache:
         if self._unseen_bytes < self.budget_bytes / 16:
             return  # looking through the directory costs time: let it grow a little beyond
         self._unseen_bytes = 0
-        files = []
-        with os.scandir(self.directory) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    if entry.is_file(follow_symlinks=False):
-                        status = entry.stat()
-                        files.append((status.st_mtime_ns, status.st_size, entry.path))
-        excess = sum(size for _, size, _ in files) - self.budget_bytes
-        for _, size, path in sorted(files):
+        found: dict[str, tuple[int, int]] = {}  # when each was used last, and its size
+        for entry in self.directory.glob("*.*"):
+            with contextlib.suppress(FileNotFoundError):
+                used_ns, size = found.get(entry.stem, (0, 0))
+                status = entry.lstat()
+                size += status.st_size if entry.is_file() else _tree_bytes(entry)
+                found[entry.stem] = (max(used_ns, status.st_mtime_ns), size)
+        excess = sum(size for _, size in found.values()) - self.budget_bytes
+        for key, (_, size) in sorted(found.items(), key=lambda item: item[1]):
             if excess <= 0:
                 break
-            Path(path).unlink(missing_ok=True)
+            for entry in (self._path(key), self.directory / f"{key}.part"):
+                entry.unlink(missing_ok=True)
+            shutil.rmtree(self._files(key), ignore_errors=True)
             excess -= size
+
+
+def _tree_bytes(directory: Path) -> int:
+    """What the files below a directory take; of those that vanish meanwhile nothing."""
+    size = 0
+    for path in directory.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            size += path.lstat().st_size
+    return size
 
 
 def dumps(value: Any) -> bytes:

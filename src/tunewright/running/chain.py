@@ -8,24 +8,26 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache as memoised
 from pathlib import Path
 from typing import final
 
 from tunewright.core.config import Config, digest_of
-from tunewright.core.metrics import Sample
-from tunewright.core.roles import Artifact, Context, Stage, Workload
+from tunewright.core.metrics import LONG, Sample
+from tunewright.core.roles import BLEND, Artifact, Context, Stage, Workload
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Span, Trial
-from tunewright.errors import InputError, StoreError, TrialFailed, nearest
+from tunewright.errors import InputError, StoreError, TrialFailed, TrialTimeout, nearest
 from tunewright.running.cache import ArtifactCache, Kept
+from tunewright.running.peak import peak_mib, reset_peak
 
 Clock = Callable[[], float]
+Report = Callable[[float, Mapping[str, Sample]], None]
 LEAST_FREE_BYTES = 2**20  # with less room than that left by others, a failure is the disk's
 
 
-def _ignore(stage: str) -> None:
+def _ignore(step: float, samples: Mapping[str, Sample]) -> None:
     """Tell nobody."""
 
 
@@ -35,60 +37,51 @@ def run_chain(  # noqa: PLR0913, PLR0917 - a chain, where it runs, and who liste
     cache: ArtifactCache,
     directory: Path,
     clock: Clock,
-    finished: Callable[[str], None] = _ignore,
+    report: Report = _ignore,
 ) -> Measurement:
     """The measurement of a trial; never raises for what a stage does.
 
-    Raises StoreError where the disk is full: that says nothing about the config, and what a
-    refit made must be kept, since it is what is handed over.
+    Raises StoreError where the disk is full: that says nothing about the config, and what must be
+    kept is handed over later.
 
     directory: private to the trial, removed afterwards. clock: seconds of the study.
-    finished: told the name of each stage that was run.
+    report: told what stages report of their progress.
     """
-    run = _Run(trial.fidelity, directory, clock, finished)
-
-    def body() -> None:
-        head, tail = divide(workload.stages, trial.fidelity.through)
-        run.tail(tail, trial.config, run.head(workload, head, trial.config, cache))
-
-    measurement = run.measure(body)
-    refitted = trial.purpose.kind == "refit" and measurement.outcome is Outcome.OK
-    if refitted and measurement.key not in cache:
-        raise StoreError(
-            f"cannot keep the refitted model in {cache.directory}: the disk is full or the model "
-            f"is larger than {cache.budget_bytes / 2**30:g} GiB; "
-            "free some space and run it again to resume"
-        )
-    return measurement
+    return _Run(trial, directory, clock, report, cache, workload).measure()
 
 
 def run_tail(  # noqa: PLR0913, PLR0917 - as above
     trial: Trial,
     tail: Sequence[Stage],
-    upstream: Kept | None,
+    above: Mapping[str, str],
+    cache: ArtifactCache,
     directory: Path,
     clock: Clock,
-    finished: Callable[[str], None] = _ignore,
-) -> Measurement:
-    """The measurement of a trial's last stages alone, continuing from what is above them.
+    report: Report = _ignore,
+) -> Measurement | None:
+    """The measurement of the stages that run anew, going on from what is cached above them.
 
-    Raises StoreError where the disk is full.
+    above: the keys of the artifacts of the stages above, in their order. None where the last of
+    them is not there. Raises StoreError where the disk is full.
     """
-    run = _Run(trial.fidelity, directory, clock, finished)
-    return run.measure(lambda: run.tail(tail, trial.config, upstream))
+    run = _Run(trial, directory, clock, report, cache, None, dict(above))
+    return run.measure_tail(tail)
 
 
-def divide(stages: Sequence[Stage], through: str) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
-    """The stages down to `through`: those above the first timing stage, and the tail from it on.
+def divide(
+    stages: Sequence[Stage], fidelity: Fidelity
+) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """The stages that may come from the cache, and those that the trial runs anew.
 
-    The artifacts of the former are cached. A tail is run afresh for each trial.
+    Raises InputError for a stage that the chain does not have.
     """
     names = [stage.name for stage in stages]
-    if through not in names:
-        raise InputError(f"unknown stage {through!r}: {nearest(through, names)}")
-    wanted = tuple(stages[: names.index(through) + 1])
-    first = next((i for i, stage in enumerate(wanted) if stage.timing), len(wanted))
-    return wanted[:first], wanted[first:]
+    for name in (fidelity.through, fidelity.since or fidelity.through):
+        if name not in names:
+            raise InputError(f"unknown stage {name!r}: {nearest(name, names)}")
+    wanted = tuple(stages[: names.index(fidelity.through) + 1])
+    cut = names.index(fidelity.since) if fidelity.since else len(wanted)
+    return wanted[:cut], wanted[cut:]
 
 
 def artifact_key(
@@ -97,16 +90,33 @@ def artifact_key(
     """The key of the artifact that these first stages of the chain produce ("" for none)."""
     if not stages:
         return ""
-    decisive = (knob.name for stage in stages for knob in stage.knobs if not knob.exact)
+    names, piece = [stage.name for stage in stages], fidelity.piece
+    blend = names.index(BLEND) if config.members and BLEND in names else 0
+    decisive = (knob.name for stage in stages[blend:] for knob in stage.knobs if not knob.exact)
     return digest_of(
         [
             workload.digest,
             environment(),
-            [stage.name for stage in stages],
-            [fidelity.rows, fidelity.split, fidelity.fold, fidelity.seed],
+            names,
+            [dict(fidelity.effort), piece.split, piece.fold, piece.seed],
             {name: config[name] for name in decisive if name in config},
+            [
+                [artifact_key(workload, stages[:blend], member, fidelity), weight]
+                for member, weight in config.members
+                if blend
+            ],
         ]
     )
+
+
+def keys_of(
+    workload: Workload, stages: Sequence[Stage], config: Config, fidelity: Fidelity
+) -> dict[str, str]:
+    """The key of each of these stages' artifacts, by name, in their order."""
+    return {
+        stage.name: artifact_key(workload, stages[: depth + 1], config, fidelity)
+        for depth, stage in enumerate(stages)
+    }
 
 
 @memoised
@@ -139,28 +149,64 @@ def _is_full(directory: Path) -> bool:
 @final
 @dataclass
 class _Run:
-    """One trial in one process: what it gave so far."""
+    """One trial in one process: what it gave so far.
 
-    fidelity: Fidelity
+    workload: None where only the tail is run; `keys` then names what is above it.
+    """
+
+    trial: Trial
     directory: Path
     clock: Clock
-    finished: Callable[[str], None]
+    report: Report
+    cache: ArtifactCache
+    workload: Workload | None
+    keys: Mapping[str, str] = field(default_factory=dict)
     samples: dict[str, Sample] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     key: str = ""
+    made_s: float = 0.0
 
-    def measure(self, body: Callable[[], None]) -> Measurement:
+    def measure(self) -> Measurement:
+        """Run the whole chain, from the deepest artifact in the cache."""
+        workload, config, fidelity = self.workload, self.trial.config, self.trial.fidelity
+        assert workload is not None
+
+        def body() -> None:
+            head, tail = divide(workload.stages, fidelity)
+            self.keys = keys_of(workload, head, config, fidelity)
+            kept = self._made(config, head, last=True) if head else None
+            if kept and not tail:
+                self.samples.update(kept.samples)
+            self._anew(tail, kept)
+
+        return self._guarded(body)
+
+    def measure_tail(self, tail: Sequence[Stage]) -> Measurement | None:
+        """Run what runs anew."""
+        *_, self.key = self.keys.values() or ("",)
+        kept = self.cache.get(self.key) if self.key else None
+        if self.key and kept is None:
+            return None
+        self.made_s = kept.made_s if kept else 0.0
+        return self._guarded(lambda: self._anew(tail, kept))
+
+    def _guarded(self, body: Callable[[], None]) -> Measurement:
         """Run `body` and turn whatever comes of it into a measurement."""
         outcome, detail, full = Outcome.OK, "", False
+        reset_peak()
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             body()
+        except TrialTimeout as error:
+            outcome, detail = Outcome.TIMEOUT, str(error)
         except TrialFailed as error:
             outcome, detail = Outcome.CRASHED, str(error)
         except InputError as error:
             outcome, detail = Outcome.REJECTED, str(error)
         except MemoryError as error:
             outcome, detail = Outcome.OUT_OF_MEMORY, str(error) or "a stage ran out of memory"
+        except StoreError:
+            raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the workload's boundary
             last = (str(error).strip().splitlines() or [""])[-1]
             outcome, detail = Outcome.CRASHED, f"{type(error).__name__}: {last}"
@@ -172,76 +218,131 @@ class _Run:
                 f"the disk of {self.directory} is full; "
                 f"free some space and run it again to resume ({detail})"
             )
-        return Measurement(outcome, self.samples, tuple(self.spans), detail, self.key)
+        spans = tuple(self.spans)
+        return Measurement(outcome, self.samples, spans, detail, self.key, self.made_s, peak_mib())
 
-    def head(
-        self, workload: Workload, stages: Sequence[Stage], config: Config, cache: ArtifactCache
-    ) -> Kept | None:
-        """Run what is not cached of these stages."""
-        keys = [
-            artifact_key(workload, stages[: depth + 1], config, self.fidelity)
-            for depth in range(len(stages))
-        ]
-        start_s = self.clock()
-        kept, found = None, 0
-        for depth in range(len(stages), 0, -1):
-            if (kept := cache.get(keys[depth - 1])) is not None:
-                found = depth
-                self.key = keys[depth - 1]
-                self.samples.update(kept.samples)
-                break
-        for depth, stage in enumerate(stages[:found], start=1):
-            end_s = self.clock() if depth == found else start_s
-            self.spans.append(Span(stage.name, start_s, end_s, cached=True))
-        for depth in range(found, len(stages)):
-            upstream = kept.artifact if kept else None
-            baseline = self._baseline(workload, stages[: depth + 1], keys[depth], cache)
-            artifact = self._stage(stages[depth], upstream, config, baseline)
-            kept = Kept(artifact, dict(self.samples))
-            took_s = self.spans[-1].end_s - self.spans[-1].start_s
-            last = depth == len(stages) - 1  # a tail in another process may go on from it
-            cache.put(keys[depth], kept, stages[depth].name, math.inf if last else took_s)
-            self.key = keys[depth]
+    def _made(self, config: Config, stages: Sequence[Stage], *, last: bool = False) -> Kept:
+        """The artifact of the last of these stages: from the cache, or made now, and told of.
+
+        last: another trial will go on from it, so it is kept however quickly it was made.
+        """
+        start_s, key = self.clock(), self._key(config, stages)
+        kept = self.cache.get(key)
+        if kept is not None:
+            ends = [start_s] * (len(stages) - 1) + [self.clock()]
+            self.spans += [
+                Span(stage.name, start_s, end_s, cached=True)
+                for stage, end_s in zip(stages, ends, strict=True)
+            ]
+            if last and key not in self.cache:
+                kept = self.cache.put(key, kept, stages[-1].name, must=self.trial.need.keep)
+        else:
+            kept = self._make(config, stages, key, last=last)
+        if config == self.trial.config:
+            self.key, self.made_s = key, kept.made_s
         return kept
 
-    def tail(self, stages: Sequence[Stage], config: Config, kept: Kept | None) -> None:
-        """Run all these stages; without a baseline, since what they time is judged in pairs."""
-        upstream = kept.artifact if kept else None
-        if kept:
-            self.samples.update(kept.samples)
+    def _make(self, config: Config, stages: Sequence[Stage], key: str, *, last: bool) -> Kept:
+        *above, stage = stages
+        members = config.members if stage.name == BLEND else ()
+        sources = [self._made(member, above) for member, _ in members] if members else []
+        if above and not members:
+            sources = [self._made(config, above)]
+        context = self._context(config, stages, self.trial.fidelity.piece.seed, cached=True)
+        artifact = self._run(stage, tuple(kept.artifact for kept in sources), config, context)
+        told = sources[0].samples if len(sources) == 1 and not members else {}
+        took_s = self.spans[-1].end_s - self.spans[-1].start_s
+        made_s = took_s + sum(source.made_s for source in sources)
+        kept = Kept(artifact, {**told, **artifact.samples}, made_s)
+        must = last and self.trial.need.keep
+        return self.cache.put(key, kept, stage.name, math.inf if last else took_s, must=must)
+
+    def _anew(self, stages: Sequence[Stage], kept: Kept | None) -> None:
+        """Run all these stages; without a baseline, since what they measure is judged in pairs."""
+        upstream = (kept.artifact,) if kept else ()
+        if kept and stages:  # what is said of each row was said when it was made
+            short = {n: s for n, s in kept.samples.items() if len(s.values) <= LONG}
+            self.samples.update(short)
+        piece = self.trial.fidelity.piece
+        seed = (piece.seed + piece.repeat) % 2**31
+        made: dict[str, Artifact] = {}
         for stage in stages:
-            upstream = self._stage(stage, upstream, config, lambda: None)
+            context = replace(
+                self._context(self.trial.config, (stage,), seed, cached=False),
+                above=lambda name: made.get(name) or self._above(self.trial.config, name),
+            )
+            made[stage.name] = self._run(stage, upstream, self.trial.config, context)
+            upstream = (made[stage.name],)
+            self.samples.update(made[stage.name].samples)
 
-    def _baseline(
-        self, workload: Workload, stages: Sequence[Stage], key: str, cache: ArtifactCache
-    ) -> Callable[[], Artifact | None]:
-        def baseline() -> Artifact | None:
-            if artifact_key(workload, stages, workload.baseline, self.fidelity) == key:
-                return None
-            run = _Run(self.fidelity, self.directory / ".baseline", self.clock, _ignore)
-            kept = run.head(workload, stages, workload.baseline, cache)
-            return kept.artifact if kept else None
-
-        return baseline
-
-    def _stage(
-        self,
-        stage: Stage,
-        upstream: Artifact | None,
-        config: Config,
-        baseline: Callable[[], Artifact | None],
+    def _run(
+        self, stage: Stage, upstream: tuple[Artifact, ...], config: Config, context: Context
     ) -> Artifact:
-        directory = self.directory / stage.name
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        context.directory.mkdir(mode=0o700, parents=True)
         start_s = self.clock()
         try:
-            artifact = stage.run(upstream, config, Context(self.fidelity, directory, baseline))
+            artifact = stage.run(upstream, config, context)
         finally:
             self.spans.append(Span(stage.name, start_s, self.clock()))
         if not isinstance(artifact, Artifact):
             raise TrialFailed(
                 f"stage {stage.name}: expected an Artifact; got {type(artifact).__name__}"
             )
-        self.samples.update(artifact.samples)
-        self.finished(stage.name)
         return artifact
+
+    # What a stage may ask for
+
+    def _context(
+        self, config: Config, stages: Sequence[Stage], seed: int, *, cached: bool
+    ) -> Context:
+        directory = self.directory / f"{len(self.spans)}-{stages[-1].name}"
+        return Context(
+            self.trial.fidelity, directory, seed, self.trial.limit_s,
+            above=lambda name: self._above(config, name),
+            baseline=lambda: self._baseline(config, stages) if cached else None,
+            earlier=lambda: self._earlier(config, stages) if cached else None,
+            report=self.report,
+            failure=self.directory.parents[1] / "failures" / f"{self.directory.name}.txt",
+        )  # fmt: skip
+
+    def _key(self, config: Config, stages: Sequence[Stage]) -> str:
+        if config == self.trial.config and stages[-1].name in self.keys:
+            return self.keys[stages[-1].name]
+        assert self.workload is not None
+        return artifact_key(self.workload, stages, config, self.trial.fidelity)
+
+    def _above(self, config: Config, name: str) -> Artifact:
+        """The artifact of a stage above, from the cache or made again."""
+        if self.workload is None:
+            kept = self.cache.get(self.keys[name])
+            if kept is None:
+                raise TrialFailed(f"expected the artifact of stage {name}; it is gone; try again")
+            return kept.artifact
+        names = [stage.name for stage in self.workload.stages]
+        stages = self.workload.stages[: names.index(name) + 1]
+        return self._aside(config, stages).artifact
+
+    def _baseline(self, config: Config, stages: Sequence[Stage]) -> Artifact | None:
+        assert self.workload is not None
+        own, base = self._key(config, stages), self.workload.baseline
+        if artifact_key(self.workload, stages, base, self.trial.fidelity) == own:
+            return None
+        return self._aside(base, stages).artifact
+
+    def _aside(self, config: Config, stages: Sequence[Stage]) -> Kept:
+        """An artifact that the trial reads and does not make: its time and samples are not told."""
+        if (kept := self.cache.get(self._key(config, stages))) is not None:
+            return kept
+        trial = replace(self.trial, config=config, need=replace(self.trial.need, keep=False))
+        directory = self.directory / f"aside-{len(self.spans)}"
+        run = _Run(trial, directory, self.clock, _ignore, self.cache, self.workload)
+        return run._made(config, stages)
+
+    def _earlier(self, config: Config, stages: Sequence[Stage]) -> Artifact | None:
+        assert self.workload is not None
+        fidelity = self.trial.fidelity
+        if not fidelity.earlier:
+            return None
+        less = replace(fidelity, effort=fidelity.earlier)
+        kept = self.cache.get(artifact_key(self.workload, stages, config, less))
+        return kept.artifact if kept else None

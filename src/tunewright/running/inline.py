@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-from tunewright.core.events import Ended, Event, Progressed
+from tunewright.core.events import Ended, Event, Reported
+from tunewright.core.metrics import Sample
 from tunewright.core.roles import Resources, Workload
 from tunewright.core.trial import Trial
 from tunewright.running.cache import BUDGET_BYTES, ArtifactCache
@@ -15,7 +16,10 @@ from tunewright.running.chain import run_chain
 
 @final
 class InlineExecutor:
-    """Runs one trial at a time, inside `wait`. Nothing protects the driver from what it does."""
+    """Runs one trial at a time, inside `wait`. Nothing protects the driver from what it does.
+
+    A trial's limit is the stage's own to keep: nobody can stop it.
+    """
 
     def __init__(
         self, directory: Path, clock: Callable[[], float], cache_bytes: int = BUDGET_BYTES
@@ -27,7 +31,7 @@ class InlineExecutor:
 
     def free(self) -> Resources:
         """One trial, while none waits to be run."""
-        return Resources(max(0, 1 - len(self._queue)), 1)
+        return Resources(max(0, 1 - len(self._queue)))
 
     def submit(self, trial: Trial, workload: Workload) -> None:
         """Let `wait` run this trial."""
@@ -41,11 +45,11 @@ class InlineExecutor:
         trial, workload = self._queue.pop(0)
         events: list[Event] = []
 
-        def finished(stage: str) -> None:
-            events.append(Progressed(self._clock(), trial.number, trial.attempt, stage))
+        def report(step: float, samples: Mapping[str, Sample]) -> None:
+            events.append(Reported(self._clock(), trial.number, trial.attempt, step, samples))
 
         where = self._trials / f"{trial.number}-{trial.attempt}"
-        measurement = run_chain(trial, workload, self._cache, where, self._clock, finished)
+        measurement = run_chain(trial, workload, self._cache, where, self._clock, report)
         return (*events, Ended(self._clock(), trial.number, trial.attempt, measurement))
 
     def cancel(self, number: int, attempt: int) -> None:

@@ -13,59 +13,64 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, final
 
 import psutil
 
+from tunewright.core.metrics import Sample
 from tunewright.core.trial import Measurement, Outcome, Trial
 from tunewright.errors import StoreError
-from tunewright.running.cache import ArtifactCache, dumps
+from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import run_chain, run_tail
 from tunewright.running.reaping import COOKIE, adopt_orphans, kill_descendants, kill_strays
 
 OWN = psutil.Process()
-PROGRESS_S = 1.0  # a stage that ends sooner after the last news is no news: each one costs a commit
+BEGUN = "begun"  # what a worker says when it has all that it needs and the trial begins
 
 
 @final
 @dataclass(frozen=True)
 class Task:
-    """One trial, or its tail, for one worker.
+    """One trial, or the stages of it that run anew, for one worker.
 
-    program: the pickled workload, or the pickled tail of its stages; None: as in the task before.
-    upstream: the key of the artifact above the tail; `carried` is that artifact where it could not
-    be cached. carry: when to send the chain's last artifact back, for a tail to be run elsewhere.
+    program: the pickled workload, or the pickled stages; None: as in the task before.
+    above: the keys of the artifacts above those stages, in their order; None for the whole chain.
     """
 
     trial: Trial
-    part: Literal["chain", "tail"]
     program: bytes | None
     directory: Path
     origin_s: float
-    upstream: str = ""
-    carried: bytes | None = None
-    carry: Literal["never", "uncached", "always"] = "never"
+    above: Mapping[str, str] | None = None
+
+
+@final
+@dataclass(frozen=True)
+class News:
+    """What a trial reports of its progress."""
+
+    step: float
+    samples: Mapping[str, Sample]
 
 
 @final
 @dataclass(frozen=True)
 class Done:
-    """What became of a task. `missing`: the artifact above the tail is not there after all."""
+    """What became of a task; no measurement where the artifact above the tail is gone."""
 
-    measurement: Measurement
+    measurement: Measurement | None
     rss_bytes: int = 0
-    carried: bytes | None = None
-    missing: bool = False
 
 
 def main(fd: int, driver: int, cache_directory: str, cache_bytes: int) -> None:
     """Serve the driver at the other end of `fd` until it goes away.
 
-    Sends None when ready for the next message, the name of a stage that took its time, and a Done;
-    or a StoreError, which is the study's to raise.
+    Sends None when ready for the next message, BEGUN when a trial begins, its News, and a Done; or
+    a StoreError, which is the study's to raise.
     """
     os.set_inheritable(fd, False)  # noqa: FBT003 - as Python has it
     adopt_orphans()
@@ -105,27 +110,16 @@ def _run(task: Task, program: Any, connection: Connection[Any, Any], cache: Arti
     def clock() -> float:
         return time.monotonic() - task.origin_s
 
-    told_s = clock()
+    def report(step: float, samples: Mapping[str, Sample]) -> None:
+        connection.send(News(step, samples))
 
-    def finished(stage: str) -> None:
-        nonlocal told_s
-        if clock() - told_s >= PROGRESS_S:
-            told_s = clock()
-            connection.send(stage)
-
-    trial, carried, kept = task.trial, None, None
-    if task.part == "chain":
-        measurement = run_chain(trial, program, cache, task.directory, clock, finished)
-        uncached = task.carry == "uncached" and measurement.key not in cache
-        if measurement.outcome is Outcome.OK and (uncached or task.carry == "always"):
-            carried = dumps(cache.get(measurement.key))
+    connection.send(BEGUN)
+    at = (cache, task.directory, clock, report)
+    if task.above is None:
+        measurement: Measurement | None = run_chain(task.trial, program, *at)
     else:
-        if task.carried is not None:
-            kept = pickle.loads(task.carried)  # noqa: S301 - from a worker of the same study
-        elif task.upstream and (kept := cache.get(task.upstream)) is None:
-            return Done(Measurement(Outcome.LOST), missing=True)
-        measurement = run_tail(trial, program, kept, task.directory, clock, finished)
-    return Done(measurement, OWN.memory_info().rss, carried)
+        measurement = run_tail(task.trial, program, task.above, *at)
+    return Done(measurement, OWN.memory_info().rss)
 
 
 def _watch(fd: int, driver: int) -> None:

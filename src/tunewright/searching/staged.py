@@ -13,18 +13,18 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import final
 
 from tunewright.core.config import Config, Value
-from tunewright.core.goal import Goal
+from tunewright.core.evidence import Record
 from tunewright.core.history import Fold, History
-from tunewright.core.knobs import Choice, Knob, Space
-from tunewright.core.known import Entry, Known, known, room
+from tunewright.core.knobs import Choice, Knob
+from tunewright.core.preference import Ranking, ranking
 from tunewright.core.registry import resolve
-from tunewright.core.roles import Proposal
-from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
+from tunewright.core.roles import Problem, Proposal
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Trial
 from tunewright.searching import SOBOL
 
 BATCH = 10  # timing trials gathered before the machine is drained for them
@@ -65,7 +65,7 @@ class Seen:
     fits: int = 0  # runs of the dearest stage
     dearest: str = ""
     dearest_s: float = 0.0
-    exclusive: bool = False  # the last trial that ended was a timing one
+    measuring: bool = False  # the last trial that ended measured something anew
     choices: dict[tuple[str, Value], Worth] = field(default_factory=dict)  # below the prefix
     exact: dict[Config, tuple[float, int]] = field(default_factory=dict)  # log costs: sum, count
 
@@ -74,42 +74,32 @@ class Seen:
 class StagedSearcher:
     """The searcher described above; implements Searcher."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the study's own parts, each needed
-        self,
-        space: Space,
-        goal: Goal,
-        baseline: Config,
-        stages: Sequence[str],
-        quality: str,
-        timing: str,
-        seed: int,
-    ) -> None:
-        self._space, self._goal, self._baseline = space, goal, baseline
-        self._stages, self._quality, self._timing = tuple(stages), quality, timing
-        self._seed = seed
-        self._before = self._stages[: self._stages.index(quality) + 1] if quality else ()
+    def __init__(self, problem: Problem) -> None:
+        space, stages = problem.space, problem.stages
+        self._space, self._goal, self._baseline = space, problem.goal, problem.baseline
+        self._stages, self._cached, self._fresh = stages, problem.cached, problem.fresh
+        self._seed, self._rows = problem.seed, any(e.name == "rows" for e in problem.efforts)
+        self._above = stages[: stages.index(self._cached) + 1] if self._cached else ()
         own = {knob.stage for knob in space.knobs}
-        first = next((i for i, name in enumerate(self._before) if name in own), 0)
-        self._varied = self._before[first:]  # above these a study has one artifact
-        self._exact = tuple(k for k in space.of(self._before) if k.exact)
-        # What is cached above a variant need not run alone, whatever suits a fit.
-        self._shared = {k.name: k.default for k in self._exact if k.name == "workers"}
+        first = next((i for i, name in enumerate(self._above) if name in own), 0)
+        self._varied = self._above[first:]  # above these a study has one artifact
+        self._exact = tuple(k for k in space.of(self._above) if k.exact)
         self._seen = Fold(Seen, self._step)
-        self._known = known(goal)
+        self._ranking = ranking(problem.goal, problem.metrics, stages, refitted=problem.refitted)
         self._points: dict[int, Sequence[Sequence[float]]] = {}
 
     def propose(self, history: History, n: int) -> Sequence[Proposal]:
-        """At most `n` proposals; () when every config that it can reach was tried."""
-        seen, state = self._seen(history), self._known(history)
+        """At most `n` proposals; () when every config of a finite space was tried."""
+        seen, ranked = self._seen(history), self._ranking(history)
         busy = {self._key(t.config) for t in (*history.running, *history.lost)}
         if not history.last_number:
-            return [self._proposal(self._baseline, self._quality or self._timing)]
-        if state.baseline is None or (self._timing and not state.baseline.timings):
-            made = state.baseline is not None and not busy
-            return [self._proposal(self._baseline, self._timing)] if made else ()
-        waiting = self._waiting(seen, state, busy) if self._timing else []
-        if self._quality:
-            turn = seen.exclusive or len(waiting) >= min(BATCH, 2 + len(seen.timed))
+            return [self._shared(self._baseline) if self._cached else self._anew(self._baseline)]
+        baseline = ranked.baseline
+        if baseline is None or (self._fresh and not baseline.measured):
+            return [self._anew(self._baseline)] if baseline and not busy else ()
+        waiting = self._waiting(seen, ranked, busy) if self._fresh else []
+        if self._cached:
+            turn = seen.measuring or len(waiting) >= min(BATCH, 2 + len(seen.timed))
         else:
             turn = history.last_number % 3 == 0
         if waiting and turn:
@@ -117,42 +107,50 @@ class StagedSearcher:
         proposals: list[Proposal] = []
         for i in range(n):
             chance = random.Random(f"{self._seed}/{history.last_number + i}")  # noqa: S311
-            fresh = self._fresh(seen, state, busy, chance)
+            fresh = self._new_config(seen, ranked, busy, chance)
             if fresh is None:
                 break
             busy.add(self._key(fresh.config))
             proposals.append(fresh)
         return proposals or waiting[:n]
 
-    def _proposal(
-        self, config: Config, through: str, rows: float = 1.0, repeat: int = 0
-    ) -> Proposal:
-        return Proposal(config, Fidelity(through, rows, "search", repeat, self._seed))
+    def _shared(self, config: Config, rows: float = 1.0) -> Proposal:
+        """A trial whose artifacts others can share."""
+        effort = {} if rows == 1.0 else {"rows": rows}
+        return Proposal(config, Fidelity(self._cached, "", effort, Piece(seed=self._seed)))
+
+    def _anew(self, config: Config, repeat: int = 0) -> Proposal:
+        """A trial of what must be measured anew."""
+        assert self._fresh is not None
+        piece = Piece(seed=self._seed, repeat=repeat)
+        return Proposal(config, replace(self._fresh, piece=piece))
+
+    def _first(self, config: Config) -> Proposal:
+        return self._shared(config) if self._cached else self._anew(config)
 
     # What was seen
 
     def _step(self, seen: Seen, trial: Trial, measurement: Measurement) -> None:
         if trial.purpose.kind != "search":
             return
-        spans = [s for s in measurement.spans if not s.cached and s.stage in self._before]
-        if not seen.dearest and self._quality:
+        spans = [s for s in measurement.spans if not s.cached and s.stage in self._above]
+        if not seen.dearest and self._cached:
             varied = (s for s in spans if s.stage in self._varied)
             dearest = max(varied, key=lambda s: s.end_s - s.start_s, default=None)
-            seen.dearest = dearest.stage if dearest else self._quality
+            seen.dearest = dearest.stage if dearest else self._cached
             seen.dearest_s = dearest.end_s - dearest.start_s if dearest else 0.0
         dear_s = sum(s.end_s - s.start_s for s in spans if s.stage == seen.dearest)
         seen.fits += sum(s.stage == seen.dearest for s in spans)
-        if dear_s > 0 and trial.fidelity.rows == 1.0:
+        if dear_s > 0 and not trial.fidelity.effort:
             chosen = Config(
                 {k.name: trial.config[k.name] for k in self._exact if k.name in trial.config}
             )
-            share = float(chosen.get("workers", 1))
             total, count = seen.exact.get(chosen, (0.0, 0))
-            seen.exact[chosen] = (total + math.log(dear_s / share), count + 1)
+            seen.exact[chosen] = (total + math.log(dear_s * trial.need.cores), count + 1)
         key, prefix = self._key(trial.config), self._prefix(seen, trial.config)
-        seen.exclusive = trial.exclusive
+        seen.measuring = bool(trial.fidelity.since)
         good = measurement.outcome is Outcome.OK
-        if trial.fidelity.rows < 1.0:
+        if trial.fidelity.effort:
             seen.low_count += 1
             seen.low[prefix] = (self._merit(measurement) if good else -math.inf, trial.config)
             return
@@ -162,15 +160,15 @@ class StagedSearcher:
             seen.variants[prefix] = seen.variants.get(prefix, 0) + 1
         seen.made.add(key)
         self._learn_choices(seen, trial, measurement)
-        if trial.exclusive:
+        if trial.fidelity.since:
             seen.timed.add(key)
             seen.untimed.pop(key, None)
-        elif good and self._timing:
+        elif good and self._fresh:
             seen.untimed[key] = trial.config
 
     def _learn_choices(self, seen: Seen, trial: Trial, measurement: Measurement) -> None:
         objective = self._goal.objectives[0]
-        if not self._timing or objective.better == "higher":
+        if not self._fresh or objective.better == "higher":
             return
         late = self._late(seen)
         stages = {knob.stage for knob in late}
@@ -179,7 +177,7 @@ class StagedSearcher:
         for knob in late:
             if isinstance(knob.domain, Choice) and knob.name in trial.config:
                 worth = seen.choices.setdefault((knob.name, trial.config[knob.name]), Worth())
-                if trial.exclusive:
+                if trial.fidelity.since:
                     worth.timed_s = cost_s
                     worth.best = min(worth.best, math.inf if value is None else value)
                 else:
@@ -210,74 +208,87 @@ class StagedSearcher:
                 return change.values[0] if metric.better == "higher" else -change.values[0]
         return 0.0
 
-    def _waiting(self, seen: Seen, state: Known, busy: set[str]) -> list[Proposal]:
+    def _waiting(self, seen: Seen, ranked: Ranking, busy: set[str]) -> list[Proposal]:
         """Timing trials worth having: what no constraint rules out, then repeats of the best."""
         newest = islice(reversed(seen.untimed.items()), 20 * BATCH)
         odds = {
             config: self._odds(seen, config)
             for key, config in newest
-            if key not in busy and self._promising(state.entries.get(config.id), state)
+            if key not in busy and self._promising(ranked.evidence.records.get(config.id), ranked)
         }
         fresh = sorted((c for c in odds if odds[c] >= WORTH), key=lambda c: (-odds[c], c.id))
         again = [
-            entry
-            for entry in (state.best(ELITE) if len(seen.timed) >= BATCH else ())
-            if 0 < entry.timings < REPEATS and self._key(entry.config) not in busy
+            record
+            for record in (ranked.best(ELITE) if len(seen.timed) >= BATCH else ())
+            if 0 < record.measured < REPEATS and self._key(record.config) not in busy
         ]
-        return [self._proposal(config, self._timing) for config in fresh] + [
-            self._proposal(entry.config, self._timing, repeat=entry.timings) for entry in again
+        return [self._anew(config) for config in fresh] + [
+            self._anew(record.config, record.measured) for record in again
         ]
 
-    def _promising(self, entry: Entry | None, state: Known) -> bool:
+    def _promising(self, record: Record | None, ranked: Ranking) -> bool:
         """No constraint is known to be broken by more than chance explains."""
-        if entry is None:
+        if record is None:
             return False
-        base = state.baseline
-        rooms = [room(entry, c, base) for c in self._goal.constraints if base is not None]
-        return all(slack >= -error for slack, error in (r for r in rooms if r is not None))
+        slacks = [ranked.slack(record, constraint) for constraint in self._goal.constraints]
+        return all(slack.value >= -slack.error for slack in slacks if slack is not None)
 
     # What to try
 
-    def _fresh(
-        self, seen: Seen, state: Known, busy: set[str], chance: random.Random
+    def _new_config(
+        self, seen: Seen, ranked: Ranking, busy: set[str], chance: random.Random
     ) -> Proposal | None:
         """A config that is new: a variant below a known prefix, or another prefix."""
-        through = self._quality or self._timing
         if seen.prefixes and self._paid(seen) < self._price(seen) * seen.fits:
-            variant = self._new_variant(seen, state, busy, chance)
+            variant = self._new_variant(seen, ranked, busy, chance)
             if variant is not None:
                 return variant
         promoted = self._promoted(seen, busy, each=3)
         if promoted is not None:
-            return self._proposal(promoted, through)
-        dear = seen.dearest_s > DEAR_S and any(m.evidence == "rows" for m in self._goal.metrics)
+            return self._first(promoted)
+        dear = self._rows and seen.dearest_s > DEAR_S
         for draw in range(DRAWS):
-            config = self._spread_or_walk(seen, state, chance, draw + len(busy))
+            config = self._spread_or_walk(seen, ranked, chance, draw + len(busy))
             prefix = self._prefix(seen, config)
             had = dear and (prefix in seen.prefixes or prefix in seen.low)
             if self._new(config, seen, busy) and not had:
-                return self._proposal(config, through, LOW_ROWS if dear else 1.0)
+                return self._shared(config, LOW_ROWS) if dear else self._first(config)
         promoted = self._promoted(seen, busy, each=1)  # no others are left to wait for
         if promoted is not None:
-            return self._proposal(promoted, through)
-        return self._new_variant(seen, state, busy, chance) if seen.prefixes else None
+            return self._first(promoted)
+        variant = self._new_variant(seen, ranked, busy, chance) if seen.prefixes else None
+        return variant or self._any(seen, busy, chance)
+
+    def _any(self, seen: Seen, busy: set[str], chance: random.Random) -> Proposal | None:
+        """A config that is new, drawn from the whole space; None where there is none left."""
+        searched = {knob.name for knob in self._searched()}
+        endless = math.isinf(math.prod(k.count for k in self._searched() if not k.exact))
+        for _ in range(100 * DRAWS if endless else 10 * DRAWS):
+            values = {k.name: k.at(chance.random()) for k in self._searched()}
+            config = self._space.config({**self._kept(searched), **values})
+            if self._new(config, seen, busy):
+                return self._first(config)
+        return None
+
+    def _kept(self, searched: set[str]) -> Mapping[str, Value]:
+        return {name: value for name, value in self._baseline.items() if name not in searched}
 
     def _new_variant(
-        self, seen: Seen, state: Known, busy: set[str], chance: random.Random
+        self, seen: Seen, ranked: Ranking, busy: set[str], chance: random.Random
     ) -> Proposal | None:
         """A config that is new below a known prefix, or None after so many draws."""
         for _ in range(DRAWS):
-            config = self._space.config({**self._variant(seen, state, chance), **self._shared})
+            config = self._variant(seen, ranked, chance)
             if (
                 self._new(config, seen, busy)
                 and self._odds(seen, config) >= WORTH * chance.random()
             ):
-                return self._proposal(config, self._quality or self._timing)
+                return self._first(config)
         return None
 
     def _paid(self, seen: Seen) -> float:
         """Variants so far; one that was not worth timing counts an eighth."""
-        if not self._timing:
+        if not self._fresh:
             return len(seen.made)
         return len(seen.timed) + (len(seen.made) - len(seen.timed)) / 8
 
@@ -285,7 +296,7 @@ class StagedSearcher:
         """Variants to be seen for each run of the dearest stage."""
         if not self._late(seen):
             return 0.0
-        return VARIANTS if self._timing else 1.0  # below a fit, quality seldom changes
+        return VARIANTS if self._fresh else 1.0  # below a fit, quality seldom changes
 
     def _promoted(self, seen: Seen, busy: set[str], each: int) -> Config | None:
         """The best config of the low rung, once `each` were seen for each that went on."""
@@ -295,30 +306,39 @@ class StagedSearcher:
         merit, config = max(seen.low.values(), key=lambda pair: (pair[0], pair[1].id))
         return config if merit > -math.inf and self._key(config) not in busy else None
 
-    def _variant(self, seen: Seen, state: Known, chance: random.Random) -> Config:
+    def _variant(self, seen: Seen, ranked: Ranking, chance: random.Random) -> Config:
         """Another config below a known prefix: the newest first, then the best ones'."""
         late = self._late(seen)
         newest_key, newest = next(reversed(seen.prefixes.items()))
-        elite = [entry.config for entry in state.best(ELITE)]
+        elite = [record.config for record in self._elite(ranked)]
         young = seen.variants.get(newest_key, 0) < VARIANTS // 2
         base = newest if young or not elite else chance.choice(elite)
         if chance.random() < 0.5:
             return self._moved(base, late, chance)
         return self._space.config({**base, **{k.name: k.at(chance.random()) for k in late}})
 
-    def _spread_or_walk(self, seen: Seen, state: Known, chance: random.Random, skip: int) -> Config:
+    def _spread_or_walk(
+        self, seen: Seen, ranked: Ranking, chance: random.Random, skip: int
+    ) -> Config:
         """A point of the Sobol sequence; later a neighbour of the best, three times of four."""
         upper = [k for k in self._searched() if k not in self._late(seen) and k not in self._exact]
-        elite = [e.config for e in state.best(ELITE)] or [self._baseline]
+        elite = [r.config for r in self._elite(ranked)] or [self._baseline]
         late = {k.name: v for k in self._late(seen) if (v := elite[0].get(k.name)) is not None}
         tried = len(seen.prefixes) + len(seen.low)
         walk = tried > SPREAD and chance.random() < 0.75
         if walk:
             values: Mapping[str, Value] = self._moved(chance.choice(elite), upper, chance)
         else:
-            point = self._sobol(len(upper))[(tried + skip) % 1024]
+            points = self._sobol(len(upper))
+            at = tried + skip
+            point = points[at] if at < len(points) else [chance.random() for _ in upper]
             values = {**late, **{k.name: k.at(u) for k, u in zip(upper, point, strict=True)}}
         return self._space.config({**values, **self._exact_values(seen, chance)})
+
+    def _elite(self, ranked: Ranking) -> list[Record]:
+        """The best in the goal's order; with several objectives each one's best, too."""
+        best = ranked.best(ELITE)
+        return best + [record for record in ranked.leaders(1) if record not in best]
 
     def _moved(self, base: Config, knobs: Sequence[Knob], chance: random.Random) -> Config:
         """A neighbour of `base` in one or two of these knobs."""
@@ -343,7 +363,7 @@ class StagedSearcher:
 
     def _searched(self) -> tuple[Knob, ...]:
         """The knobs that can change what the goal asks for."""
-        return self._space.knobs if self._timing else self._space.of(self._before)
+        return self._space.knobs if self._fresh else self._space.of(self._above)
 
     def _late(self, seen: Seen) -> tuple[Knob, ...]:
         """The knobs below the dearest stage."""

@@ -173,9 +173,9 @@ def _check(db: apsw.Connection, path: Path) -> None:
     if db.pragma("application_id") != APPLICATION:
         raise StoreError(f"cannot read {path}: {_ADVICE[apsw.NotADBError]}")
     version = db.pragma("user_version")
-    if version != FORMAT:
+    if not 1 <= version <= FORMAT:
         raise StoreError(
-            f"expected a journal of format {FORMAT}; got format {version} in {path}; "
+            f"expected a journal of format {FORMAT} or older; got format {version} in {path}; "
             "use the tunewright that wrote it"
         )
 

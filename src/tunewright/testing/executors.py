@@ -13,14 +13,27 @@ from pathlib import Path
 from typing import final
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Progressed
+from tunewright.core.events import Ended, Event, Reported
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Evidence, Executor
-from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
+from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Executor, Untouched
+from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Piece, Process, Trial
 from tunewright.errors import InputError, TrialFailed
 
-ACTS = ("work", "fail", "reject", "exhaust", "crash", "exit", "hang", "die", "daemon", "grow")
+ACTS = (
+    "work",
+    "report",
+    "fail",
+    "reject",
+    "exhaust",
+    "crash",
+    "exit",
+    "hang",
+    "die",
+    "daemon",
+    "grow",
+    "hoard",
+)
 _DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)"
 
 
@@ -29,13 +42,14 @@ _DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(6
 class ToyStage:
     """A stage that does what the knob `act` says and reports its process.
 
-    Samples: NAME_pid, NAME_ns (when it ran, so no two runs are equal) and NAME, the knob's value.
+    Samples: NAME_pid, NAME_ns (when it ran, so no two runs are equal), NAME_seed and NAME, the
+    knob's value. It leaves a file, and reports its progress if asked to.
     """
 
     name: str
-    timing: bool = False
     acts: bool = False
     lanes: bool = False
+    process: Process = "any"
 
     @property
     def knobs(self) -> tuple[Knob, ...]:
@@ -48,19 +62,27 @@ class ToyStage:
             knobs.append(Knob("runtime", runtimes, "a", "algorithm", self.name, own_process=True))
         return tuple(knobs)
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
+    def needs(self, config: Config) -> Need:
+        """A core, and the process that it was made with."""
+        return Need(process=self.process, lane=str(config.get("runtime", "")))
+
+    def run(self, upstream: tuple[Artifact, ...], config: Config, context: Context) -> Artifact:
         """Act, then hand down the names of the stages so far."""
         (context.directory / "scratch").write_text(self.name)
         if self.acts:
-            _act(str(config["act"]))
+            _act(str(config["act"]), context)
         number = config[f"{self.name}_n"]
         samples = {
             self.name: Sample((float(number),)),
             f"{self.name}_pid": Sample((float(os.getpid()),)),
             f"{self.name}_ns": Sample((float(time.monotonic_ns()),)),
+            f"{self.name}_seed": Sample((float(context.seed),)),
         }
-        above = upstream.value if upstream else ""
-        return Artifact(f"{above}/{self.name}{number}", samples)
+        files = context.directory / "kept"
+        files.mkdir()
+        (files / "name").write_text(self.name)
+        above = "+".join(artifact.value for artifact in upstream)
+        return Artifact(f"{above}/{self.name}{number}", samples, files=files)
 
 
 @final
@@ -71,12 +93,16 @@ class ToyWorkload:
     stages: tuple[ToyStage, ...] = (
         ToyStage("fit", acts=True),
         ToyStage("compile", lanes=True),
-        ToyStage("predict", timing=True),
+        ToyStage("predict", process="lane"),
     )
     name: str = "toy"
-    metrics: tuple[Metric, ...] = (Metric("fit", "higher", "fit"),)
+    metrics: tuple[Metric, ...] = (
+        Metric("fit", "higher", "fit", evidence="fixed"),
+        Metric("predict_ns", "lower", "predict", quiet=True),
+    )
     digest: str = "toy"
-    evidence: Evidence = NO_ROWS
+    untouched: Untouched = NO_ROWS
+    efforts: tuple[Effort, ...] = ()
 
     @property
     def baseline(self) -> Config:
@@ -89,8 +115,11 @@ class ToyWorkload:
         return Config({knob.name: values.get(knob.name, knob.default) for knob in knobs})
 
 
-def _act(act: str) -> None:
+def _act(act: str, context: Context) -> None:
     match act:
+        case "report":
+            for step in range(3):
+                context.report(float(step), {"loss": Sample((1.0 / (step + 1),))})
         case "fail":
             raise TrialFailed("gave up for a reason")
         case "reject":
@@ -109,6 +138,9 @@ def _act(act: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "daemon":
             subprocess.Popen([sys.executable, "-c", _DAEMON]).wait()
+        case "hoard":
+            hoard = bytearray(os.urandom(1)) * 2**27
+            del hoard
         case "grow":
             hoard = bytearray(os.urandom(1)) * 2**29
             time.sleep(600)
@@ -134,8 +166,12 @@ def measure(executor: Executor, trial: Trial, workload: ToyWorkload | None = Non
 
 
 def toy_trial(number: int, through: str = "compile", **values: str | int) -> Trial:
-    """A trial of the toy workload."""
-    return Trial(number, ToyWorkload().config(**values), Fidelity(through))
+    """A trial of the toy workload; `predict` runs anew, in the lane of its runtime."""
+    config = ToyWorkload().config(**values)
+    if through != "predict":
+        return Trial(number, config, Fidelity(through))
+    need = Need(alone=True, process="lane", lane=str(config["runtime"]))
+    return Trial(number, config, Fidelity(through, "predict"), need=need)
 
 
 class ExecutorContract:
@@ -149,24 +185,22 @@ class ExecutorContract:
         """All its workers are, there is nothing to wait for, and a submission takes one."""
         with closing(self.make(tmp_path)) as executor:
             before = executor.free()
-            assert before.free == before.workers >= 1
+            assert before.slots >= 1
             assert list(executor.wait(0.0)) == []
             executor.submit(toy_trial(1), ToyWorkload())
-            assert executor.free().free == before.free - 1
+            assert executor.free().slots == before.slots - 1
             drain(executor)
             assert executor.free() == before
 
-    def test_a_trial_tells_its_stages_and_its_end(self, tmp_path: Path) -> None:
-        """In the order of the chain, on the study's clock; short stages may go untold."""
+    def test_a_trial_tells_how_it_ended(self, tmp_path: Path) -> None:
+        """With the time of each stage on the study's clock, in the order of the chain."""
         with closing(self.make(tmp_path)) as executor:
             executor.submit(toy_trial(1, "predict", fit_n=3), ToyWorkload())
             events = drain(executor)
-            told = [event.stage for event in events if isinstance(event, Progressed)]
             assert isinstance(events[-1], Ended)
             measurement = events[-1].measurement
             stages = [span.stage for span in measurement.spans]
             assert stages == ["fit", "compile", "predict"]
-            assert told == [stage for stage in stages if stage in told]
             assert measurement.outcome is Outcome.OK
             assert measurement.samples["fit"].values == (3.0,)
             assert not any(span.cached for span in measurement.spans)
@@ -187,6 +221,39 @@ class ExecutorContract:
             third = measure(executor, toy_trial(3, compile_n=1))
             assert [span.cached for span in third.spans] == [True, False]
             assert third.key != first.key
+
+    def test_what_runs_anew_has_chance_of_its_own(self, tmp_path: Path) -> None:
+        """What is shared has the seed of its piece, and what is not another one a repeat."""
+        with closing(self.make(tmp_path)) as executor:
+            seeds = []
+            for number, repeat in ((1, 0), (2, 1), (3, 7)):
+                trial = toy_trial(number, "predict")
+                piece = Piece(seed=5, repeat=repeat)
+                trial = replace(trial, fidelity=replace(trial.fidelity, piece=piece))
+                seeds.append(measure(executor, trial).samples)
+            assert {one["fit_seed"].values for one in seeds} == {(5.0,)}
+            assert len({one["predict_seed"].values for one in seeds}) == 3
+
+    def test_everything_runs_anew_where_that_is_asked(self, tmp_path: Path) -> None:
+        """Not a single stage of it comes from the cache, however often it is repeated."""
+        with closing(self.make(tmp_path)) as executor:
+            runs = []
+            for number in (1, 2, 3):
+                trial = toy_trial(number)
+                fidelity = replace(trial.fidelity, since="fit", piece=Piece(repeat=number))
+                runs.append(measure(executor, replace(trial, fidelity=fidelity)))
+            assert len({run.samples["fit_ns"].values for run in runs}) == 3
+            assert not any(span.cached for run in runs for span in run.spans)
+
+    def test_a_trial_reports_its_progress(self, tmp_path: Path) -> None:
+        """Each step once, in order, before its end."""
+        with closing(self.make(tmp_path)) as executor:
+            executor.submit(toy_trial(1, act="report"), ToyWorkload())
+            events = drain(executor)
+            reports = [event for event in events if isinstance(event, Reported)]
+            assert [report.step for report in reports] == [0.0, 1.0, 2.0]
+            assert [report.samples["loss"].values[0] for report in reports] == [1, 1 / 2, 1 / 3]
+            assert isinstance(events[-1], Ended)
 
     def test_failures_are_typed(self, tmp_path: Path) -> None:
         """Each way to fail has its outcome and says why; the executor goes on."""
@@ -219,9 +286,10 @@ class ExecutorContract:
         """And an unknown one may be cancelled."""
         with closing(self.make(tmp_path)) as executor:
             executor.cancel(7, 1)
+            before = executor.free()
             executor.submit(toy_trial(1), ToyWorkload())
             executor.cancel(1, 1)
-            assert executor.free().free == executor.free().workers
+            assert executor.free() == before
             assert measure(executor, toy_trial(2)).outcome is Outcome.OK
 
     def test_nothing_is_left_of_a_trial(self, tmp_path: Path) -> None:

@@ -13,20 +13,25 @@ from tunewright.core.goal import Goal, parse_goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import Proposal, Searcher, Workload, space_of
-from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Span, Trial
+from tunewright.core.roles import Effort, Halt, Problem, Proposal, Searcher, space_of
+from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
 from tunewright.testing.simulated import SimulatedStage, SimulatedWorkload
 
-GOALS = ("minimize cost", "maximize score", "minimize cost subject to score >= baseline - 0.01")
+GOALS = (
+    "minimize cost",
+    "maximize score",
+    "minimize cost subject to score >= baseline - 0.01",
+    "maximize score, minimize cost",
+)
 METRICS = (
-    Metric("cost", "lower", "run", "s"),
+    Metric("cost", "lower", "run", "s", quiet=True),
     Metric("score", "higher", "make", scale="difference", evidence="rows"),
 )
 TRIALS = 60  # of a study that is searched in vain for a broken promise
 
 
 def _workload(make: Sequence[Knob], run: Sequence[Knob]) -> SimulatedWorkload:
-    stages = (SimulatedStage("make", tuple(make)), SimulatedStage("run", tuple(run), timing=True))
+    stages = (SimulatedStage("make", tuple(make)), SimulatedStage("run", tuple(run)))
     space = space_of(SimulatedWorkload(stages, METRICS, Config({})))
     return SimulatedWorkload(stages, METRICS, space.default)
 
@@ -40,10 +45,24 @@ LARGE = _workload(
     ],
     [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run", own_process=True)],
 )
+ENDLESS = _workload(
+    [Knob("rate", Real(0.0, 1.0), 0.5, "hyperparameter", "make")],
+    [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run")],
+)
 SMALL = _workload(
     [Knob("depth", Integer(1, 3), 1, "hyperparameter", "make")],
     [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run")],
 )
+
+
+def problem(workload: SimulatedWorkload, goal: Goal, seed: int = 0) -> Problem:
+    """What a searcher of this workload is built from."""
+    timed = any(metric.since for metric in goal.metrics)
+    return Problem(
+        space_of(workload), goal, workload.baseline, ("make", "run"), "make",
+        Fidelity("run", "run") if timed else None, (Effort("rows", 0.05, 1.0),), seed=seed,
+        metrics=METRICS,
+    )  # fmt: skip
 
 
 @final
@@ -57,13 +76,11 @@ class Answers:
         self.history, self.trials = History(), 0
         self._space, self._failing = space, failing
 
-    def start(self, proposal: Proposal, timing: str) -> Trial:
+    def start(self, proposal: Proposal) -> Trial:
         """A trial of this proposal, running."""
-        exclusive = proposal.fidelity.through == timing
-        trial = Trial(
-            self.history.last_number + 1, proposal.config, proposal.fidelity, Purpose(),
-            exclusive=exclusive,
-        )  # fmt: skip
+        need = Need(alone=bool(proposal.fidelity.since))
+        number = self.history.last_number + 1
+        trial = Trial(number, proposal.config, proposal.fidelity, Purpose(), need=need)
         self._apply(Started(float(trial.number), trial))
         return trial
 
@@ -84,7 +101,7 @@ class Answers:
         change = 0.01 * good - 0.02
         samples = {"score": Sample((0.8 + change,)), "score_change": Sample((change,), error=1e-3)}
         spans = [Span("make", 0.0, 1.0)]
-        if trial.exclusive:
+        if trial.need.alone:
             samples["cost"] = Sample((2.0 - 0.2 * good,), "s")
             spans.append(Span("run", 1.0, 1.1))
         return Measurement(Outcome.OK, samples, tuple(spans))
@@ -93,13 +110,13 @@ class Answers:
 class SearcherContract:
     """Every searcher passes this suite unchanged."""
 
-    def make(self, workload: Workload, goal: Goal, seed: int) -> Searcher:
-        """A fresh searcher. The workload's stages are "make" and "run", which is timed."""
+    def make(self, problem: Problem) -> Searcher:
+        """A fresh searcher. The stages are "make" and "run", which is timed."""
         raise NotImplementedError
 
     def study(  # noqa: PLR0913 - each test varies another
         self,
-        workload: Workload,
+        workload: SimulatedWorkload,
         goal_text: str,
         *,
         seed: int = 0,
@@ -109,26 +126,33 @@ class SearcherContract:
     ) -> list[tuple[History, int, list[Proposal]]]:
         """What a searcher was asked and answered, until it has nothing more or trials are over."""
         space = space_of(workload)
-        searcher = self.make(workload, parse_goal(goal_text, METRICS), seed)
+        searcher = self.make(problem(workload, parse_goal(goal_text, METRICS), seed))
         answers, asked = Answers(space, failing), []
         while answers.history.last_number < trials:
-            proposals = list(searcher.propose(answers.history, n))
+            proposals = self.proposed(searcher, answers.history, n)
             asked.append((answers.history, n, proposals))
             if not proposals:
                 break
-            exclusive = proposals[0].fidelity.through == "run"
-            for trial in [answers.start(p, "run") for p in proposals[: 1 if exclusive else n]]:
+            alone = bool(proposals[0].fidelity.since)
+            for trial in [answers.start(p) for p in proposals[: 1 if alone else n]]:
                 answers.end(trial)
         return asked
+
+    def proposed(self, searcher: Searcher, history: History, n: int) -> list[Proposal]:
+        """What it wants to be tried; it may halt nothing that does not run."""
+        wanted = searcher.propose(history, n)
+        halted = {halt.number for halt in wanted if isinstance(halt, Halt)}
+        assert halted <= {trial.number for trial in history.running}
+        return [proposal for proposal in wanted if isinstance(proposal, Proposal)]
 
     def test_the_first_proposal_is_the_baseline_alone(self) -> None:
         """Everything is held against it, so nothing else begins before it was seen."""
         for goal in GOALS:
-            searcher = self.make(LARGE, parse_goal(goal, METRICS), 0)
-            (first,) = searcher.propose(History(), 4)
+            searcher = self.make(problem(LARGE, parse_goal(goal, METRICS)))
+            (first,) = self.proposed(searcher, History(), 4)
             assert first.config == LARGE.baseline
             answers = Answers(space_of(LARGE))
-            answers.start(first, "run")
+            answers.start(first)
             assert not searcher.propose(answers.history, 4)
 
     def test_at_most_n_and_all_of_them_inside_the_space(self) -> None:
@@ -141,8 +165,8 @@ class SearcherContract:
                 assert len(proposals) <= n
                 for proposal in proposals:
                     assert space.config(proposal.config) == proposal.config
-                    assert 0 < proposal.fidelity.rows <= 1
-                    assert proposal.fidelity.split == "search"
+                    assert all(0.05 <= share <= 1 for share in proposal.fidelity.effort.values())
+                    assert proposal.fidelity.piece.split == "search"
 
     def test_nothing_is_proposed_twice_at_the_same_evidence(self) -> None:
         """Not while it runs, and not after it ended."""
@@ -158,13 +182,13 @@ class SearcherContract:
         """Whatever else the searcher was asked before: its memory shows in its speed alone."""
         for goal in GOALS:
             asked = self.study(LARGE, goal, n=2, trials=30, failing=0.2)
-            worn = self.make(LARGE, parse_goal(goal, METRICS), 0)
+            worn = self.make(problem(LARGE, parse_goal(goal, METRICS)))
             for history, n, proposals in [*asked[::-3], *asked[::5]]:
                 again = History()
                 for trial, measurement in history.ended():
                     again = again.applied(Started(0.0, trial))
                     again = again.applied(Ended(0.0, trial.number, trial.attempt, measurement))
-                new = self.make(LARGE, parse_goal(goal, METRICS), 0)
+                new = self.make(problem(LARGE, parse_goal(goal, METRICS)))
                 assert list(new.propose(again, n)) == proposals
                 assert list(worn.propose(history, n)) == proposals
                 assert list(worn.propose(history, n)) == proposals
@@ -183,6 +207,13 @@ class SearcherContract:
             asked = self.study(SMALL, goal, trials=500)
             history, n, last = asked[-1]
             assert not last
-            searcher = self.make(SMALL, parse_goal(goal, METRICS), 0)
+            searcher = self.make(problem(SMALL, parse_goal(goal, METRICS)))
             assert not searcher.propose(history, n)
             assert len({trial.config for trial, _ in history.ended()}) <= space_of(SMALL).count
+
+    def test_an_endless_space_does_not_end(self) -> None:
+        """With a single real knob there is always something new to try."""
+        for goal in GOALS:
+            asked = self.study(ENDLESS, goal, trials=3 * TRIALS)
+            assert all(proposals for _, _, proposals in asked)
+            assert asked[-1][0].last_number >= 3 * TRIALS - 1

@@ -9,10 +9,11 @@ from typing import final
 
 from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event
+from tunewright.core.history import STOPPED
 from tunewright.core.knobs import Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Evidence, Resources, Workload
-from tunewright.core.trial import Measurement, Trial
+from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Resources, Untouched, Workload
+from tunewright.core.trial import Measurement, Need, Outcome, Span, Trial
 
 Model = Callable[[Trial], Measurement]
 
@@ -36,20 +37,28 @@ class SimulatedExecutor:
     def __init__(self, clock: SimulatedClock, model: Model, workers: int = 2) -> None:
         self._clock, self._model, self._workers = clock, model, workers
         self._ends: list[tuple[float, int, int, Measurement]] = []
-        self._queue: list[tuple[Trial, Workload]] = []  # exclusive trials behind the one that runs
+        self._cores: dict[tuple[int, int], int] = {}
+        self._queue: list[tuple[Trial, Workload]] = []  # behind one that has the machine alone
 
     def free(self) -> Resources:
-        """As many as are not running."""
-        return Resources(self._workers - len(self._ends) - len(self._queue), self._workers)
+        """As many trials as are not running, and as many cores."""
+        slots = self._workers - len(self._ends) - len(self._queue)
+        used = sum(self._cores[number, attempt] for _, number, attempt, _ in self._ends)
+        return Resources(slots, max(0, self._workers - used))
 
     def submit(self, trial: Trial, workload: Workload) -> None:
-        """Plan the end of a trial; exclusive ones run one after the other."""
-        if trial.exclusive and self._ends:
+        """Plan the end of a trial; those that want to be alone run one after the other."""
+        if trial.need.alone and self._ends:
             self._queue.append((trial, workload))
             return
         measurement = self._model(trial)
         took_s = max((span.end_s for span in measurement.spans), default=0.0)
+        if took_s > trial.limit_s:
+            took_s = trial.limit_s
+            spans = (Span(STOPPED, 0.0, took_s),)
+            measurement = Measurement(Outcome.TIMEOUT, {}, spans, "it ran longer than a trial may")
         end_s = self._clock.now_s + took_s
+        self._cores[trial.number, trial.attempt] = trial.need.cores
         heapq.heappush(self._ends, (end_s, trial.number, trial.attempt, measurement))
 
     def wait(self, timeout_s: float) -> Sequence[Event]:
@@ -91,9 +100,14 @@ class SimulatedStage:
 
     name: str
     knobs: tuple[Knob, ...] = ()
-    timing: bool = False
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
+    def needs(self, config: Config) -> Need:
+        """As many cores as `NAME_threads` says, and the lane of its runtime."""
+        cores = config.get(f"{self.name}_threads", 1)
+        lane = str(config.get("runtime", "")) if self.name == "predict" else ""
+        return Need(int(cores), process="lane" if lane else "any", lane=lane)
+
+    def run(self, upstream: tuple[Artifact, ...], config: Config, context: Context) -> Artifact:
         """Nothing is made here: the executor's model answers instead."""
         raise NotImplementedError
 
@@ -108,4 +122,5 @@ class SimulatedWorkload:
     baseline: Config
     name: str = "simulated"
     digest: str = "simulated"
-    evidence: Evidence = NO_ROWS
+    untouched: Untouched = NO_ROWS
+    efforts: tuple[Effort, ...] = ()

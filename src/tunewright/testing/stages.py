@@ -16,12 +16,18 @@ from tunewright.core.units import UNITS
 
 @dataclass(frozen=True)
 class StageCase:
-    """A stage with what it is run on. `exact`: other values of its `exact` knobs to try."""
+    """A stage with what it is run on. `exact`: other values of its `exact` knobs to try.
+
+    above: the artifacts of stages above that it asks for by name. measured: samples that tell of
+    the machine, so that they vary; times always may.
+    """
 
     stage: Stage
     config: Config
-    upstream: Artifact | None = None
+    upstream: tuple[Artifact, ...] = ()
+    above: Mapping[str, Artifact] = field(default_factory=dict)
     exact: Mapping[str, Value] = field(default_factory=dict)
+    measured: tuple[str, ...] = ()
 
 
 class StageContract:
@@ -34,7 +40,11 @@ class StageContract:
     def run(self, case: StageCase, directory: Path, config: Config | None = None) -> Artifact:
         """Run the stage of this case once."""
         directory.mkdir(parents=True)
-        context = Context(Fidelity(case.stage.name), directory, lambda: None)
+        context = Context(
+            Fidelity(case.stage.name), directory, seed=0, limit_s=60.0,
+            above=case.above.__getitem__, baseline=lambda: None, earlier=lambda: None,
+            report=lambda *_: None, failure=directory / "failure.txt",
+        )  # fmt: skip
         return case.stage.run(case.upstream, config or case.config, context)
 
     def test_it_owns_its_knobs(self) -> None:
@@ -54,12 +64,25 @@ class StageContract:
             assert sample.unit in UNITS
 
     def test_equal_input_gives_equal_answers(self, tmp_path: Path) -> None:
-        """Run twice, it has the same digest, and without timing the same samples."""
+        """Run twice, it has the same digest and values; what the machine decides may differ."""
         case = self.case()
         first, second = self.run(case, tmp_path / "a"), self.run(case, tmp_path / "b")
         assert first.digest == second.digest
-        if not case.stage.timing and first.digest:
-            assert set(first.samples) == set(second.samples)
+        both = set(first.samples) & set(second.samples)
+        assert set(first.samples) ^ set(second.samples) <= set(case.measured)
+        for name in both:
+            sample = first.samples[name]
+            assert sample.unit == second.samples[name].unit
+            if sample.unit != "s" and name not in case.measured:
+                assert sample.values == second.samples[name].values, name
+
+    def test_what_it_needs_is_a_function_of_the_config(self) -> None:
+        """And it leaves it to the metrics to ask for the machine alone."""
+        case = self.case()
+        need = case.stage.needs(case.config)
+        assert need == case.stage.needs(case.config)
+        assert need.cores >= 1
+        assert not need.alone
 
     def test_exact_knobs_do_not_change_the_answer(self, tmp_path: Path) -> None:
         """What is declared exact leaves the digest as it is."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Progressed, Started
+from tunewright.core.events import Ended, Event, Reported, Started
 from tunewright.core.metrics import Sample
 from tunewright.core.roles import Store
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Span, Trial
@@ -24,7 +24,7 @@ def some_events(count: int, first: int = 1) -> list[Event]:
         done = Measurement(Outcome.OK, {"t": Sample((0.1, 0.2), "s")}, spans, "", "key")
         events += [
             Started(number, Trial(number, config, Fidelity("fit"))),
-            Progressed(number + 0.5, number, 1, "fit"),
+            Reported(number + 0.5, number, 1, 0.5),
             Ended(number + 0.75, number, 1, done),
         ]
     return events

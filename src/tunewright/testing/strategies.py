@@ -8,11 +8,20 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Finished, Opened, Progressed, Started, Stopped
+from tunewright.core.events import Ended, Event, Finished, Opened, Reported, Started, Stopped
 from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real, Space, When
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Span, Trial
+from tunewright.core.trial import (
+    Fidelity,
+    Measurement,
+    Need,
+    Outcome,
+    Piece,
+    Purpose,
+    Span,
+    Trial,
+)
 from tunewright.core.verdict import Comparison, Decision, Verdict
 
 STAGES = ("prepare", "fit", "predict")
@@ -24,7 +33,9 @@ finite = st.floats(-1e9, 1e9)
 names = st.text("abcdefghij_", min_size=1, max_size=6)
 units = st.floats(0, 1, exclude_max=True)
 values = st.one_of(st.booleans(), st.integers(-(2**40), 2**40), finite, st.text(max_size=8))
-configs = st.dictionaries(names, values, max_size=5).map(Config)
+_plain = st.dictionaries(names, values, max_size=5).map(Config)
+members = st.lists(st.tuples(_plain, st.floats(0, 1)), min_size=2, max_size=3)
+configs = st.one_of(_plain, _plain, st.builds(Config, st.dictionaries(names, values), members))
 
 
 @st.composite
@@ -70,10 +81,10 @@ def _first(domain: Domain) -> str | int | float | bool:
 @st.composite
 def spaces(draw: st.DrawFn, max_size: int = 5) -> Space:
     """Spaces of a few knobs, some conditional, some on a chain of conditions."""
-    found: list[Knob] = []
+    drawn: list[Knob] = []
     for _ in range(draw(st.integers(0, max_size))):
-        found.append(draw(knobs(before=tuple(found))))
-    return Space(tuple(found))
+        drawn.append(draw(knobs(before=tuple(drawn))))
+    return Space(tuple(drawn))
 
 
 @st.composite
@@ -84,14 +95,31 @@ def samples(draw: st.DrawFn) -> Sample:
     return Sample(tuple(numbers), draw(st.sampled_from(["s", "B", ""])), error)
 
 
+pieces = st.builds(
+    Piece,
+    split=st.sampled_from(["search", "test"]),
+    fold=st.integers(0, 4),
+    seed=st.integers(0, 2**63),
+    repeat=st.integers(0, 9),
+)
+efforts = st.dictionaries(names, st.floats(0, 1e6), max_size=2)
 fidelities = st.builds(
     Fidelity,
     through=st.sampled_from(STAGES),
-    rows=st.floats(0, 1, exclude_min=True),
-    split=st.sampled_from(["search", "test"]),
-    repeat=st.integers(0, 9),
-    seed=st.integers(0, 2**63),
-    fold=st.integers(0, 4),
+    since=st.sampled_from(["", *STAGES]),
+    effort=efforts,
+    piece=pieces,
+    earlier=efforts,
+)
+needs = st.builds(
+    Need,
+    cores=st.integers(1, 64),
+    memory_mib=st.floats(0, 1e6),
+    gpus=st.integers(0, 8),
+    alone=st.booleans(),
+    process=st.sampled_from(["any", "own", "lane", "fresh"]),
+    lane=names,
+    keep=st.booleans(),
 )
 arms = st.sampled_from(["baseline", "candidate"])
 purposes = st.one_of(
@@ -106,8 +134,7 @@ trials = st.builds(
     fidelity=fidelities,
     purpose=purposes,
     attempt=st.integers(1, 3),
-    exclusive=st.booleans(),
-    lane=names,
+    need=needs,
     limit_s=st.floats(0, 1e6),
 )
 spans = st.builds(Span, st.sampled_from(STAGES), finite, finite, st.booleans())
@@ -118,6 +145,8 @@ measurements = st.builds(
     spans=st.lists(spans, max_size=3).map(tuple),
     detail=st.text(max_size=10),
     key=names,
+    made_s=st.floats(0, 1e6),
+    peak_mib=st.none() | st.floats(0, 1e6),
 )
 comparisons = st.builds(
     Comparison,
@@ -132,7 +161,7 @@ comparisons = st.builds(
     limit=finite,
     decision=st.sampled_from(Decision),
     n=st.integers(0, 100),
-    evidence=st.sampled_from(["pairs", "rows", "same data", "saved"]),
+    evidence=st.sampled_from(["pairs", "rows", "same data", "fixed", "saved"]),
     detectable=finite | st.just(math.inf),
     note=st.text(max_size=9),
 )
@@ -158,19 +187,21 @@ metrics = st.builds(
     stage=st.sampled_from(STAGES),
     unit=st.sampled_from(["s", "B", ""]),
     scale=st.sampled_from(["ratio", "difference"]),
-    evidence=st.sampled_from(["rows", "pairs", "same data"]),
+    evidence=st.sampled_from(["rows", "pairs", "same data", "fixed"]),
 )
 openings = st.builds(
     Opened,
     elapsed_s=_clock,
     study=names,
     goal=st.text(max_size=20),
-    space=names,
-    knobs=st.dictionaries(names, st.text(max_size=9), max_size=3),
-    families=st.dictionaries(names, st.text(max_size=9), max_size=3),
     workload=names,
-    metrics=st.lists(metrics, max_size=2).map(tuple),
     request=st.dictionaries(names, _json, max_size=3),
+    metrics=st.lists(metrics, max_size=2).map(tuple),
+    knobs=spaces(2).map(lambda space: space.knobs),
+    stages=st.lists(names, max_size=2).map(tuple),
+    arms=st.just({}) | st.fixed_dictionaries({"A": st.text(max_size=9), "B": st.text(max_size=9)}),
+    facts=st.lists(st.tuples(names, st.text(max_size=9)), max_size=2).map(tuple),
+    environment=st.dictionaries(names, st.text(max_size=9), max_size=2),
     setup_s=st.floats(0, 100),
     rows=names,
     looks_before=st.integers(0, 3),
@@ -178,9 +209,11 @@ openings = st.builds(
 events: st.SearchStrategy[Event] = st.one_of(
     openings,
     st.builds(Started, _clock, trials),
-    st.builds(Progressed, _clock, _number, _attempt, st.sampled_from(STAGES)),
+    st.builds(
+        Reported, _clock, _number, _attempt, finite, st.dictionaries(names, samples(), max_size=2)
+    ),
     st.builds(Ended, _clock, _number, _attempt, measurements),
-    st.builds(Stopped, _clock, _number, _attempt, st.sampled_from(["budget", "limit"])),
+    st.builds(Stopped, _clock, _number, _attempt, st.sampled_from(["budget", "halted", "limit"])),
     st.builds(Finished, _clock, verdicts),
 )
 
@@ -207,7 +240,7 @@ def _following(draw: st.DrawFn, history: History, clock_s: float) -> Event:
     kinds += ["retry"] * bool(history.lost) + ["known", "late"] * bool(history.last_number)
     kind = draw(st.sampled_from(kinds + ["end", "stop"] * 2 * bool(history.running)))
     if kind == "open":
-        return Opened(clock_s, "s", "g", "d", {}, {}, "w", (), {}, draw(st.floats(0, 10)))
+        return Opened(clock_s, "s", "g", "w", {}, setup_s=draw(st.floats(0, 10)))
     if kind == "start":
         trial = Trial(history.last_number + 1, draw(configs), draw(fidelities), draw(purposes))
         return Started(clock_s, trial)
@@ -221,9 +254,12 @@ def _following(draw: st.DrawFn, history: History, clock_s: float) -> Event:
     else:
         number, attempt = draw(st.integers(1, history.last_number)), draw(_attempt)
     if kind == "known":
-        return Progressed(clock_s, number, attempt, draw(st.sampled_from(STAGES)))
+        told = draw(st.dictionaries(names, samples(), max_size=1))
+        return Reported(clock_s, number, attempt, draw(finite), told)
     if kind == "stop":
-        return Stopped(clock_s, number, attempt, draw(st.sampled_from(["budget", "limit"])))
+        return Stopped(
+            clock_s, number, attempt, draw(st.sampled_from(["budget", "halted", "limit"]))
+        )
     ended = draw(measurements)
     lost_by = st.sampled_from([DRIVER_RESTART, "the worker is gone"])
     if ended.outcome is Outcome.LOST:

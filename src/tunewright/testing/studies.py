@@ -14,15 +14,16 @@ from functools import cached_property
 from typing import Final, final
 
 from tunewright.core.config import Config, digest_of
-from tunewright.core.events import Ended, Event, Opened, Started, encode
+from tunewright.core.events import Ended, Event, Started
 from tunewright.core.history import History
+from tunewright.core.kinds import Kind
 from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.metrics import OUTPUT, Metric, Sample
-from tunewright.core.roles import Evidence, Executor, Resources, Workload, space_of
+from tunewright.core.roles import Effort, Executor, Resources, Untouched, Workload, space_of
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
 from tunewright.loop import Plan
-from tunewright.planning import Request, make_plan
-from tunewright.session import drive, replay
+from tunewright.planning import Limits, Proving, Request, make_plan
+from tunewright.session import drive, opened_by, replay
 from tunewright.storing.memory import MemoryStore
 from tunewright.testing.simulated import (
     Model,
@@ -31,7 +32,9 @@ from tunewright.testing.simulated import (
     SimulatedStage,
     SimulatedWorkload,
 )
+from tunewright.workloads.comparison import ProgramsSpec
 
+KIND = "tunewright.testing.studies:SIMULATED"
 MAX_WAITS = 20_000  # a study of the tests waits a few hundred times
 
 
@@ -39,9 +42,9 @@ MAX_WAITS = 20_000  # a study of the tests waits a few hundred times
 class CheckedExecutor:
     """An Executor around another one; AssertionError for what no session may ask of it.
 
-    An exclusive trial has the machine alone (one more of its lane may queue behind it), no attempt
-    is submitted twice, the workers and each trial's own `workers` knob bound how many run, and
-    the session stops asking after `max_waits`.
+    A trial that needs the machine alone has it (one more of its lane may queue behind it), no
+    attempt is submitted twice, slots and cores bound how many run, and the session stops asking
+    after `max_waits`.
     """
 
     def __init__(self, inner: Executor, max_waits: int = MAX_WAITS) -> None:
@@ -58,15 +61,15 @@ class CheckedExecutor:
         name = (trial.number, trial.attempt)
         assert name not in self._submitted, f"submitted twice: {name}"
         assert all(t.number != trial.number for t in self._running.values()), f"runs: {name}"
+        free, need = self._inner.free(), trial.need
         together = [*self._running.values(), trial]
-        if len(together) > 1 and any(t.exclusive for t in together):
-            one_lane = {(t.exclusive, t.lane) for t in together} == {(True, trial.lane)}
-            queues = one_lane and trial.lane and len(together) == 2
+        if len(together) > 1 and any(t.need.alone for t in together):
+            one_lane = {(t.need.alone, t.need.lane) for t in together} == {(True, need.lane)}
+            queues = one_lane and need.lane and len(together) == 2
             assert queues, f"{name} shares the machine with {self._running}"
-        elif not trial.exclusive:
-            bounds = [t.config.get("workers", math.inf) for t in together]
-            assert all(len(together) <= bound for bound in bounds if isinstance(bound, int))
-        assert len(together) <= self._inner.free().workers
+        elif len(together) > 1:
+            assert need.cores <= free.cores, f"{name} has no core for itself"
+        assert free.slots >= 1, f"{name} has no slot"
         self._submitted.add(name)
         self._running[name] = trial
         self._inner.submit(trial, workload)
@@ -156,7 +159,8 @@ class SimulatedStudy:
 
 def request(goal: str, budget: str, *, seed: int = 0, limit_s: float | None = None) -> Request:
     """The Request of a simulated study."""
-    return Request("simulated", "simulated", {}, goal, budget, seed, limit_s=limit_s)
+    limits = Limits(trial_s=limit_s)
+    return Request("simulated", KIND, None, goal, budget=budget, seed=seed, limits=limits)
 
 
 def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults
@@ -174,17 +178,14 @@ def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults
     The model is shown the trials that have ended already, so that it may know what is cached.
     """
     store, clock = MemoryStore(), SimulatedClock()
-    plan = make_plan(workload, asked, looks_before)
+    plan = make_plan(workload, asked, looks_before, "simulated")
     store.append(past)
     history = replay(store)
     clock.now_s = history.elapsed_s
     for trial, _ in history.ended():
         model(trial)
     if history.finished is None:
-        opened = Opened(
-            clock(), "simulated", plan.goal.text, plan.space.digest, {}, {}, workload.digest,
-            workload.metrics, encode(asked), rows=workload.evidence.rows, looks_before=looks_before,
-        )  # fmt: skip
+        opened = opened_by(asked, workload, plan, clock())
         store.append([opened])
         history = history.applied(opened)
     live: list[tuple[Event, History]] = []
@@ -200,28 +201,27 @@ def simulate(  # noqa: PLR0913 - a study's own parts, nearly all with defaults
 AUC: Final = Metric(
     "auc", "higher", "compile", scale="difference", margin=0.005, evidence="rows"
 )  # fmt: skip
-LATENCY: Final = Metric("latency_p50", "lower", "predict", "s", sample="latency")
-SIZE: Final = Metric("size", "lower", "compile", "B")
+LATENCY: Final = Metric("latency_p50", "lower", "predict", "s", sample="latency", quiet=True)
+SIZE: Final = Metric("size", "lower", "compile", "B", evidence="fixed")
 _STAGES = (
     SimulatedStage("fit", (
         Knob("rate", Real(0.01, 0.3, log=True), 0.1, "hyperparameter", "fit"),
         Knob("leaves", Integer(4, 255, log=True), 31, "hyperparameter", "fit"),
         Knob("fit_threads", Integer(1, 2), 1, "resource", "fit", exact=True),
-        Knob("workers", Integer(1, 2), 2, "parallelism", "fit", exact=True),
     )),
     SimulatedStage("simplify", (Knob("keep", Real(0.05, 1), 1.0, "simplification", "simplify"),)),
     SimulatedStage("compile", (
         Knob("runtime", Choice(("library", "native", "other")), "library", "resource", "compile",
              own_process=True),
     )),
-    SimulatedStage("predict", (Knob("threads", Integer(1, 2), 2, "resource", "predict"),),
-                   timing=True),
+    SimulatedStage("predict", (Knob("threads", Integer(1, 2), 2, "resource", "predict"),)),
 )  # fmt: skip
 TABLE: Final = SimulatedWorkload(
     _STAGES,
     (LATENCY, SIZE, AUC),
     space_of(SimulatedWorkload(_STAGES, (), Config({}))).default,
-    evidence=Evidence(folds=1),
+    untouched=Untouched(folds=1),
+    efforts=(Effort("rows", 0.05, 1.0),),
 )
 _ROWS = 300
 _RUNTIME_S = {"library": 5e-4, "native": 5e-6, "other": 1e-5}
@@ -239,11 +239,12 @@ class TableModel:
 
     def __call__(self, trial: Trial) -> Measurement:
         """The measurement of this trial."""
-        config, fidelity = trial.config, trial.fidelity
-        chance = random.Random(digest_of([config.id, repr(fidelity), repr(trial.purpose)]))  # noqa: S311
+        config, piece = trial.config, trial.fidelity.piece
+        share = trial.fidelity.effort.get("rows", 1.0)
         rate, leaves, keep = (float(config[name]) for name in ("rate", "leaves", "keep"))
-        fit = digest_of([rate, leaves, fidelity.rows, fidelity.split])
-        fit_s = 0.0 if fit in self._fitted else fidelity.rows * leaves / 31
+        made = [piece.split, piece.fold, piece.seed, share]
+        fit = digest_of([rate, leaves, *made])
+        fit_s = 0.0 if fit in self._fitted else share * leaves / 31
         self._fitted.add(fit)
         spans = [Span("fit", 0.0, fit_s, cached=not fit_s), Span("compile", fit_s, fit_s + 0.1)]
         change = _quality(rate, leaves, keep) - _quality(0.1, 31, 1.0)
@@ -252,30 +253,38 @@ class TableModel:
             "auc_change": Sample((change,), error=0.0008),
             "size": Sample((1000 * keep * leaves,), "B"),
         }
-        if fidelity.split == "test":
+        if piece.split == "test":
+            chance = random.Random(digest_of([fit, keep]))  # noqa: S311 - the model's own
             rows = [0.05 * ((i * 37 % 101) / 50 - 1) + 0.01 * chance.gauss() for i in range(_ROWS)]
             samples["auc_rows"] = Sample(tuple(0.9 + change + row for row in rows))
-        if trial.exclusive:
+        if trial.need.alone:
+            chance = random.Random(digest_of([config.id, made, piece.repeat]))  # noqa: S311
             one_s = _RUNTIME_S[str(config["runtime"])] * (0.3 + keep * leaves / 31)
             noisy = (one_s * math.exp(0.05 * chance.gauss()) for _ in range(60))
             samples["latency"] = Sample(tuple(noisy), "s")
             took_s = 1.5 if config["runtime"] == "library" else 0.15
             spans.append(Span("predict", fit_s + 0.1, fit_s + 0.1 + took_s))
-        return Measurement(Outcome.OK, samples, tuple(spans), key=fit)
+        made_s = share * leaves / 31 + 0.1
+        return Measurement(Outcome.OK, samples, tuple(spans), key=fit, made_s=made_s)
 
 
 # Two programs to be compared: nothing is searched, and all there is are pairs of their runs.
 
-WALL: Final = Metric("wall_s", "lower", "run", "s")
-PEAK: Final = Metric("peak_bytes", "lower", "run", "B")
+WALL: Final = Metric("wall_s", "lower", "run", "s", quiet=True)
+PEAK: Final = Metric("peak_bytes", "lower", "run", "B", evidence="same data")
 PROGRAMS: Final = SimulatedWorkload(
-    (
-        SimulatedStage(
-            "run", (Knob("program", Choice(("A", "B")), "A", "algorithm", "run"),), timing=True
-        ),
-    ),
+    (SimulatedStage("run", (Knob("program", Choice(("A", "B")), "A", "algorithm", "run"),)),),
     (WALL, PEAK),
     Config({"program": "A"}),
+)
+
+
+SIMULATED: Final = Kind(
+    name="simulated",
+    spec=ProgramsSpec,
+    build=lambda *_: TABLE,
+    describe=lambda *_: [],
+    arms=lambda spec: spec.lines if spec else {},
 )
 
 
@@ -285,15 +294,13 @@ def comparison(  # noqa: PLR0913 - what a comparison may be told
     *,
     pairs: int = 40,
     seed: int = 0,
-    forgiving: bool = False,
-    alike: bool = False,
+    ignore_failures: bool = False,
+    same_output: bool = False,
 ) -> Request:
     """The Request to hold program B of PROGRAMS against A."""
-    options = {"lines": {"A": "sort --old", "B": "sort --new"}}
-    return Request(
-        "verify-sort", "programs", options, goal, budget, seed, pairs=pairs, forgiving=forgiving,
-        alike=alike, candidate={"program": "B"},
-    )  # fmt: skip
+    spec = ProgramsSpec({"A": "sort --old", "B": "sort --new"})
+    proof = Proving({"program": "B"}, pairs, ignore_failures, same_output)
+    return Request("verify-sort", KIND, spec, goal, budget=budget, seed=seed, proof=proof)
 
 
 @final
@@ -314,7 +321,8 @@ class ProgramModel:
     def __call__(self, trial: Trial) -> Measurement:
         """The measurement of this trial, the same for the same trial."""
         second, cold = trial.config["program"] == "B", trial.purpose.block < 0
-        chance = random.Random(digest_of([trial.config.id, repr(trial.purpose)]))  # noqa: S311
+        piece = trial.fidelity.piece
+        chance = random.Random(digest_of([trial.config.id, piece.seed, piece.repeat]))  # noqa: S311
         took_s = (self._factor if second else 1.0) * math.exp(self._spread * chance.gauss())
         took_s *= 10 if cold else 1
         spans = (Span("run", 0.0, took_s),)
@@ -322,7 +330,7 @@ class ProgramModel:
             return Measurement(Outcome.CRASHED, spans=spans, detail="segfault")
         samples = {
             "wall_s": Sample((took_s,), "s"),
-            "peak_bytes": Sample((1e6 * (2 if second else 1),), "B"),
+            "peak_bytes": Sample((1e6 * (2 if second else 1) * (1 + 1e-4 * chance.random()),), "B"),
             OUTPUT: Sample((7.0,)),
         }
         return Measurement(Outcome.OK, samples, spans)

@@ -11,14 +11,13 @@ from typing import Literal, final
 
 from tunewright.core.goal import Constraint, Goal
 from tunewright.core.metrics import Metric
-from tunewright.core.trial import Measurement
+from tunewright.core.trial import Arm, Measurement
 from tunewright.core.verdict import Comparison, Decision
 from tunewright.stats.intervals import Interval
-from tunewright.stats.pairs import detectable, early, last, unpaired
+from tunewright.stats.pairs import EARLY_SHARE, detectable, early, last, unpaired
 from tunewright.stats.rows import Rows, compare_rows
 from tunewright.verifying.pairs import ARMS, Look, values_of
 
-ALPHA = 0.05
 MIN_PAIRS = 5  # the sequence is valid from 2; fewer than 5 say little about odd processes
 EXCEEDANCES = 5  # values beyond a tail quantile that a run must have for it to be known
 
@@ -40,10 +39,10 @@ class Case:
 
     number: which look at the untouched rows this is, from 1; it sets the error.
     ended: whether no pair will follow, for a reason that the pairs have not chosen; a plain test
-    holds then, and before it a sequential one. watched: metrics that are told and ask for nothing.
-    forgiving: failed runs are left out instead of making everything inconclusive. alike: both arms
-    must put out the same. saved: what a baseline gave earlier, by metric, as pairs (yardstick,
-    value); the look's own baseline is then the yardstick.
+    holds then, and before it a sequential one. watched: metrics that are compared, of which
+    nothing is asked. ignore_failures: failed runs are left out instead of making everything
+    inconclusive. same_output: both arms must put out the same. saved: what a baseline gave earlier,
+    by metric, as pairs (yardstick, value); the look's own baseline is then the yardstick.
     """
 
     look: Look
@@ -51,22 +50,43 @@ class Case:
     goal: Goal
     ended: bool = False
     watched: tuple[Metric, ...] = ()
-    forgiving: bool = False
-    alike: bool = False
+    ignore_failures: bool = False
+    same_output: bool = False
     saved: Mapping[str, Sequence[tuple[float | None, float]]] = field(default_factory=dict)
-
-
-def alpha_of(look: int) -> float:
-    """The one-sided error that this look may spend: α/2, α/4, …, together less than α."""
-    return ALPHA / float(2**look)
 
 
 def compare(case: Case, claim: Claim, alpha: float) -> Comparison:
     """What the look's evidence says about a claim at this one-sided error."""
     if case.saved:
         return _by_saved(case, claim, alpha)
-    by_rows = claim.metric.evidence == "rows"
-    return _by_rows(case, claim, alpha) if by_rows else _by_pairs(case, claim, alpha)
+    match claim.metric.evidence:
+        case "rows":
+            return _by_rows(case, claim, alpha)
+        case "fixed":
+            return _by_value(case, claim)
+        case _:
+            return _by_pairs(case, claim, alpha)
+
+
+def _by_value(case: Case, claim: Claim) -> Comparison:
+    """By the one value that each config has: of the first refit, where there is one."""
+    metric, constraint = claim.metric, claim.constraint
+    values: dict[Arm, set[float | None]] = {}
+    for place, arm in enumerate(ARMS):
+        refit = case.look.refits.get(arm, {}).get(0)
+        runs = [refit] if refit else [pair[place] for pair in case.look.complete()]
+        values[arm] = {metric.of(run.samples) for run in runs}
+    if any(None in found or not found for found in values.values()):
+        return _nothing(claim, "not measured")
+    if any(len(found) > 1 for found in values.values()):
+        return _nothing(claim, "declared to be fixed, but its runs gave different values")
+    base, cand = (next(value for value in values[arm] if value is not None) for arm in ARMS)
+    added = constraint is not None and constraint.offset != 0
+    ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not added
+    change = _change(base, cand, ratio=ratio)
+    interval = Interval(change, change, change)
+    comparison = _comparison(claim, interval, (base, cand), 1, ratio=ratio)
+    return _exponentiated(comparison) if ratio else comparison
 
 
 def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
@@ -76,18 +96,18 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     if rows is None:
         return _nothing(claim, "not measured")
     base, cand = (sum(values) / len(values) for values in (rows.baseline, rows.candidate))
-    fixed = constraint is not None and not constraint.factor  # only the candidate's rows count
+    absolute = constraint is not None and not constraint.factor  # only the candidate's rows count
     offset = constraint is not None and constraint.offset != 0
-    ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not fixed and not offset
-    interval = _by_test(rows, 2 * alpha, factor=0.0 if fixed else 1.0, ratio=ratio)
-    if fixed:
+    ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not absolute and not offset
+    interval = _by_test(rows, 2 * alpha, factor=0.0 if absolute else 1.0, ratio=ratio)
+    if absolute:
         interval = _moved(interval, lambda end: end - base)
     if ratio:
         interval = _moved(interval, lambda end: math.log(end) if end > 0 else -math.inf)
-    told = _comparison(claim, interval, (base, cand), len(rows.baseline), ratio=ratio)
+    comparison = _comparison(claim, interval, (base, cand), len(rows.baseline), ratio=ratio)
     if ratio:
-        return _exponentiated(told)
-    return _as_ratio(told) if metric.scale == "ratio" and base > 0 else told
+        return _exponentiated(comparison)
+    return _as_ratio(comparison) if metric.scale == "ratio" and base > 0 else comparison
 
 
 @lru_cache(maxsize=64)
@@ -97,15 +117,19 @@ def _by_test(rows: Rows, alpha: float, *, factor: float, ratio: bool) -> Interva
 
 
 def rows_of(look: Look, metric: str) -> Rows | None:
-    """What both refits gave for the same untouched rows, all folds together; None if nothing."""
+    """What both refits gave for the same untouched rows, of the folds that both have, or None.
+
+    Where the clock ended a look, the folds are judged that were over by then: it cannot know what
+    they say.
+    """
+    both = sorted(set.intersection(*(set(look.refits.get(arm, {})) for arm in ARMS)))
     columns = {
-        arm: [values_of(m, f"{metric}_rows") for _, m in sorted(look.refits.get(arm, {}).items())]
-        for arm in ARMS
+        arm: [values_of(look.refits[arm][fold], f"{metric}_rows") for fold in both] for arm in ARMS
     }
     base, cand = (sum(columns[arm], ()) for arm in ARMS)
     if not base or not cand:
         return None
-    folds = [m for _, m in sorted(look.refits["baseline"].items())]
+    folds = [look.refits["baseline"][fold] for fold in both]
     classes, groups = (sum((values_of(m, name) for m in folds), ()) for name in ("class", "group"))
     return Rows(base, cand, classes, groups)
 
@@ -128,15 +152,33 @@ def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
     added = constraint is not None and constraint.factor and constraint.offset
     ratio = metric.scale == "ratio" and all(a > 0 and b > 0 for a, b in pairs) and not added
     base, cand = median([a for a, _ in pairs]), median([b for _, b in pairs])
-    fixed = constraint is not None and not constraint.factor  # only the candidate's own count
-    changes = [_change(base if fixed else a, b, ratio=ratio) for a, b in pairs]
+    absolute = constraint is not None and not constraint.factor  # only the candidate's own count
+    changes = [_change(base if absolute else a, b, ratio=ratio) for a, b in pairs]
     interval = (last if case.ended else early)(changes, 2 * alpha)
-    told = _comparison(claim, interval, (base, cand), len(pairs), ratio=ratio)
-    told = replace(told, detectable=detectable(changes, 2 * alpha))
-    if len(set(changes)) == 1 and metric.unit == "s":
-        note = "every run took equally long: the clock is too coarse for it"
-        told = replace(told, decision=Decision.INCONCLUSIVE, note=note)
-    return _exponentiated(told) if ratio else told
+    comparison = _comparison(claim, interval, (base, cand), len(pairs), ratio=ratio)
+    comparison = replace(comparison, detectable=detectable(changes, 2 * alpha))
+    level = alpha if case.ended else EARLY_SHARE * alpha
+    claimed = changes[0] != 0 or comparison.decision is Decision.ACCEPT or metric.unit == "s"
+    alike = len(set(changes)) == 1 and claimed
+    if alike and (note := _why_no_proof(metric, pairs, level)):
+        comparison = replace(comparison, decision=Decision.INCONCLUSIVE, note=note)
+    return _exponentiated(comparison) if ratio else comparison
+
+
+def _why_no_proof(metric: Metric, pairs: Sequence[tuple[float, float]], level: float) -> str:
+    """Why pairs that all changed alike prove nothing, "" where they do.
+
+    A t interval of no width is no proof. Of a program's own figures the exact test by permutation
+    is: of all ways to deal the values to the arms (or the signs to the pairs, where values vary)
+    one alone looks like this. Times vary, or the clock is too coarse to say so.
+    """
+    if metric.unit == "s":
+        return "every run took equally long: the clock is too coarse for it"
+    if metric.evidence != "same data":
+        return "every pair changed alike, which proves nothing; is the metric's evidence 'fixed'?"
+    n, constant = len(pairs), all(len(set(values)) == 1 for values in zip(*pairs, strict=True))
+    chance = 1 / math.comb(2 * n, n) if constant else 0.5**n
+    return "" if chance <= level else f"{n} pairs that changed alike are too few"
 
 
 def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
@@ -146,11 +188,11 @@ def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
     slower today changes nothing; other metrics are compared as they are.
     """
     metric = claim.metric
-    now = [(metric.of(a.samples), metric.of(b.samples)) for a, b in case.look.complete()]
-    then = case.saved.get(metric.name, ())
+    current = [(metric.of(a.samples), metric.of(b.samples)) for a, b in case.look.complete()]
+    saved = case.saved.get(metric.name, ())
     timed, ratio = metric.unit == "s", metric.scale == "ratio"
-    old = [_held(a, b, timed=timed, ratio=ratio) for a, b in then]
-    new = [_held(a, b, timed=timed, ratio=ratio) for a, b in now]
+    old = [_on_scale(a, b, timed=timed, ratio=ratio) for a, b in saved]
+    new = [_on_scale(a, b, timed=timed, ratio=ratio) for a, b in current]
     values = [x for x in (*old, *new) if x is not None]
     if not case.ended:
         return _nothing(claim, "held against the saved baseline at the end", n=len(new))
@@ -159,17 +201,17 @@ def _by_saved(case: Case, claim: Claim, alpha: float) -> Comparison:
     if len(values) < len(old) + len(new) or min(len(old), len(new)) < MIN_PAIRS:
         return _nothing(claim, f"at least {MIN_PAIRS} runs on both days are needed", n=len(new))
     interval = unpaired(values[: len(old)], values[len(old) :], 2 * alpha)
-    base = median([b for _, b in then])
+    base = median([b for _, b in saved])
     # What the baseline would have given today, as far as the yardstick knows.
-    base *= math.exp(_drift(then, case.look, metric)) if timed else 1.0
-    cand = median([b for _, b in now if b is not None])
-    told = replace(
+    base *= math.exp(_drift(saved, case.look, metric)) if timed else 1.0
+    cand = median([b for _, b in current if b is not None])
+    comparison = replace(
         _comparison(claim, interval, (base, cand), len(new), ratio=ratio), evidence="saved"
     )
-    return _exponentiated(told) if ratio else told
+    return _exponentiated(comparison) if ratio else comparison
 
 
-def _held(a: float | None, b: float | None, *, timed: bool, ratio: bool) -> float | None:
+def _on_scale(a: float | None, b: float | None, *, timed: bool, ratio: bool) -> float | None:
     """A run on the scale of changes, a time as a multiple of the yardstick's; None for none."""
     if b is None or not ratio:
         return b
@@ -177,10 +219,10 @@ def _held(a: float | None, b: float | None, *, timed: bool, ratio: bool) -> floa
     return math.log(b / beside) if b > 0 and beside > 0 else None
 
 
-def _drift(then: Sequence[tuple[float | None, float]], look: Look, metric: Metric) -> float:
+def _drift(saved: Sequence[tuple[float | None, float]], look: Look, metric: Metric) -> float:
     """The logarithm of how much slower the yardstick is than on the day of the saved baseline."""
-    now = [a for pair in look.complete() if (a := metric.of(pair[0].samples)) is not None]
-    return math.log(median(now) / median([a for a, _ in then if a is not None]))
+    current = [a for pair in look.complete() if (a := metric.of(pair[0].samples)) is not None]
+    return math.log(median(current) / median([a for a, _ in saved if a is not None]))
 
 
 def _why_unusable(
@@ -194,7 +236,7 @@ def _why_unusable(
     if not all(math.isfinite(x) for pair in pairs for x in pair):
         return "some values are not finite"
     if metric.unit and any(x <= 0 for pair in pairs for x in pair):
-        return "some values are 0, so no ratio can be told"
+        return "some values are 0, so there is no ratio"
     if len(pairs) < MIN_PAIRS:
         return f"{len(pairs)} of at least {MIN_PAIRS} pairs"
     if metric.share > 0.5:
@@ -202,8 +244,8 @@ def _why_unusable(
             len(values_of(m, metric.sample or metric.name)) for pair in complete for m in pair
         ]
         wanted = math.ceil(EXCEEDANCES / (1 - metric.share) - 1e-9)
-        told = not metric.sample and max(counts) == 1  # the program names the quantile itself
-        if min(counts) < wanted and not told:
+        named = not metric.sample and max(counts) == 1  # the program gives the quantile itself
+        if min(counts) < wanted and not named:
             return f"{wanted} values a run are needed to know this quantile; got {min(counts)}"
     return ""
 
@@ -229,9 +271,9 @@ def _comparison(
     values: the metric of the baseline and of the candidate. ratio: the scale is that of logarithms.
     """
     limits = _limits(claim.constraint, values[0], ratio=ratio)
-    room = _room(claim.metric, values[0], ratio=ratio)
-    decision, note = _decide(claim, interval, limits, room), interval.note
-    if not note and decision is not _decide(claim, replace(interval, check=None), limits, room):
+    margin = _margin(claim.metric, values[0], ratio=ratio)
+    decision, note = _decide(claim, interval, limits, margin), interval.note
+    if not note and decision is not _decide(claim, replace(interval, check=None), limits, margin):
         note = "its tests by ranks and by means disagree: odd values"
     return Comparison(
         claim.metric.name, claim.role, "ratio" if ratio else "difference", *values,
@@ -241,7 +283,9 @@ def _comparison(
     )  # fmt: skip
 
 
-def _decide(claim: Claim, interval: Interval, limits: tuple[float, float], room: float) -> Decision:
+def _decide(
+    claim: Claim, interval: Interval, limits: tuple[float, float], margin: float
+) -> Decision:
     """By the whole hull: ACCEPT on the good side of the limits, REJECT on the bad one."""
     low, high = interval.hull
     if interval.note or math.isnan(low) or math.isnan(high):
@@ -253,14 +297,14 @@ def _decide(claim: Claim, interval: Interval, limits: tuple[float, float], room:
         return Decision.REJECT if outside else Decision.INCONCLUSIVE
     if claim.metric.better == "higher":
         low, high = -high, -low
-    if high < 0 or (claim.role == "watched" and high <= room):
+    if high < 0 or (claim.role == "watched" and high <= margin):
         return Decision.ACCEPT
     if low > 0 or (claim.role == "objective" and low == high == 0):
         return Decision.REJECT
     return Decision.INCONCLUSIVE
 
 
-def _room(metric: Metric, base: float, *, ratio: bool) -> float:
+def _margin(metric: Metric, base: float, *, ratio: bool) -> float:
     """How much worse a metric may get and still count as not worse, on the scale of changes."""
     if ratio:
         return math.log1p(metric.margin)
@@ -274,24 +318,20 @@ def _change(a: float, b: float, *, ratio: bool) -> float:
     return math.log(b) - math.log(a) if b > 0 else -math.inf
 
 
-def _exponentiated(told: Comparison) -> Comparison:
-    """Changes of logarithms told as ratios."""
-
-    def ratio(change: float) -> float:
-        return math.exp(min(change, 700.0))
-
-    return replace(
-        told, scale="ratio", estimate=ratio(told.estimate), low=ratio(told.low),
-        high=ratio(told.high), limit=ratio(told.limit), detectable=ratio(told.detectable),
-    )  # fmt: skip
+def _exponentiated(comparison: Comparison) -> Comparison:
+    """Changes of logarithms as ratios."""
+    return _rescaled(comparison, lambda change: math.exp(min(change, 700.0)))
 
 
-def _as_ratio(told: Comparison) -> Comparison:
+def _as_ratio(comparison: Comparison) -> Comparison:
     """A difference shown relative to the baseline (its decision stands)."""
-    base = told.baseline
+    return _rescaled(comparison, lambda change: 1 + change / comparison.baseline)
+
+
+def _rescaled(c: Comparison, on: Callable[[float], float]) -> Comparison:
     return replace(
-        told, scale="ratio", estimate=1 + told.estimate / base, low=1 + told.low / base,
-        high=1 + told.high / base, limit=1 + told.limit / base,
+        c, scale="ratio", estimate=on(c.estimate), low=on(c.low), high=on(c.high),
+        limit=on(c.limit), detectable=on(c.detectable),
     )  # fmt: skip
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tunewright.core.goal import within_margin
-from tunewright.core.verdict import Comparison, Decision
-from tunewright.verifying.claims import Case, Claim, alpha_of, compare
-from tunewright.verifying.pairs import ARMS, failure_story, hopeless_arm, outputs_of
+from tunewright.core.verdict import Comparison, Decision, alpha_of
+from tunewright.verifying.claims import Case, Claim, compare
+from tunewright.verifying.pairs import ARMS, failing_arm, failure_story, outputs_of
 
 WATCHED = 0.1  # weight of a watched metric among the claims, where an objective has 1
 _UNLIKE = {
@@ -37,11 +37,11 @@ def judge(case: Case) -> tuple[Decision, str, tuple[Comparison, ...]]:
     comparisons, guards = _comparisons(case)
     decision, reason = _decided(comparisons, guards)
     failed = [arm for arm in ARMS if case.look.failures(arm)]
-    if failed and not case.forgiving:
-        hopeless = hopeless_arm(case.look) == "candidate" and failed == ["candidate"]
-        decision = Decision.REJECT if hopeless else Decision.INCONCLUSIVE
+    if failed and not case.ignore_failures:
+        failing = failing_arm(case.look) == "candidate" and failed == ["candidate"]
+        decision = Decision.REJECT if failing else Decision.INCONCLUSIVE
         reason = failure_story(case.look)
-    elif case.alike and (outputs := outputs_of(case.look)) != "same":
+    elif case.same_output and (outputs := outputs_of(case.look)) != "same":
         decision, reason = _UNLIKE[outputs]
     return decision, reason, comparisons
 
@@ -61,8 +61,8 @@ def _comparisons(case: Case) -> tuple[tuple[Comparison, ...], dict[str, Decision
     objectives, watched = shared[: len(case.goal.objectives)], shared[len(case.goal.objectives) :]
     guards = {
         metric.name: compare(case, Claim(metric, "constraint", within_margin(metric)), alpha)
-        for metric, told in zip(case.goal.objectives, objectives, strict=True)
-        if told.decision is not Decision.ACCEPT
+        for metric, comparison in zip(case.goal.objectives, objectives, strict=True)
+        if comparison.decision is not Decision.ACCEPT
     }
     return (*objectives, *bound, *watched), {name: c.decision for name, c in guards.items()}
 

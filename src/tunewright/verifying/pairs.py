@@ -11,7 +11,7 @@ from tunewright.core.metrics import OUTPUT, Sample
 from tunewright.core.trial import Arm, Measurement, Outcome, Purpose, Trial
 
 ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
-HOPELESS_FAILURES = 3  # and half of all runs: an arm that fails like that is not worth more of them
+FAILURES = 3  # and half of all runs: an arm that fails like that is not worth more of them
 
 
 @final
@@ -97,6 +97,17 @@ def current_look(history: History) -> int:
     return max(begun, default=0)
 
 
+def candidate_of(history: History, number: int) -> Config | None:
+    """The candidate of this look, None before a trial of it has begun."""
+    look = looks(history).get(number)
+    if look is not None and look.candidate is not None:
+        return look.candidate
+    under_way = (*history.running, *history.lost)
+    wanted = (number, "candidate")
+    found = (t.config for t in under_way if (t.purpose.look, t.purpose.arm) == wanted)
+    return next(found, None)
+
+
 def refitted(look: Look, folds: int) -> bool:
     """Whether both arms were fitted again for every fold."""
     return all(len(look.refits.get(arm, {})) == folds for arm in ARMS) or not folds
@@ -139,20 +150,20 @@ def block_order(seed: int, look: int, block: int) -> tuple[Arm, Arm]:
     return (ARMS[1], ARMS[0]) if flipped else ARMS
 
 
-def hopeless_arm(look: Look) -> Arm | None:
+def failing_arm(look: Look) -> Arm | None:
     """An arm of which half of the runs fail, three at least, or None."""
     for arm in ARMS:
         failures = len(look.failures(arm))
-        if failures >= HOPELESS_FAILURES and 2 * failures >= look.runs(arm):
+        if failures >= FAILURES and 2 * failures >= look.runs(arm):
             return arm
     return None
 
 
 def failure_story(look: Look) -> str:
     """How often each arm failed, and how it did at last."""
-    told = [f"{len(look.failures(arm))} of {look.runs(arm)} runs of the {arm}" for arm in ARMS]
+    counts = [f"{len(look.failures(arm))} of {look.runs(arm)} runs of the {arm}" for arm in ARMS]
     latest = next(m for arm in reversed(ARMS) for m in reversed(look.failures(arm)))
-    return f"{' and '.join(told)} failed ({latest.outcome.value}: {latest.detail})"
+    return f"{' and '.join(counts)} failed ({latest.outcome.value}: {latest.detail})"
 
 
 def outputs_of(look: Look) -> Literal["same", "differ", "vary", "unknown"]:

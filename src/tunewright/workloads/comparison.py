@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, final
 
 from tunewright.core.config import Config, digest_of
+from tunewright.core.goal import Goal
+from tunewright.core.kinds import Kind, Stated
 from tunewright.core.knobs import Choice, Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Evidence
+from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
+from tunewright.core.trial import Need
 from tunewright.errors import InputError
-from tunewright.workloads.command import LAST, CommandWorkload, Program, command
+from tunewright.workloads.command import LAST, CommandSpec, CommandWorkload, Program, command
+from tunewright.workloads.programs.words import split_line
 
 ARM = "program"  # the knob
 OLD, NEW, YARDSTICK = "A", "B", "yardstick"
 SETUP = "setup"
-SHELL = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"})
 CALL_MARGIN = 0.02
 
 
@@ -31,9 +34,12 @@ class Either:
     knobs: tuple[Knob, ...]
     programs: Mapping[str, Program]
     name: Literal["run"] = "run"
-    timing: Literal[True] = True
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
+    def needs(self, _config: Config) -> Need:
+        """The programs are processes of their own."""
+        return Need(process="own")
+
+    def run(self, upstream: tuple[Artifact, ...], config: Config, context: Context) -> Artifact:
         """What that program's own stage gives."""
         return self.programs[str(config[ARM])].run(upstream, config, context)
 
@@ -49,56 +55,75 @@ class ComparisonWorkload:
     baseline: Config
     digest: str
     lines: Mapping[str, str]
-    evidence: Evidence = NO_ROWS
+    untouched: Untouched = NO_ROWS
+    efforts: tuple[Effort, ...] = ()
 
 
-def programs(
-    lines: Mapping[str, str],
-    *,
-    metrics: Sequence[str] = (),
-    env: Sequence[str] = (),
-    setup: str | None = None,
-    cwd: str | None = None,
-) -> ComparisonWorkload:
-    """The comparison of the last of these command lines with the first, the baseline.
+@final
+@dataclass(frozen=True)
+class ProgramsSpec:
+    """Command lines, the baseline first, and how they are run and read.
 
     No shell reads them: words are split as a shell would, nothing more. metrics, env: as for a
     command. setup: a command line to be run once before all; its directory is `{setup}`.
+    """
+
+    lines: Mapping[str, str]
+    metrics: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    setup: str | None = None
+    cwd: str | None = None
+
+
+@final
+@dataclass(frozen=True)
+class FunctionsSpec:
+    """Functions in a pickled `Calls`, the baseline first; labels: what each is called."""
+
+    payload: str
+    labels: Mapping[str, str]
+    cwd: str | None = None
+
+
+def programs(
+    spec: ProgramsSpec, _baseline: object = None, stated: Stated | None = None
+) -> ComparisonWorkload:
+    """The comparison of the last of the command lines with the first.
+
     Raises InputError for a line that cannot be read or run.
     """
-    steps = [f"{SETUP}={setup}"] if setup else []
-    each = {
-        arm: command(_words(line, arm), cwd=cwd)
-        if arm == YARDSTICK
-        else command(_words(line, arm), metrics=metrics, env=env, steps=steps, cwd=cwd)
-        for arm, line in lines.items()
-    }
-    return _joined(each, lines)
+    steps = (f"{SETUP}={spec.setup}",) if spec.setup else ()
+    each = {}
+    for arm, line in spec.lines.items():
+        words = tuple(split_line(line, f"program {arm}", spec.cwd or "."))
+        plain = CommandSpec(words, cwd=spec.cwd)
+        read = replace(plain, metric=spec.metrics, step=steps, env=spec.env)
+        each[arm] = command(plain if arm == YARDSTICK else read, stated=stated)
+    return _joined(each, spec.lines)
 
 
 def functions(
-    payload: str, labels: Mapping[str, str], cwd: str | None = None
+    spec: FunctionsSpec, _baseline: object = None, _stated: object = None
 ) -> ComparisonWorkload:
-    """The comparison of the functions in a pickled `Calls`, each called in processes of its own.
+    """The comparison of two functions, each called in processes of its own.
 
     call_s is the median time of a call within a process, call_p95 and call_p99 are its tails.
     """
+    payload, labels = spec.payload, spec.labels
     if not Path(payload).is_file():
         raise InputError(f"expected the pickled functions in {payload}; they are gone; verify anew")
     each = {}
     for arm in labels:
-        argv = [
-            sys.executable,
-            "-m",
-            "tunewright.measuring.calls",
-            payload,
-            arm,
-            "{dir}/calls.json",
-        ]
-        each[arm] = command(argv, metrics=["calls=json:{dir}/calls.json:calls:lower"], cwd=cwd)
+        argv = (
+            sys.executable, "-m", "tunewright.measuring.calls", payload, arm, "{dir}/calls.json",
+        )  # fmt: skip
+        metric = ("calls=json:{dir}/calls.json:calls:lower",)
+        each[arm] = command(CommandSpec(argv, metric=metric, cwd=spec.cwd))
     shares = {"call_s": 0.5, "call_p95": 0.95, "call_p99": 0.99}
     timed = [
-        Metric(name, "lower", LAST, "s", margin=CALL_MARGIN, sample="calls", share=share)
+        Metric(
+            name, "lower", LAST, "s", margin=CALL_MARGIN, sample="calls", share=share, quiet=True
+        )
         for name, share in shares.items()
     ]
     peak = [m for m in each[OLD].metrics if m.name == "peak_bytes"]
@@ -130,23 +155,25 @@ def _joined(
 
 def _bare(program: Program) -> Program:
     """The program without knobs of its own: there is nothing to search."""
-    return Program(
-        program.name, (), program.argv, program.env, program.cwd, program.timing, program.readers
-    )
+    return replace(program, knobs=())
 
 
-def _words(line: str, arm: str) -> list[str]:
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise InputError(
-            f"program {arm}: expected a command line; {error}; got {line!r}"
-        ) from error
-    if shell := [word for word in words if word in SHELL]:
-        raise InputError(
-            f"program {arm}: expected words for one program; got {shell[0]!r}, which only a shell "
-            f"understands; write \"sh -c '…'\""
-        )
-    if not words:
-        raise InputError(f"program {arm}: expected a command line; got nothing")
-    return words
+def describe(workload: ComparisonWorkload, _goal: Goal, _looks: int) -> list[tuple[str, str]]:
+    """What is compared."""
+    return [*workload.lines.items()]
+
+
+PROGRAMS = Kind(
+    name="programs",
+    spec=ProgramsSpec,
+    build=programs,
+    describe=describe,
+    arms=lambda spec: spec.lines,
+)
+FUNCTIONS = Kind(
+    name="functions",
+    spec=FunctionsSpec,
+    build=functions,
+    describe=describe,
+    arms=lambda spec: spec.labels,
+)

@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Task = Literal["binary", "multiclass", "regression"]
+Kind = Literal["number", "boolean", "category", "date", "time"]
 Row = Mapping[str, Any]
 
 
 @final
 @dataclass(frozen=True)
 class Source:
-    """Where the table is, and what the user said about it."""
+    """Where the table is, and what the user said about it.
+
+    time: rows are split by it, the past to learn from and the future to judge on. test: a file with
+    the untouched rows. metrics: what the goal names, which may decide the task where none is said.
+    types: kinds by column. missing: further texts that stand for no value.
+    """
 
     path: str
     target: str
@@ -30,6 +36,30 @@ class Source:
     group: str | None = None
     drop: tuple[str, ...] = ()
     seed: int = 0
+    time: str | None = None
+    test: str | None = None
+    task: Task | None = None
+    metrics: tuple[str, ...] = ()
+    types: tuple[tuple[str, Kind], ...] = ()
+    missing: tuple[str, ...] = ()
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Exceptions:
+    """Cells that are not what nearly all of their column are, and so count as missing.
+
+    rows: the first of them, counted from 1 without the header. texts: theirs.
+    """
+
+    column: str
+    kind: Kind
+    count: int
+    rows: tuple[int, ...]
+    texts: tuple[str, ...]
 
 
 @final
@@ -39,6 +69,10 @@ class TableFacts:
 
     rows, columns: of the file. classes: sorted, for two classes the positive one last.
     dropped: columns left out, each with the reason. split: how the rows were split, in a sentence.
+    read_as: delimiter, encoding and decimal mark, as they were found or said. kinds: of the columns
+    that are kept. guess: why the task is what it is, "" where it was said. clusters: how many of
+    the untouched rows are independent of each other; rarest: how many of these hold the rarest
+    class.
     """
 
     path: str
@@ -55,12 +89,38 @@ class TableFacts:
     test: int
     split: str
     notes: tuple[str, ...]
+    read_as: str = ""
+    kinds: tuple[tuple[str, Kind], ...] = ()
+    exceptions: tuple[Exceptions, ...] = ()
+    guess: str = ""
+    clusters: int = 0
+    rarest: int = 0
+
+
+@final
+@dataclass(frozen=True)
+class ColumnSchema:
+    """What the cells of a column mean.
+
+    missing: further texts that stand for no value. decimal: the mark in its numbers. unit: what may
+    stand before or after them. day_first: 1/2/2024 is in February.
+    """
+
+    name: str
+    kind: Kind = "number"
+    missing: tuple[str, ...] = ()
+    decimal: str = "."
+    unit: str = ""
+    day_first: bool = False
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A feature: numbers (NaN is missing), or codes into `categories` (-1 is missing)."""
+    """A column's values: numbers (NaN is missing), or codes into `categories` (-1 is missing).
+
+    A date is its seconds since 1970, a time of day those since midnight, a truth value 0 or 1.
+    """
 
     name: str
     values: NDArray[Any]
@@ -72,12 +132,15 @@ class Column:
 class Table:
     """The usable rows, split. y: numbers, or places in the classes. content: digest of all.
 
+    schemas: of the columns, in their order.
+
     test: the untouched rows, in the parts that cross-fitting judges one after the other. answers:
     digest of the targets alone. groups: which rows belong together, by number; None where each is
     its own.
     """
 
     facts: TableFacts
+    schemas: tuple[ColumnSchema, ...]
     columns: tuple[Column, ...]
     y: NDArray[Any]
     train: Ints
@@ -90,13 +153,16 @@ class Table:
 
 @final
 @dataclass(frozen=True)
-class Field:
-    """A feature as the model sees it: a number, or a text whose code is looked up.
+class Feature:
+    """A number that the model sees. column: the one it comes from. part: of that column's value.
 
+    part: "value", or what `parts` knows of a date. codes: of texts, which are looked up.
     nominal: the codes are names; otherwise their order means something.
     """
 
     name: str
+    column: str
+    part: str = "value"
     codes: Mapping[str, int] | None = None
     nominal: bool = False
 
@@ -104,68 +170,88 @@ class Field:
 @final
 @dataclass(frozen=True)
 class Schema:
-    """What a row must hold, and what the answer means."""
+    """What a row must hold, what the model gets of it, and what the answer means.
+
+    columns: what the user has. features: what the model gets, those of a column beside each other,
+    in the order of the columns.
+    """
 
     task: Task
     target: str
     classes: tuple[str, ...]
-    fields: tuple[Field, ...]
+    columns: tuple[ColumnSchema, ...]
+    features: tuple[Feature, ...]
 
     @property
     def nominal(self) -> list[int]:
-        """The positions of the nominal fields."""
-        return [i for i, f in enumerate(self.fields) if f.nominal]
+        """The positions of the nominal features."""
+        return [i for i, f in enumerate(self.features) if f.nominal]
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """The rows that judge a model: encoded, with their answers, and some as plain dicts.
+class Prepared:
+    """Encoded rows to learn from, and those to be judged on.
 
-    groups: as in Table, of these rows.
+    In an artifact the arrays are files beside it, so that many processes map them and none copies.
+    rows: some of the judged ones as plain dicts. groups: as in Table, of the judged rows.
     """
 
+    schema: Schema
     x: Floats
     y: NDArray[Any]
+    judged_x: Floats
+    judged_y: NDArray[Any]
     rows: tuple[Row, ...]
     groups: Ints | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """Encoded rows to learn from and to be judged on."""
-
-    schema: Schema
-    x: Floats
-    y: NDArray[Any]
-    evaluation: Evaluation
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model as text (LightGBM's own format, or JSON for a linear one)."""
+    """A model as its family writes it down."""
 
     schema: Schema
     family: str
     text: str
-    evaluation: Evaluation
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class CompiledModel:
-    """A model in the files that one runtime reads; nothing in it is pickled.
-
-    rows: evaluation rows for timing. contributions: per metric one number an evaluation row.
-    """
+    """A model in the files that one runtime reads; nothing in it is pickled."""
 
     schema: Schema
     family: str
     runtime: str
     files: Mapping[str, bytes]
-    rows: tuple[Row, ...] = ()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Blended:
+    """Models that answer together: the mean of their answers by weight. One is a blend of one."""
+
+    members: tuple[tuple[CompiledModel, float], ...]
+
+    @property
+    def schema(self) -> Schema:
+        """What a row must hold: of the first, since all answer the same question."""
+        return self.members[0][0].schema
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a judgement of a model needs beside it: its answers to the judged rows, and these.
+
+    contributions: one number a row for each metric. rows: some of the judged ones, to be timed.
+    """
+
+    prediction: Floats
+    y: NDArray[Any]
+    rows: tuple[Row, ...]
+    groups: Ints | None = None
     contributions: Mapping[str, Floats] = field(default_factory=dict)
 
 

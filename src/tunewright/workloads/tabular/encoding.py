@@ -1,14 +1,27 @@
-"""Encoding: texts become codes that are learned from training rows alone."""
+"""Encoding: columns become features, whose codes are learned from training rows alone."""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.workloads.tabular.data import Field, Floats, Ints, Row, Schema, Table
+from tunewright.workloads.tabular.cells import MICRO
+from tunewright.workloads.tabular.data import (
+    Column,
+    ColumnSchema,
+    Feature,
+    Floats,
+    Ints,
+    Row,
+    Schema,
+    Table,
+)
+from tunewright.workloads.tabular.parts import ALWAYS, PARTS, part_of
 
 SMOOTHING = 10.0  # rows' worth of the overall mean that each category's mean is mixed with
 
@@ -22,44 +35,87 @@ def learn_schema(table: Table, rows: Ints, *, ordered: bool) -> Schema:
     facts, answers = table.facts, table.y[rows]
     if facts.task == "multiclass":
         answers = answers == np.bincount(answers).argmax()
-    fields = []
-    for column in table.columns:
-        if column.categories is None:
-            fields.append(Field(column.name))
-            continue
-        codes = column.values[rows]
-        seen = codes >= 0
-        counts = np.bincount(codes[seen], minlength=len(column.categories))
-        score = -counts
-        if ordered:
-            sums = np.bincount(codes[seen], answers[seen], len(column.categories))
-            score = (sums + SMOOTHING * answers.mean()) / (counts + SMOOTHING)
-        ranked = [int(code) for code in np.argsort(score, kind="stable") if counts[code]]
-        ranks = {column.categories[code]: rank for rank, code in enumerate(ranked)}
-        fields.append(Field(column.name, ranks, nominal=not ordered))
-    return Schema(facts.task, facts.target, facts.classes, tuple(fields))
+    features: list[Feature] = []
+    for column, schema in zip(table.columns, table.schemas, strict=True):
+        values = column.values[rows]
+        if column.categories is not None:
+            codes = _codes(values, column.categories, answers if ordered else None)
+            features.append(Feature(column.name, column.name, codes=codes, nominal=not ordered))
+        elif schema.kind == "date":
+            features += [
+                Feature(f"{column.name} {part}", column.name, part)
+                for part in PARTS
+                if part == ALWAYS or _varies(part_of(values, part))
+            ]
+        else:
+            features.append(Feature(column.name, column.name))
+    return Schema(facts.task, facts.target, facts.classes, table.schemas, tuple(features))
+
+
+def encode_columns(columns: Sequence[Column], schema: Schema, rows: Ints | None = None) -> Floats:
+    """Numbers for these rows, one column a feature; missing and unknown values are NaN."""
+    by_name = {column.name: column for column in columns}
+    count = len(rows) if rows is not None else len(columns[0].values)
+    x = np.empty((count, len(schema.features)))
+    for i, feature in enumerate(schema.features):
+        column = by_name[feature.column]
+        values: NDArray[Any] = column.values if rows is None else column.values[rows]
+        if column.categories is not None and feature.codes is not None:
+            codes = [float(feature.codes.get(name, np.nan)) for name in column.categories]
+            values = np.array([*codes, np.nan])[values]
+        x[:, i] = values if feature.part == "value" else part_of(values, feature.part)
+    return x
 
 
 def encode_rows(table: Table, schema: Schema, rows: Ints) -> Floats:
-    """Numbers for these rows, one column a field; missing and unknown values are NaN."""
-    x = np.empty((len(rows), len(schema.fields)))
-    for i, (column, field) in enumerate(zip(table.columns, schema.fields, strict=True)):
-        values: NDArray[Any] = column.values[rows]
-        if column.categories is not None and field.codes is not None:
-            codes = [float(field.codes.get(name, np.nan)) for name in column.categories]
-            values = np.array([*codes, np.nan])[values]
-        x[:, i] = values
-    return x
+    """The numbers for these rows of a table."""
+    return encode_columns(table.columns, schema, rows)
 
 
 def plain_rows(table: Table, rows: Ints) -> tuple[Row, ...]:
     """These rows as a caller of the predictor would give them: dicts of plain values."""
-    columns = []
-    for column in table.columns:
-        values, names = column.values[rows].tolist(), column.categories
-        if names is None:
-            columns.append([None if math.isnan(value) else value for value in values])
-        else:
-            columns.append([names[code] if code >= 0 else None for code in values])
+    columns = [
+        _plain(column, schema, rows)
+        for column, schema in zip(table.columns, table.schemas, strict=True)
+    ]
     keys = [column.name for column in table.columns]
     return tuple(dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _codes(
+    values: NDArray[Any], categories: tuple[str, ...], answers: NDArray[Any] | None
+) -> dict[str, int]:
+    """The categories that are there, ranked by their number, or by the mean of the answers."""
+    seen = values >= 0
+    counts = np.bincount(values[seen], minlength=len(categories))
+    score = -counts
+    if answers is not None:
+        sums = np.bincount(values[seen], answers[seen], len(categories))
+        score = (sums + SMOOTHING * answers.mean()) / (counts + SMOOTHING)
+    ranked = [int(code) for code in np.argsort(score, kind="stable") if counts[code]]
+    return {categories[code]: rank for rank, code in enumerate(ranked)}
+
+
+def _varies(values: Floats) -> bool:
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and bool(known.min() < known.max())
+
+
+def _plain(column: Column, schema: ColumnSchema, rows: Ints) -> list[Any]:
+    values, names = column.values[rows].tolist(), column.categories
+    if names is not None:
+        return [names[code] if code >= 0 else None for code in values]
+    make = _MAKE.get(schema.kind, float)
+    return [None if math.isnan(value) else make(value) for value in values]
+
+
+def _moment(seconds: float) -> dt.datetime:
+    return dt.datetime(1970, 1, 1) + dt.timedelta(  # noqa: DTZ001 - as it was written
+        microseconds=round(seconds * MICRO)
+    )
+
+
+_MAKE: dict[str, Callable[[float], Any]] = {
+    "date": _moment,
+    "time": lambda seconds: _moment(seconds % 86_400).time(),
+}

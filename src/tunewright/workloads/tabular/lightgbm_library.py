@@ -34,8 +34,11 @@ def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -
     return _text(lightgbm.train(parameters, data, int(config["n_trees"])))
 
 
-def truncate(text: str, share: float) -> str:
-    """The model with this share of its iterations, the first ones, at least one."""
+def truncate(text: str, config: Config) -> str:
+    """The model with the share `keep_trees` of its iterations, the first ones, at least one."""
+    share = float(config["keep_trees"])
+    if share == 1.0:
+        return text
     booster = lightgbm.Booster(model_str=text)
     keep = max(round(share * booster.current_iteration()), 1)
     return _text(booster, keep)
@@ -59,7 +62,7 @@ def estimator(files: Mapping[str, bytes], schema: Schema, threads: int) -> Runti
     model: Any = kind(n_jobs=threads, verbosity=-1)
     # An estimator can be made only by `fit`; these are the attributes that `fit` leaves.
     model._Booster = lightgbm.Booster(model_str=files["model.txt"].decode())
-    model._n_features = model._n_features_in = len(schema.fields)
+    model._n_features = model._n_features_in = len(schema.features)
     model._objective = schema.task
     model._classes = np.arange(len(schema.classes))
     model._n_classes = len(schema.classes)

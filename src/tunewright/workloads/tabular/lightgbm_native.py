@@ -47,7 +47,7 @@ class _Model:
         weakref.finalize(self, library.LGBM_BoosterFree, self._booster)
         _check(
             library.LGBM_BoosterPredictForMatSingleRowFastInit(
-                self._booster, _NORMAL, _FIRST, _ALL, _DOUBLE, ctypes.c_int32(len(schema.fields)),
+                self._booster, _NORMAL, _FIRST, _ALL, _DOUBLE, ctypes.c_int32(len(schema.features)),
                 self._parameters, ctypes.byref(self._fast),
             )
         )  # fmt: skip

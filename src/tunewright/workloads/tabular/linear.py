@@ -52,7 +52,7 @@ def learn_design(x: Floats, schema: Schema) -> Linear:
     numbers = [i for i in range(x.shape[1]) if i not in categories]
     known = [column[np.isfinite(column)] for column in x.T[numbers]]
     known = [column if len(column) else np.zeros(1) for column in known]
-    widths = [min(len(schema.fields[i].codes or ()), MOST_CATEGORIES) for i in categories]
+    widths = [min(len(schema.features[i].codes or ()), MOST_CATEGORIES) for i in categories]
     return Linear(
         tuple(numbers),
         tuple(categories),

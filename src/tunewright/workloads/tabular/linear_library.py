@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
+from tunewright.core.config import Config
 from tunewright.errors import TrialFailed
 from tunewright.workloads.tabular.data import Floats, Runtime, Schema, one_by_one
 from tunewright.workloads.tabular.linear import Design, Linear, learn_design
@@ -19,8 +20,9 @@ ITERATIONS = 200
 _ABSENT = -30.0  # the score of a class that no training row has
 
 
-def fit(x: Floats, y: NDArray[Any], schema: Schema, strength: float) -> str:
-    """The model's text; `strength` is the inverse of the L2 penalty. Uses one thread."""
+def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, _seed: int) -> str:
+    """The model's text; `linear_c` is the inverse of the L2 penalty. Uses one thread."""
+    strength = float(config["linear_c"])
     design = learn_design(x, schema)
     columns = Design(design)(x)
     with threadpool_limits(1):  # sums over more threads would change the last digits

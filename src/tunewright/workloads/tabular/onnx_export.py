@@ -16,22 +16,22 @@ INPUT = "x"
 OPSET = 15
 
 
-def export_trees(text: str, schema: Schema) -> bytes:
+def export_trees(text: str, schema: Schema) -> dict[str, bytes]:
     """The file for a LightGBM model."""
     model = convert_lightgbm(
         lightgbm.Booster(model_str=text),
-        initial_types=[(INPUT, FloatTensorType([None, len(schema.fields)]))],
+        initial_types=[(INPUT, FloatTensorType([None, len(schema.features)]))],
         zipmap=False,
         target_opset=OPSET,
     )
     answer = model.graph.output[-1]  # a classifier's first output is its label, with a wrong shape
     del model.graph.output[:]
     model.graph.output.append(answer)
-    return bytes(model.SerializeToString())
+    return {"model.onnx": bytes(model.SerializeToString())}
 
 
-def export_linear(text: str, schema: Schema) -> bytes:
-    """The file for a linear model; its input is what Design gives."""
+def export_linear(text: str, schema: Schema) -> dict[str, bytes]:
+    """The files of a linear model: the design, and the rest, whose input is what Design gives."""
     linear = Linear.from_text(text)
     coef, intercept = np.array(linear.coef, np.float32), np.array(linear.intercept, np.float32)
     last = {"regression": "Identity", "binary": "Sigmoid", "multiclass": "Softmax"}[schema.task]
@@ -47,4 +47,4 @@ def export_linear(text: str, schema: Schema) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return {"linear.json": text.encode(), "model.onnx": bytes(model.SerializeToString())}

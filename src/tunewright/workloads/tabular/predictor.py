@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Hashable, Iterable, Mapping
-from importlib import import_module
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, final
 
+from tunewright.core.registry import resolve
 from tunewright.errors import InputError, nearest
-from tunewright.workloads.tabular.data import CompiledModel, Row, Runtime, Schema
+from tunewright.workloads.tabular.cells import codes_of, read_value
+from tunewright.workloads.tabular.data import (
+    Blended,
+    Column,
+    ColumnSchema,
+    CompiledModel,
+    Row,
+    Runtime,
+    Schema,
+)
+from tunewright.workloads.tabular.encoding import encode_columns
+from tunewright.workloads.tabular.families import family_of
+from tunewright.workloads.tabular.parts import part_of
 
 Answer = float | dict[str, float]
-
-# Reached by name, so that a process imports the one runtime that it uses.
-RUNTIMES: dict[tuple[str, str], str] = {
-    ("lightgbm", "library"): "tunewright.workloads.tabular.lightgbm_library:estimator",
-    ("lightgbm", "booster"): "tunewright.workloads.tabular.lightgbm_library:booster",
-    ("lightgbm", "native"): "tunewright.workloads.tabular.lightgbm_native:native",
-    ("lightgbm", "onnxruntime"): "tunewright.workloads.tabular.onnx_session:trees",
-    ("linear", "library"): "tunewright.workloads.tabular.linear_library:estimator",
-    ("linear", "native"): "tunewright.workloads.tabular.linear:native",
-    ("linear", "onnxruntime"): "tunewright.workloads.tabular.onnx_session:linear",
-}
+_ODD = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 def load_runtime(model: CompiledModel, threads: int) -> Runtime:
-    """The runtime that this model was compiled for, ready to answer."""
-    where = RUNTIMES.get((model.family, model.runtime))
-    if where is None:
-        known = [runtime for family, runtime in RUNTIMES if family == model.family]
+    """The runtime that this model was compiled for, ready to answer; nothing else is imported."""
+    family = family_of(model.family)
+    if model.runtime not in family.runtimes:
         raise InputError(
             f"expected a runtime for {model.family!r}; got {model.runtime!r}: "
-            f"{nearest(model.runtime, known)}"
+            f"{nearest(model.runtime, family.runtimes)}"
         )
-    module, _, name = where.partition(":")
-    runtime: Runtime = getattr(import_module(module), name)(model.files, model.schema, threads)
+    try:
+        load = resolve(family.runtimes[model.runtime].load)
+        runtime: Runtime = load(model.files, model.schema, threads)
+    except (ImportError, OSError) as error:
+        missing = getattr(error, "name", None) or error
+        raise InputError(
+            f"expected the library behind the runtime {model.runtime!r} of {model.family!r}; got "
+            f"none ({missing}); install it as pip install tunewright does"
+        ) from error
     return runtime
 
 
@@ -43,88 +51,148 @@ def load_runtime(model: CompiledModel, threads: int) -> Runtime:
 class Predictor:
     """Answers rows given as mappings from column names to plain values; safe to share by threads.
 
-    A float for a regression, else each class's probability by its label. None, NaN and unseen
+    A float for a regression, else each class's probability by its label. A value means what the
+    same text or value meant in the file that the model learned from. None, NaN and unseen
     categories count as missing; other keys are ignored; an integer too large for a float counts as
     infinite, and infinite numbers lie beyond every threshold. Raises InputError for a missing key,
-    or for text in a column of numbers.
+    or for a value that its column cannot have.
     """
 
-    def __init__(self, model: CompiledModel, threads: int = 1) -> None:
+    def __init__(self, model: Blended, threads: int = 1) -> None:
         self.schema = model.schema
-        self._encode = Encoder(model.schema)
-        self._runtime_row = load_runtime(model, threads).row
         self._classes = model.schema.classes
+        total = sum(weight for _, weight in model.members)
+        self._parts = [
+            (one.schema, Encoder(one.schema), load_runtime(one, threads).row, weight / total)
+            for one, weight in model.members
+        ]
+        _, self._encode, self._answer, _ = self._parts[0]
 
     def predict_row(self, row: Row) -> Answer:
         """The answer for one row."""
-        out = self._runtime_row(self._encode(row))
+        if len(self._parts) == 1:
+            return self._named(self._answer(self._encode(row)))
+        return self._named(self._mean([encode(row) for _, encode, _, _ in self._parts]))
+
+    def predict_rows(self, rows: Iterable[Row]) -> list[Answer]:
+        """The answers for many rows, each equal to what `predict_row` gives."""
+        return [self.predict_row(row) for row in rows]
+
+    def predict_columns(self, columns: Sequence[Column]) -> Iterator[Answer]:
+        """The answers for the rows of columns that were read by this schema, in their order."""
+        encoded = [encode_columns(columns, schema) for schema, _, _, _ in self._parts]
+        for rows in zip(*encoded, strict=True):
+            yield self._named(self._mean([array("d", row.tobytes()) for row in rows]))
+
+    def _mean(self, encoded: Sequence[array[float]]) -> Sequence[float]:
+        """The mean of the members' answers."""
+        if len(encoded) == 1:
+            return self._answer(encoded[0])
+        answers = [
+            [weight * value for value in answer(row)]
+            for row, (_, _, answer, weight) in zip(encoded, self._parts, strict=True)
+        ]
+        return [sum(values) for values in zip(*answers, strict=True)]
+
+    def _named(self, out: Sequence[float]) -> Answer:
         if not self._classes:
             return out[0]
         if len(self._classes) == 2:
             return {self._classes[0]: 1.0 - out[0], self._classes[1]: out[0]}
         return dict(zip(self._classes, out, strict=True))
 
-    def predict_rows(self, rows: Iterable[Row]) -> list[Answer]:
-        """The answers for many rows, each equal to what `predict_row` gives."""
-        return [self.predict_row(row) for row in rows]
-
 
 class _Codes(dict[str, float]):
-    """Codes by category. Texts are trimmed as they were on reading; what is unknown is missing."""
+    """Codes by category. What is no category as it stands is read, and unknown ones are missing."""
+
+    schema: ColumnSchema
 
     def __missing__(self, value: object) -> float:
-        return self.get(value.strip(), math.nan) if isinstance(value, str) else math.nan
+        read = read_value(self.schema, value)
+        return math.nan if read is None else self.get(str(read), math.nan)
+
+
+@final
+class _Read:
+    """The numbers of values that are no plain floats, looked up as codes are."""
+
+    def __init__(self, schema: ColumnSchema) -> None:
+        self._schema = schema
+
+    def __getitem__(self, value: object) -> float:
+        read = read_value(self._schema, value)
+        return math.nan if read is None else float(read)
 
 
 @final
 class Encoder:
-    """Turns a row into numbers, one a field: quickly where every value is as expected."""
+    """Turns a row into numbers, one a feature: quickly where every value is as expected."""
 
     def __init__(self, schema: Schema) -> None:
-        self._names = [field.name for field in schema.fields]
-        self._codes = [
-            (i, _Codes(f.codes)) for i, f in enumerate(schema.fields) if f.codes is not None
-        ]
-        self._texts = {i for i, _ in self._codes}
+        self._columns = schema.columns
+        self._names = [column.name for column in schema.columns]
+        codes = {f.column: f.codes for f in schema.features if f.codes is not None}
+        self._lookups: list[tuple[int, _Codes | _Read]] = []
+        for i, column in enumerate(schema.columns):
+            if column.name in codes:
+                named = _Codes(codes[column.name])
+                named.schema = column
+                self._lookups.append((i, named))
+            elif column.kind in ("date", "time") or codes_of(column):
+                self._lookups.append((i, _Read(column)))
+        parts = [(self._names.index(f.column), f.part) for f in schema.features]
+        plain = parts == [(i, "value") for i in range(len(self._names))]
+        self._parts = [] if plain else parts
 
     def __call__(self, row: Row) -> array[float]:
         """The encoded row. Raises InputError as `Predictor` says."""
         try:
+            return self._encoded([row[name] for name in self._names])
+        except _ODD:
+            return self._without_nones(row)
+
+    def _encoded(self, values: list[Any]) -> array[float]:
+        for i, lookup in self._lookups:
+            values[i] = lookup[values[i]]
+        return array("d", self._features(values) if self._parts else values)
+
+    def _without_nones(self, row: Row) -> array[float]:
+        try:
             values = [row[name] for name in self._names]
-            for i, codes in self._codes:
-                values[i] = codes[values[i]]
-            return array("d", values)
-        except (KeyError, TypeError, OverflowError):
-            return self._carefully(row)
+            return self._encoded([math.nan if value is None else value for value in values])
+        except _ODD:
+            return array("d", self._features(self._carefully(row)))
 
-    def _carefully(self, row: Row) -> array[float]:
-        """The same, one value at a time, with a sentence for what cannot be used."""
-        if not isinstance(row, Mapping):
+    def _features(self, values: Sequence[Any]) -> Sequence[Any]:
+        return (
+            [values[i] if part == "value" else part_of(values[i], part) for i, part in self._parts]
+            if self._parts
+            else values
+        )
+
+    def _carefully(self, row: Any) -> list[float]:
+        """A number for each column, one at a time, with a sentence for what cannot be used."""
+        if not (hasattr(row, "keys") and hasattr(row, "__getitem__")):
             raise InputError(f"expected a mapping from columns to values; got {type(row).__name__}")
-        codes = dict(self._codes)
-        values = array("d")
-        for i, name in enumerate(self._names):
-            if name not in row:
-                others = [str(key) for key in row if key not in self._names]
-                hint = nearest(name, others) if others else "give None if it is unknown"
-                raise InputError(f"expected a value for column {name!r}; got none: {hint}")
-            value = row[name]
-            if i in codes and isinstance(value, Hashable):
-                values.append(codes[i][value])  # type: ignore[index]  # any key may be asked for
-            else:
-                values.append(_number(name, value, "a text" if i in codes else "a number"))
+        keys, lookups = list(row.keys()), dict(self._lookups)
+        values = []
+        for i, column in enumerate(self._columns):
+            if column.name not in keys:
+                others = [str(key) for key in keys if key not in self._names]
+                hint = nearest(column.name, others) if others else "give None if it is unknown"
+                raise InputError(f"expected a value for column {column.name!r}; got none: {hint}")
+            value = row[column.name]
+            try:
+                read = read_value(column, value)
+            except (TypeError, ValueError):
+                expected = "a text" if column.kind == "category" else f"a {column.kind}"
+                raise InputError(
+                    f"expected {expected} in column {column.name!r}; got {value!r}; give None if "
+                    "it is unknown"
+                ) from None
+            if isinstance(read, str):
+                lookup = lookups[i]
+                assert isinstance(lookup, _Codes)
+                read = lookup.get(read)
+            values.append(math.nan if read is None else read)
         return values
-
-
-def _number(name: str, value: Any, expected: str) -> float:
-    """The value as a float; None is missing."""
-    try:
-        if value is None:
-            return math.nan
-        return float(array("d", [value])[0])
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    except TypeError:
-        raise InputError(
-            f"expected {expected} in column {name!r}; got {value!r}; give None if it is unknown"
-        ) from None

@@ -7,7 +7,8 @@ first order for the others, whose contributions are value + centred influence of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,24 @@ from numpy.typing import NDArray
 
 from tunewright.core.metrics import Metric, Sample
 from tunewright.errors import TrialFailed
-from tunewright.workloads.tabular.data import Evaluation, Floats, Task
+from tunewright.workloads.tabular.data import Floats, Ints, Task
 
 _TINY = 1e-15  # the least probability that a log loss believes
 
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "binary": (
-        Metric("roc_auc", "higher", "compile", scale="difference", margin=0.005, evidence="rows"),
-        Metric("accuracy", "higher", "compile", scale="difference", margin=0.005, evidence="rows"),
-        Metric("log_loss", "lower", "compile", evidence="rows"),
+        Metric("roc_auc", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
+        Metric("accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
+        Metric("log_loss", "lower", "blend", evidence="rows"),
     ),
     "multiclass": (
-        Metric("accuracy", "higher", "compile", scale="difference", margin=0.005, evidence="rows"),
-        Metric("log_loss", "lower", "compile", evidence="rows"),
+        Metric("accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
+        Metric("log_loss", "lower", "blend", evidence="rows"),
     ),
     "regression": (
-        Metric("rmse", "lower", "compile", evidence="rows"),
-        Metric("mae", "lower", "compile", evidence="rows"),
-        Metric("r2", "higher", "compile", scale="difference", margin=0.005, evidence="rows"),
+        Metric("rmse", "lower", "blend", evidence="rows"),
+        Metric("mae", "lower", "blend", evidence="rows"),
+        Metric("r2", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
     ),
 }
 
@@ -45,31 +46,41 @@ def contributions(metric: str, y: NDArray[Any], prediction: Floats) -> Floats:
     return _OF[metric](y, prediction)
 
 
-def samples_of(own: dict[str, Floats], baseline: dict[str, Floats] | None) -> dict[str, Sample]:
-    """Each metric with its standard error, and its paired change against the baseline."""
+def samples_of(
+    own: Mapping[str, Floats], baseline: Mapping[str, Floats] | None, groups: Ints | None = None
+) -> dict[str, Sample]:
+    """Each metric with its standard error, and its paired change against the baseline.
+
+    groups: rows of one are no independent evidence, so that an error is one of groups.
+    """
     samples = {}
     for name, values in own.items():
-        samples[name] = _mean(values)
+        samples[name] = _mean(values, groups)
         if baseline is not None and name in baseline:
-            samples[f"{name}_change"] = _mean(values - baseline[name])
+            samples[f"{name}_change"] = _mean(values - baseline[name], groups)
     return samples
 
 
 def every_row(
-    own: dict[str, Floats], evaluation: Evaluation, classes: Sequence[str]
+    own: Mapping[str, Floats], y: NDArray[Any], groups: Ints | None, classes: Sequence[str]
 ) -> dict[str, Sample]:
     """What a verdict reads of each row: its contributions, its class and its group."""
     samples = {f"{name}_rows": Sample(tuple(values.tolist())) for name, values in own.items()}
     if classes:
-        samples["class"] = Sample(tuple(evaluation.y.astype(float).tolist()))
-    if evaluation.groups is not None:
-        samples["group"] = Sample(tuple(evaluation.groups.astype(float).tolist()))
+        samples["class"] = Sample(tuple(y.astype(float).tolist()))
+    if groups is not None:
+        samples["group"] = Sample(tuple(groups.astype(float).tolist()))
     return samples
 
 
-def _mean(values: Floats) -> Sample:
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return Sample((float(values.mean()),), error=error)
+def _mean(values: Floats, groups: Ints | None) -> Sample:
+    """The mean and its error, from what each group's rows deviate from it together."""
+    mean, sums = float(values.mean()), values - values.mean()
+    if groups is not None:
+        sums = np.bincount(np.unique(groups, return_inverse=True)[1], sums)
+    count = max(len(sums), 2)
+    error = math.sqrt(count / (count - 1) * float(sums @ sums)) / len(values)
+    return Sample((mean,), error=error)
 
 
 def _accuracy(y: NDArray[Any], prediction: Floats) -> Floats:

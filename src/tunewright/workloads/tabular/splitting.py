@@ -1,4 +1,8 @@
-"""Splitting: which rows train, validate and test; a pure function of the data and the seed."""
+"""Splitting: which rows train, validate and test; a pure function of the data and the seed.
+
+Rows that are equal, or of one group, are a cluster: no part shares one with another, and no test
+takes its rows for independent evidence.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +12,96 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.workloads.tabular.data import Column, Ints
+from tunewright.workloads.tabular.data import Column, Floats, Ints
 
 SMALL = 5_000  # rows below which the test part is doubled, so that a margin can be proven
 VALID_SHARE = 0.2
+LEAST_CLUSTERS = 10  # that are left to be dealt out when the large ones are only learned from
 _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
+Keys = NDArray[np.uint64]
+Parts = tuple[Ints, Ints, tuple[Ints, ...]]
 
-def split_rows(
-    columns: Sequence[Column], rows: int, salt: int, folds: int
-) -> tuple[Ints, Ints, tuple[Ints, ...]]:
+
+def keys_of(columns: Sequence[Column], rows: int, salt: int) -> Keys:
+    """One number a row, equal where all values are: splitmix64's finaliser (Steele et al. 2014)."""
+    mixed = np.full(rows, salt, np.uint64)
+    for column in columns:
+        numbers = column.categories is None
+        values = column.values + 0.0 if numbers else column.values.astype(np.int64)  # -0.0 is 0.0
+        mixed ^= values.view(np.uint64)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * _ONE
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * _TWO
+        mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def grouped(keys: Keys, group: Column, salt: int) -> Keys:
+    """The keys of the groups; a row without one keeps its own."""
+    known = group.values >= 0 if group.categories is not None else ~np.isnan(group.values)
+    return np.where(known, keys_of([group], len(keys), salt + 1), keys)
+
+
+def split_rows(keys: Keys, folds: int, test: bool = True) -> Parts:  # noqa: FBT001, FBT002 - a share
     """Train and valid rows, and the test rows in so many parts; each sorted.
 
-    Rows that are equal in `columns` stay together: the rows are ordered by a salted hash of their
-    values and cut where the hash changes.
+    Clusters are ordered by their key and cut where their rows reach the shares. One that is too
+    large for any part but the training rows is learned from, and judged nowhere. test: whether
+    some rows are kept for it.
     """
-    hashes = _hashes(columns, rows, salt)
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
+    rows = len(keys)
+    _, cluster, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    large = _too_large(sizes)
+    order = np.argsort(large, kind="stable")
+    counts = sizes[order]
+    middle = np.cumsum(counts) - counts / 2
+    dealt = int(sizes[~large].sum())
+    held = test_share(rows) if test else 0.0
+    parts = folds if test else 0
+    shares = [*(held * (fold + 1) / folds for fold in range(parts)), held + VALID_SHARE]
+    cuts = [int(np.searchsorted(middle, share * dealt)) for share in shares]
+    for i in range(len(cuts)):  # a cluster for each part, as long as there are some
+        cuts[i] = max(cuts[i], cuts[i - 1] + 1 if i else 1)
+    for i in reversed(range(len(cuts))):
+        cuts[i] = min(cuts[i], len(sizes) - (len(cuts) - i))
+    of_cluster = np.empty(len(sizes), np.int64)
+    of_cluster[order] = np.searchsorted(cuts, np.arange(len(sizes)), side="right")
+    of_row = of_cluster[cluster]
+    *tests, valid, train = (np.flatnonzero(of_row == part) for part in range(len(cuts) + 1))
+    return train, valid, tuple(tests)
+
+
+def split_by_time(times: Floats, keys: Keys | None) -> Parts:
+    """The past to learn from, what came then to compare candidates, the future for the verdict.
+
+    Rows of one moment stay together. keys: of groups, each of which goes where its last row does.
+    A row without a time counts as past.
+    """
+    rows = len(times)
+    when = np.where(np.isnan(times), -np.inf, times)
+    if keys is not None:
+        _, cluster = np.unique(keys, return_inverse=True)
+        last = np.full(cluster.max() + 1, -np.inf)
+        np.maximum.at(last, cluster, when)
+        when = last[cluster]
+    ordered = np.sort(when)
     held = test_share(rows)
-    shares = [*(held * (fold + 1) / folds for fold in range(folds)), held + VALID_SHARE]
-    cuts = [int(np.searchsorted(ordered, ordered[round(s * rows)], side="left")) for s in shares]
-    *test, valid, train = (np.sort(part) for part in np.split(order, cuts))
-    return train, valid, tuple(test)
+    starts = [ordered[round((1 - share) * rows)] for share in (held + VALID_SHARE, held)]
+    of_row = np.searchsorted(starts, when, side="right")
+    train, valid, test = (np.flatnonzero(of_row == part) for part in range(3))
+    return train, valid, (test,)
+
+
+def groups_of(keys: Keys) -> Ints | None:
+    """The number of each row's cluster, or None where each row is its own."""
+    distinct, numbers = np.unique(keys, return_inverse=True)
+    return numbers.astype(np.int64) if len(distinct) < len(keys) else None
+
+
+def only_learned(keys: Keys) -> Ints:
+    """The rows of the clusters that are too large to be judged."""
+    _, cluster, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.flatnonzero(_too_large(sizes)[cluster])
 
 
 def test_share(rows: int) -> float:
@@ -46,14 +117,11 @@ def subsample(rows: Ints, share: float, seed: int, least: int = 50) -> Ints:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
 
 
-def _hashes(columns: Sequence[Column], rows: int, salt: int) -> NDArray[Any]:
-    """One number a row, by the finaliser of splitmix64 (Steele et al. 2014) over its values."""
-    mixed = np.full(rows, salt, np.uint64)
-    for column in columns:
-        numbers = column.categories is None
-        values = column.values + 0.0 if numbers else column.values.astype(np.int64)  # -0.0 is 0.0
-        mixed ^= values.view(np.uint64)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * _ONE
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * _TWO
-        mixed ^= mixed >> np.uint64(31)
-    return mixed
+def _too_large(sizes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Clusters with more rows than the validation part may have, as long as enough others are."""
+    large = np.zeros(len(sizes), bool)
+    while True:
+        also = ~large & (sizes > VALID_SHARE * sizes[~large].sum())
+        if not also.any() or (~large & ~also).sum() < LEAST_CLUSTERS:
+            return large
+        large |= also

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
@@ -12,39 +13,30 @@ import numpy as np
 from tunewright.core.config import Config, digest_of
 from tunewright.core.knobs import Knob
 from tunewright.core.metrics import Sample
+from tunewright.core.registry import resolve
 from tunewright.core.roles import Artifact, Context
+from tunewright.core.trial import Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
 from tunewright.workloads.tabular.data import (
+    Blended,
     CompiledModel,
-    Evaluation,
     Fitted,
+    Floats,
+    Judged,
     Prepared,
     Source,
     Table,
 )
 from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
+from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
 
-TIMED_ROWS = 300
-
-_HEAVY = {
-    "column_names": "tunewright.workloads.tabular.reading:column_names",
-    "read": "tunewright.workloads.tabular.reading:read",
-    "fit_lightgbm": "tunewright.workloads.tabular.lightgbm_library:fit",
-    "truncate": "tunewright.workloads.tabular.lightgbm_library:truncate",
-    "fit_linear": "tunewright.workloads.tabular.linear_library:fit",
-    "export_lightgbm": "tunewright.workloads.tabular.onnx_export:export_trees",
-    "export_linear": "tunewright.workloads.tabular.onnx_export:export_linear",
-}
-
-
-def reach(name: str) -> Any:
-    """A function whose module imports a heavy library."""
-    module, _, attribute = _HEAVY[name].partition(":")
-    return getattr(import_module(module), attribute)
+TIMED_ROWS = 250  # two passes over them are enough values to know their 99th percentile
+READ = "tunewright.workloads.tabular.reading:read"
+ARRAYS = ("x", "y", "judged_x", "judged_y")
 
 
 @final
@@ -56,11 +48,14 @@ class Load:
     content: str
     name: Literal["load"] = "load"
     knobs: tuple[Knob, ...] = ()
-    timing: Literal[False] = False
 
-    def run(self, _upstream: Artifact | None, _config: Config, _context: Context) -> Artifact:
+    def needs(self, _config: Config) -> Need:
+        """A core."""
+        return Need()
+
+    def run(self, _upstream: Sequence[Artifact], _config: Config, _context: Context) -> Artifact:
         """The Table."""
-        table = reach("read")(self.source)
+        table: Table = resolve(READ)(self.source)
         if table.content != self.content:
             raise TrialFailed(f"expected unchanged data in {self.source.path}; got other values")
         return Artifact(table)
@@ -77,100 +72,147 @@ class Prepare:
 
     knobs: tuple[Knob, ...]
     name: Literal["prepare"] = "prepare"
-    timing: Literal[False] = False
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
-        """Prepared."""
-        table: Table = _value(upstream)
+    def needs(self, _config: Config) -> Need:
+        """A core."""
+        return Need()
+
+    def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
+        """Prepared, with its arrays as files."""
+        table: Table = upstream[0].value
         fidelity = context.fidelity
         judged, learned = table.valid, table.train
-        if fidelity.split == "test":
-            judged = table.test[fidelity.fold]
-            others = (part for fold, part in enumerate(table.test) if fold != fidelity.fold)
+        if fidelity.piece.split == "test":
+            judged = table.test[fidelity.piece.fold]
+            others = (part for i, part in enumerate(table.test) if i != fidelity.piece.fold)
             learned = np.sort(np.concatenate((table.train, table.valid, *others)))
-        rows = subsample(learned, fidelity.rows, fidelity.seed)
+        rows = subsample(learned, fidelity.effort.get("rows", 1.0), fidelity.piece.seed)
         schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
-        evaluation = Evaluation(
-            encode_rows(table, schema, judged),
-            table.y[judged],
-            plain_rows(table, judged[:TIMED_ROWS]),
-            None if table.groups is None else table.groups[judged],
-        )
-        x = encode_rows(table, schema, rows)
-        return Artifact(Prepared(schema, x, table.y[rows], evaluation))
+        files = context.directory / "arrays"
+        files.mkdir()
+        for name, learned_from, of in (("x", "y", rows), ("judged_x", "judged_y", judged)):
+            np.save(files / f"{name}.npy", encode_rows(table, schema, of))
+            np.save(files / f"{learned_from}.npy", table.y[of])
+        groups = None if table.groups is None else table.groups[judged]
+        nothing = np.empty(0)
+        shown = plain_rows(table, judged[:TIMED_ROWS])
+        prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups)
+        return Artifact(prepared, files=files)
+
+
+def prepared_of(artifact: Artifact) -> Prepared:
+    """What Prepare left, its arrays mapped and not copied."""
+    files: Path | None = artifact.files
+    assert files is not None
+    arrays: dict[str, Any] = {
+        name: np.load(files / f"{name}.npy", mmap_mode="r") for name in ARRAYS
+    }
+    prepared: Prepared = artifact.value
+    return replace(prepared, **arrays)
 
 
 @final
 @dataclass(frozen=True)
 class Fit:
-    """Trains a model."""
+    """Trains a model of the family that the config names."""
 
     knobs: tuple[Knob, ...]
     name: Literal["fit"] = "fit"
-    timing: Literal[False] = False
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
+    def needs(self, config: Config) -> Need:
+        """What the family needs."""
+        return _family(config).needs(config)
+
+    def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
         """Fitted; its digest is that of the model's text."""
-        data: Prepared = _value(upstream)
-        family = str(config["family"])
-        if family == "linear":
-            text = reach("fit_linear")(data.x, data.y, data.schema, config["linear_c"])
-        else:
-            text = reach("fit_lightgbm")(data.x, data.y, data.schema, config, context.fidelity.seed)
-        return Artifact(Fitted(data.schema, family, text, data.evaluation), digest=digest_of(text))
+        data, family = prepared_of(upstream[0]), _family(config)
+        started_s = time.perf_counter()
+        text: str = resolve(family.fit)(data.x, data.y, data.schema, config, context.seed)
+        took = Sample((time.perf_counter() - started_s,), "s")
+        return Artifact(Fitted(data.schema, family.name, text), {"fit_s": took}, digest_of(text))
 
 
 @final
 @dataclass(frozen=True)
 class Simplify:
-    """Keeps the first trees of a model."""
+    """Makes a model smaller, as its family can."""
 
     knobs: tuple[Knob, ...]
     name: Literal["simplify"] = "simplify"
-    timing: Literal[False] = False
 
-    def run(self, upstream: Artifact | None, config: Config, _context: Context) -> Artifact:
+    def needs(self, _config: Config) -> Need:
+        """A core."""
+        return Need()
+
+    def run(self, upstream: Sequence[Artifact], config: Config, _context: Context) -> Artifact:
         """Fitted."""
-        model: Fitted = _value(upstream)
-        share = float(config.get("keep_trees", 1.0))
-        if share == 1.0:
+        model: Fitted = upstream[0].value
+        simplify = family_of(model.family).simplify
+        if not simplify:
             return Artifact(model)
-        return Artifact(replace(model, text=reach("truncate")(model.text, share)))
+        return Artifact(replace(model, text=resolve(simplify)(model.text, config)))
 
 
 @final
 @dataclass(frozen=True)
 class Compile:
-    """Turns a model into the files of one runtime, and judges it through that runtime."""
+    """Turns a model into the files of one runtime, and lets it answer the judged rows."""
 
     knobs: tuple[Knob, ...]
     name: Literal["compile"] = "compile"
-    timing: Literal[False] = False
 
-    def run(self, upstream: Artifact | None, config: Config, context: Context) -> Artifact:
-        """CompiledModel, with samples of its quality and size."""
-        model: Fitted = _value(upstream)
-        runtime = str(config["runtime" if model.family == "lightgbm" else "linear_runtime"])
-        name = "model.txt" if model.family == "lightgbm" else "linear.json"
-        files = {name: model.text.encode()}
-        if runtime == "onnxruntime":
-            onnx = {"model.onnx": reach(f"export_{model.family}")(model.text, model.schema)}
-            files = onnx if model.family == "lightgbm" else {**files, **onnx}
-        compiled = CompiledModel(model.schema, model.family, runtime, files, model.evaluation.rows)
-        prediction = load_runtime(_without_estimator(compiled), threads=1).batch(model.evaluation.x)
+    def needs(self, _config: Config) -> Need:
+        """A core."""
+        return Need()
+
+    def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
+        """CompiledModel, with its answers beside it."""
+        model: Fitted = upstream[0].value
+        family = family_of(model.family)
+        runtime = str(config[family.runtime])
+        backend, files = family.runtimes[runtime], {family.file: model.text.encode()}
+        if backend.export:
+            files = resolve(backend.export)(model.text, model.schema)
+        compiled = CompiledModel(model.schema, family.name, runtime, files)
+        data = prepared_of(context.above("prepare"))
+        judge = replace(compiled, runtime=backend.judge or runtime)
+        prediction = load_runtime(judge, threads=1).batch(data.judged_x)
+        judged = Judged(prediction, np.asarray(data.judged_y), data.rows, data.groups)
+        return Artifact(compiled, judged=judged)
+
+
+@final
+@dataclass(frozen=True)
+class Blend:
+    """Lets models answer together, and judges what they say. A single model is a blend of one."""
+
+    knobs: tuple[Knob, ...] = ()
+    name: Literal["blend"] = "blend"
+
+    def needs(self, _config: Config) -> Need:
+        """A core."""
+        return Need()
+
+    def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
+        """Blended, with samples of its quality and size."""
+        weights = [weight for _, weight in config.members] or [1.0]
+        models: list[CompiledModel] = [artifact.value for artifact in upstream]
+        blended = Blended(tuple(zip(models, weights, strict=True)))
+        answers: list[Judged] = [artifact.judged for artifact in upstream]
+        first, schema = answers[0], blended.schema
+        prediction = _mean([answer.prediction for answer in answers], weights)
         own = {
-            metric.name: contributions(metric.name, model.evaluation.y, prediction)
-            for metric in METRICS[model.schema.task]
+            metric.name: contributions(metric.name, first.y, prediction)
+            for metric in METRICS[schema.task]
         }
         baseline = context.baseline()
-        samples = samples_of(
-            own,
-            baseline.value.contributions if baseline is not None else None,
-        )
-        if context.fidelity.split == "test":
-            samples |= every_row(own, model.evaluation, model.schema.classes)
-        samples["model_bytes"] = Sample((float(sum(map(len, files.values()))),), "B")
-        return Artifact(replace(compiled, contributions=own), samples)
+        samples = samples_of(own, baseline.judged.contributions if baseline else None, first.groups)
+        if context.fidelity.piece.split == "test":
+            samples |= every_row(own, first.y, first.groups, schema.classes)
+        size = sum(len(file) for model in models for file in model.files.values())
+        samples["model_bytes"] = Sample((float(size),), "B")
+        judged = replace(first, prediction=np.empty(0), contributions=own)
+        return Artifact(blended, samples, judged=judged)
 
 
 @final
@@ -179,28 +221,31 @@ class Predict:
     """Times one row at a time, from a plain dict to an answer."""
 
     knobs: tuple[Knob, ...]
+    runtimes: tuple[str, ...]
     name: Literal["predict"] = "predict"
-    timing: Literal[True] = True
 
-    def run(self, upstream: Artifact | None, config: Config, _context: Context) -> Artifact:
+    def needs(self, config: Config) -> Need:
+        """A process that loads no other runtime: two in one process distort each other's timing."""
+        used = [f"{knob}={config[knob]}" for knob in self.runtimes if knob in config]
+        return Need(cores=int(config["threads"]), process="lane", lane=",".join(used))
+
+    def run(self, upstream: Sequence[Artifact], config: Config, _context: Context) -> Artifact:
         """Nothing but samples of its speed."""
-        compiled: CompiledModel = _value(upstream)
         started_s = time.perf_counter()
-        predictor = Predictor(compiled, int(config["threads"]))
+        predictor = Predictor(upstream[0].value, int(config["threads"]))
         load_s = time.perf_counter() - started_s
-        latency = Sample(tuple(sample_calls(predictor.predict_row, compiled.rows)), "s")
-        samples = {"latency": latency, "load_s": Sample((load_s,), "s")}
-        return Artifact(None, samples)
+        judged: Judged = upstream[0].judged
+        latency = Sample(tuple(sample_calls(predictor.predict_row, judged.rows)), "s")
+        return Artifact(None, {"latency": latency, "load_s": Sample((load_s,), "s")})
 
 
-def _without_estimator(model: CompiledModel) -> CompiledModel:
-    """The same answers without scikit-learn: the estimator's are those of the Booster within."""
-    alike = model.family == "lightgbm" and model.runtime == "library"
-    return replace(model, runtime="booster") if alike else model
+def _family(config: Config) -> Family:
+    return family_of(str(config["family"]))
 
 
-def _value(upstream: Artifact | None) -> Any:
-    """What the stage above handed down."""
-    if upstream is None:
-        raise TrialFailed("expected an artifact from the stage above; got none")
-    return upstream.value
+def _mean(answers: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    if len(answers) == 1:
+        return answers[0]
+    total = sum(weights)
+    parts = [weight / total * answer for weight, answer in zip(weights, answers, strict=True)]
+    return np.asarray(np.sum(parts, axis=0))

@@ -9,31 +9,71 @@ from pathlib import Path
 from typing import final
 
 from tunewright.core.config import Config, Value, digest_of
-from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
+from tunewright.core.knobs import Choice, Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import Evidence, Stage
+from tunewright.core.registry import resolve
+from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.errors import InputError
-from tunewright.knobs import threads, workers
-from tunewright.workloads.tabular.data import Source, TableFacts
+from tunewright.knobs import threads
+from tunewright.workloads.tabular.asked import names_of, path_of, source_of
+from tunewright.workloads.tabular.data import Source, Table, TableFacts, Task
+from tunewright.workloads.tabular.families import FAMILIES, Family, family_of
 from tunewright.workloads.tabular.quality import METRICS
 from tunewright.workloads.tabular.stages import (
+    READ,
+    Blend,
     Compile,
     Fit,
     Load,
     Predict,
     Prepare,
     Simplify,
-    reach,
 )
 
-VERSION = 2  # of the chain: raised when a stage comes to give another answer
+VERSION = 4  # of the chain: raised when a stage comes to give another answer
+LEAST_ROWS = 0.05  # of a trial's effort
 
-_SPEED = (
-    Metric("latency_p50", "lower", "predict", "s", sample="latency", share=0.50),
-    Metric("latency_p95", "lower", "predict", "s", sample="latency", share=0.95),
-    Metric("latency_p99", "lower", "predict", "s", sample="latency", share=0.99),
-    Metric("model_bytes", "lower", "compile", "B"),
+_OWN = (
+    Metric("latency_p50", "lower", "predict", "s", sample="latency", share=0.50, quiet=True),
+    Metric("latency_p95", "lower", "predict", "s", sample="latency", share=0.95, quiet=True),
+    Metric("latency_p99", "lower", "predict", "s", sample="latency", share=0.99, quiet=True),
+    Metric("model_bytes", "lower", "blend", "B", evidence="fixed"),
+    Metric("fit_s", "lower", "fit", "s", quiet=True),
 )
+
+
+@final
+@dataclass(frozen=True)
+class TableSpec:
+    """What a user says about a table.
+
+    path: a CSV or Parquet file. target: the column to predict. positive: which of two classes
+    counts as positive (default: the rarer one). group: a column whose equal values must not be
+    split over training and test. drop: columns to leave out. families: the models to choose from
+    (default: all). seed: of the split. cores: for threads, None for all that this process may use.
+    time: a column by which rows are split, the past from the future. test: a file with the rows for
+    the verdict. task: binary, multiclass or regression. metrics: those of the goal, which decide
+    the task where it is not said. types: "age=number,zip=category" or a mapping. missing: "-999,?",
+    further texts that stand for no value. delimiter, decimal, encoding: of a text (default: found).
+    """
+
+    path: str
+    target: str | None = None
+    positive: str | None = None
+    group: str | None = None
+    drop: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    seed: int = 0
+    cores: int | None = None
+    time: str | None = None
+    test: str | None = None
+    task: Task | None = None
+    metrics: tuple[str, ...] = ()
+    types: str | Mapping[str, str] = ""
+    missing: str | tuple[str, ...] = ""
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
 
 
 @final
@@ -46,108 +86,80 @@ class TableWorkload:
     metrics: tuple[Metric, ...]
     baseline: Config
     digest: str
-    evidence: Evidence
+    untouched: Untouched
     facts: TableFacts
+    efforts: tuple[Effort, ...] = (Effort("rows", LEAST_ROWS, 1.0),)
 
 
-def table(  # noqa: PLR0913 - what a user may say about a table
-    path: str,
-    target: str | None = None,
-    *,
-    positive: str | None = None,
-    group: str | None = None,
-    drop: Sequence[str] = (),
-    baseline: Mapping[str, Value] | None = None,
-    seed: int = 0,
-    cores: int | None = None,
-) -> TableWorkload:
-    """The workload of predicting `target` from the other columns of a CSV or Parquet file.
+def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> TableWorkload:
+    """The workload of predicting the target from the other columns of a file.
 
-    positive: which of two classes counts as positive (default: the rarer one).
-    group: a column whose equal values must not be split over training and test.
-    drop: columns to leave out. baseline: knobs that differ from LightGBM's defaults.
+    baseline: knobs that differ from LightGBM's defaults.
     Raises InputError, in one sentence, for whatever cannot be used.
     """
-    path = str(path)
-    if target is None:
-        names = reach("column_names")(path)
+    path = path_of("data", spec.path)
+    if spec.target is None:
+        names = resolve("tunewright.workloads.tabular.reading:column_names")(path)
         raise InputError(
             f"expected the column to predict; got none; {Path(path).name} has {', '.join(names)}: "
             f"say --target {names[-1]}"
         )
-    source = Source(path, target, positive, group, tuple(drop), seed)
-    read = reach("read")(source)
-    stages = _chain(source, read.content, cores or _cores())
-    space = Space(tuple(knob for stage in stages for knob in stage.knobs))
-    return TableWorkload(
+    source = source_of(spec, spec.target)
+    read: Table = resolve(READ)(source)
+    stages = _chain(source, read, spec)
+    asked = dict(baseline or {})
+    made = TableWorkload(
         name=Path(path).name.partition(".")[0],
         stages=stages,
-        metrics=(*_SPEED, *METRICS[read.facts.task]),
-        baseline=space.config(baseline or {}),
-        digest=digest_of([VERSION, read.content, {**asdict(source), "path": ""}]),
-        evidence=Evidence(len(read.test), read.answers),
+        metrics=(*_OWN, *METRICS[read.facts.task]),
+        baseline=Config({}),
+        digest=digest_of(
+            [VERSION, read.content, {**asdict(source), "path": "", "test": bool(source.test)}]
+        ),
+        untouched=Untouched(len(read.test), read.answers),
         facts=read.facts,
     )
+    return TableWorkload(**{**vars(made), "baseline": space_of(made).asked(asked)})
 
 
-def _chain(source: Source, content: str, cores: int) -> tuple[Stage, ...]:
+def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     """The stages with their knobs; the defaults are LightGBM's own."""
-    trees, linear = When("family", ("lightgbm",)), When("family", ("linear",))
-    runtimes = ("library", "booster", "native", "onnxruntime")
+    families = _families(names_of("families", spec.families), read)
+    cores = spec.cores or usable_cores()
+    knobs = [knob for family in families for knob in family.space(cores)]
+    names = tuple(family.name for family in families)
+
+    def of(stage: str) -> tuple[Knob, ...]:
+        return tuple(knob for knob in knobs if knob.stage == stage)
+
+    encoding = Knob("encoding", Choice(("category", "ordered")), "category", "algorithm", "prepare")
+    family = Knob("family", Choice(names), names[0], "algorithm", "fit")
     return (
-        Load(source, content),
-        Prepare(
-            (Knob("encoding", Choice(("category", "ordered")), "category", "algorithm", "prepare"),)
+        Load(source, read.content),
+        Prepare((encoding,)),
+        Fit((family, *of("fit"))),
+        Simplify(of("simplify")),
+        Compile(of("compile")),
+        Blend(),
+        Predict(
+            (threads("threads", "predict", cores, cores, exact=False),),
+            tuple(family.runtime for family in families),
         ),
-        Fit(
-            (
-                Knob("family", Choice(("lightgbm", "linear")), "lightgbm", "algorithm", "fit"),
-                _tuned("n_trees", Integer(20, 500, log=True), 100, trees),
-                _tuned("learning_rate", Real(0.01, 0.3, log=True), 0.1, trees),
-                _tuned("num_leaves", Integer(4, 255, log=True), 31, trees),
-                _tuned("min_child_samples", Integer(5, 100, log=True), 20, trees),
-                _tuned("colsample", Real(0.4, 1.0), 1.0, trees),
-                _tuned("l2", Real(0.0, 10.0), 0.0, trees),
-                _tuned("linear_c", Real(1e-3, 100.0, log=True), 1.0, linear),
-                threads("fit_threads", "fit", 1, cores, exact=True, when=trees),
-                workers("fit", cores),
-            )
-        ),
-        Simplify(
-            (
-                Knob(
-                    "keep_trees",
-                    Real(0.05, 1.0, log=True),
-                    1.0,
-                    "simplification",
-                    "simplify",
-                    when=trees,
-                ),
-            )
-        ),
-        Compile(
-            (
-                _runtime("runtime", runtimes, "library", trees),
-                _runtime("linear_runtime", ("library", "native", "onnxruntime"), "native", linear),
-            )
-        ),
-        Predict((threads("threads", "predict", cores, cores, exact=False),)),
     )
 
 
-def _tuned(name: str, domain: Integer | Real, default: Value, when: When) -> Knob:
-    return Knob(name, domain, default, "hyperparameter", "fit", when=when)
+def _families(asked: Sequence[str], read: Table) -> list[Family]:
+    """The families to choose from, in the order of the registry."""
+    chosen = [family_of(name) for name in asked or FAMILIES]
+    fit = [family for family in chosen if read.facts.task in family.tasks]
+    if not fit:
+        raise InputError(
+            f"expected a family of models for {read.facts.task}; got {', '.join(asked)}; "
+            f"known: {', '.join(FAMILIES)}"
+        )
+    return fit
 
 
-def _runtime(name: str, values: tuple[str, ...], default: str, when: When) -> Knob:
-    """Only runtimes that answer without the training library are proposed: a bundle stays lean."""
-    heavy = tuple(value for value in values if value in ("library", "booster"))
-    return Knob(
-        name, Choice(values), default, "resource", "compile", when=when, own_process=True,
-        baseline_only=heavy,
-    )  # fmt: skip
-
-
-def _cores() -> int:
+def usable_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,56 @@
+"""The plan, as it was understood: said before any budget is spent."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from tunewright.core.budget import parse_budget
+from tunewright.core.goal import Goal
+from tunewright.core.knobs import Choice, Integer, Knob, Real
+from tunewright.core.metrics import Metric
+from tunewright.core.roles import Workload, space_of
+from tunewright.core.units import format_quantity
+from tunewright.loop import LIMIT_FACTOR, limit_floor_s
+from tunewright.planning import Request, kind_of
+from tunewright.verifying.claims import MIN_PAIRS
+
+
+def preview(workload: Workload, goal: Goal, request: Request, looks_before: int) -> str:
+    """The workload, goal, margins, knobs and budget, one labelled line each."""
+    lines = [*kind_of(request.kind).describe(workload, goal, looks_before)]
+    lines.append(("goal", goal.text))
+    lines += [("margin", _margin(m)) for m in goal.objectives if len(goal.objectives) > 1]
+    knobs = sorted(space_of(workload).knobs, key=lambda knob: knob.family)
+    for family, of in groupby(knobs, lambda knob: knob.family):
+        lines.append((family, "; ".join(_knob(knob) for knob in of)))
+    lines.append(("budget", _budget(request)))
+    return "\n".join(f"{label:<15}{text}" for label, text in lines)
+
+
+def _margin(metric: Metric) -> str:
+    worse = f"{metric.margin:.2g}" if metric.scale == "difference" else f"{metric.margin:.2%}"
+    return f"{metric.name} may get worse by {worse} where another objective gets better"
+
+
+def _knob(knob: Knob) -> str:
+    match knob.domain:
+        case Choice(values):
+            domain = ",".join(str(v) for v in values)
+        case Integer(low, high) | Real(low, high):
+            domain = f"{low:g}..{high:g}"
+    return f"{knob.name}={knob.default} ({knob.stage}: {domain})"
+
+
+def _budget(request: Request) -> str:
+    budget, limit_s = parse_budget(request.budget), request.limits.trial_s
+    limit = f"a trial is stopped after {LIMIT_FACTOR:.0f} times what the baseline takes"
+    limit += f", or after {format_quantity(limit_floor_s(budget), 's')} where that is more"
+    if limit_s:
+        limit = f"a trial is stopped after {limit_s:g} s"
+    if budget.seconds is None:
+        pairs = "then pairs of fresh processes until it is clear"
+        return f"{budget.trials} search trials, {pairs}; {limit}"
+    return (
+        f"{format_quantity(budget.seconds, 's')}: search first; the last 10 to 40 % for refits and "
+        f"at least {MIN_PAIRS} pairs of fresh processes; {limit}"
+    )

@@ -1,0 +1,77 @@
+"""Kinds: what makes a family of workloads usable, as one value that is registered by name.
+
+The session, the command line, the bundles and the reports ask this value and switch on nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, final
+
+from tunewright.core.config import Config, Value
+from tunewright.core.goal import Goal
+from tunewright.core.roles import Artifact, Workload
+
+Lines = Sequence[tuple[str, str]]
+Stated = Mapping[str, Literal["lower", "higher"]]
+
+
+@final
+@dataclass(frozen=True)
+class Option:
+    """A command-line option of a kind; `--name` fills the field of that name in its spec.
+
+    many: may be given several times; the field is then a tuple.
+    """
+
+    name: str
+    help: str
+    metavar: str = "TEXT"
+    many: bool = False
+    field: str = ""
+
+    @property
+    def target(self) -> str:
+        """The field of the spec."""
+        return self.field or self.name.replace("-", "_")
+
+
+@final
+@dataclass(frozen=True)
+class HandOver:
+    """What a bundle is made of: files by name, an index of plain JSON, and how it is used."""
+
+    index: Mapping[str, Any]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    use: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """A kind of workload.
+
+    spec: a frozen dataclass of plain JSON values: what the user says about it. parse: a spec from
+    the data or the program as typed, the options given, and the seed.
+    build: the workload that a spec and the baseline's knobs make, where the goal states for some
+    metrics which way is better. Raises InputError.
+    takes: what names it on the command line: a data file, or a program behind "--".
+    options: the rest of what may be said there. warm: modules that a worker imports first.
+    describe: what was understood, as labelled lines: of the workload, its goal, and how often its
+    untouched rows were looked at before.
+    hand_over: what a bundle of a config holds, made from the artifact that was verified (None where
+    the search left none); None where there is nothing to hand over.
+    arms: what is compared, the baseline first, where nothing is searched.
+    """
+
+    name: str
+    spec: type[Any]
+    build: Callable[[Any, Mapping[str, Value], Stated], Workload]
+    describe: Callable[[Any, Goal, int], Lines]
+    hand_over: Callable[[Any, Config, Artifact | None], HandOver | None] = lambda *_: None
+    takes: Literal["data", "program", ""] = ""
+    parse: Callable[[Any, Mapping[str, Any], int], Any] = lambda *_: None
+    options: tuple[Option, ...] = ()
+    warm: tuple[str, ...] = ()
+    arms: Callable[[Any], Mapping[str, str]] = lambda _: {}

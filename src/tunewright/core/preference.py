@@ -1,0 +1,276 @@
+"""Preference: the order of configs under a goal. It mirrors the judge: no look is to be wasted.
+
+Wanted is a config that is clearly better on one objective, no worse than its margin on all others,
+and inside every constraint with slack for chance. Among such, the goal's order decides; a tie goes
+to more slack only within what noise explains.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+from tunewright.core.config import Config
+from tunewright.core.evidence import Estimate, Evidence, Record
+from tunewright.core.goal import Constraint, Goal, within_margin
+from tunewright.core.history import Fold
+from tunewright.core.metrics import Metric
+from tunewright.core.trial import Measurement, Trial
+from tunewright.core.units import format_quantity
+
+# A candidate that the search favours by this many standard errors passes the verification with
+# 80 % power: 1.96 for the one-sided test at the first look's α, 0.84 for the power.
+SURE = 2.8
+FAILING = 1 / 3  # of the runs of a config: beyond that it is not to be trusted
+FAILING_BASELINE = 1 / 2  # without it there is no study: one bad run of several is no reason
+
+Likes = Callable[[Record], bool]
+
+
+@final
+@dataclass(frozen=True, order=True)
+class Standing:
+    """Where a config stands; less is better.
+
+    tier: 0 every constraint holds with slack for chance, 1 it holds as measured, 2 it does not.
+    shortfall: how much is missing within the tier. objectives: with the sign at which less is
+    better. slack: towards the nearest constraint, in standard errors, negated.
+    """
+
+    tier: int
+    shortfall: float
+    objectives: tuple[float, ...]
+    slack: float
+    id: str
+
+
+@final
+class Ranking:
+    """The evidence, and the configs that have all that the goal reads, best first."""
+
+    def __init__(self, goal: Goal, evidence: Evidence) -> None:
+        self.goal, self.evidence = goal, evidence
+        self._order: list[Standing] = []
+        self._standings: dict[str, Standing] = {}
+        # By each objective but the first, of what holds every constraint.
+        self._leaders: list[list[tuple[float, str]]] = [[] for _ in goal.objectives[1:]]
+
+    @property
+    def baseline(self) -> Record | None:
+        """The baseline's record."""
+        return self.evidence.baseline
+
+    def best(self, count: int | None = None) -> list[Record]:
+        """The best `count` configs, or all, best first."""
+        return [self.evidence.records[standing.id] for standing in self._order[:count]]
+
+    def leaders(self, count: int) -> list[Record]:
+        """The best `count` by each objective but the first."""
+        return [self.evidence.records[id_] for led in self._leaders for _, id_ in led[:count]]
+
+    def standing(self, record: Record) -> Standing | None:
+        """Where a config stands, None while the goal reads something that it has not shown."""
+        return self._standings.get(record.config.id)
+
+    def learn(self, trial: Trial, measurement: Measurement) -> None:
+        """Take in one ended trial."""
+        record = self.evidence.learn(trial, measurement)
+        if record is None:
+            return
+        # All stand where they do beside the baseline: when it moves, they move.
+        for moved in self.evidence.records.values() if record is self.baseline else (record,):
+            self._place(moved)
+
+    def _place(self, record: Record) -> None:
+        old, new = self._standings.pop(record.config.id, None), self._stand(record)
+        if old is not None:
+            del self._order[bisect.bisect_left(self._order, old)]
+            for led, value in zip(
+                self._leaders, old.objectives[1:] if old.tier < 2 else (), strict=False
+            ):
+                del led[bisect.bisect_left(led, (value, old.id))]
+        if new is not None:
+            self._standings[record.config.id] = new
+            bisect.insort(self._order, new)
+            for led, value in zip(
+                self._leaders, new.objectives[1:] if new.tier < 2 else (), strict=False
+            ):
+                bisect.insort(led, (value, new.id))
+
+    def _stand(self, record: Record) -> Standing | None:
+        values = [record.value(objective) for objective in self.goal.objectives]
+        slacks = [self.slack(record, constraint) for constraint in self.goal.constraints]
+        if None in values or None in slacks or not values:
+            return None
+        objectives = tuple(
+            metric.signed(value)
+            for metric, value in zip(self.goal.objectives, values, strict=True)
+            if value is not None
+        )
+        known = [slack for slack in slacks if slack is not None]
+        broken = -sum(min(slack.value, 0.0) for slack in known)
+        id_ = record.config.id
+        if broken > 0:
+            return Standing(2, broken, objectives, 0.0, id_)
+        z = min(map(_in_errors, known), default=math.inf)
+        return Standing(0 if z >= SURE else 1, 0.0 if z >= SURE else -z, objectives, -z, id_)
+
+    def slack(self, record: Record, constraint: Constraint) -> Estimate | None:
+        """How far a config is inside a constraint, and the error of that; None if unknown."""
+        metric, baseline = constraint.metric, self.baseline
+        own = record.estimate(metric)
+        base = baseline.estimate(metric) if baseline else None
+        if own is None or baseline is None or (constraint.factor and base is None):
+            return None
+        error = own.error
+        if record is baseline and constraint.factor:
+            error = 0.0
+        elif base is not None and metric.evidence != "rows":
+            error = math.hypot(error, constraint.factor * base.error)
+        return Estimate(constraint.slack(own.value, base.value if base else 0.0), error)
+
+    def why_unfit(self, record: Record) -> str | None:
+        """Why a config can be no winner, as measured so far, or None."""
+        goal, baseline = self.goal, self.baseline
+        standing = self.standing(record)
+        if failing := record.failing(FAILING):
+            return f"its runs failed ({failing})"
+        if standing is None or baseline is None or record is baseline:
+            return "it is the baseline" if record is baseline else "it is not fully measured"
+        if standing.tier > 1:
+            return "it breaks a constraint"
+        for metric in goal.objectives if len(goal.objectives) > 1 else ():
+            kept = self.slack(record, within_margin(metric))
+            if kept is not None and kept.value < 0:
+                return f"{metric.name} is worse by more than its margin"
+        if not any(gain > 0 for gain in map(_gain(record, baseline), goal.objectives)):
+            return "it is better on no objective"
+        return None
+
+    def choose(self, tried: Sequence[Config], likes: Likes = lambda _: True) -> Config | None:
+        """The config to be verified next, leaving out `tried` and what is not liked; None: none.
+
+        Each one tried in vain doubles the slack for chance that the next must have; if none has as
+        much, the one with the most is taken.
+        """
+        fit = [r for r in self._candidates() if r.config not in tried and likes(r)]
+        if not fit:
+            return None
+        wanted = SURE * 2.0 ** len(tried)
+        sure = [r for r in fit if self._slack_in_errors(r) >= wanted]
+        fit = sure or [max(fit, key=self._slack_in_errors)]
+        clear = [r for r in fit if any(map(self._clearly(r), self.goal.objectives))]
+        return self._preferred(clear or fit).config
+
+    def front(self) -> list[Record]:
+        """The Pareto set: what holds every constraint and is beaten by none on all objectives."""
+        held = [s for s in self._order if s.tier < 2]
+        held.sort(key=lambda standing: standing.objectives)
+        front: list[Standing] = []
+        for one in held:
+            if not any(_dominates(other.objectives, one.objectives) for other in front):
+                front.append(one)
+        return [self.evidence.records[standing.id] for standing in front]
+
+    def _candidates(self) -> list[Record]:
+        return [record for record in self.best() if self.why_unfit(record) is None]
+
+    def _preferred(self, records: Sequence[Record]) -> Record:
+        """The goal's order, each objective within the noise of its best; then slack; then order."""
+        pool, decisive = list(records), len(self.goal.constraints) + len(self.goal.objectives) > 1
+        for metric in self.goal.objectives:
+            best = min(pool, key=_signed(metric))
+            if not decisive:
+                return best
+            pool = [r for r in pool if _within_noise(r, best, metric)]
+        return min(pool, key=lambda r: (-self._slack_in_errors(r), self._standings[r.config.id]))
+
+    def _slack_in_errors(self, record: Record) -> float:
+        """Of the nearest constraint or margin; infinite where nothing is uncertain."""
+        bounds = [*self.goal.constraints]
+        baseline = self.baseline
+        if len(self.goal.objectives) > 1 and baseline is not None:
+            better = map(_gain(record, baseline), self.goal.objectives)
+            bounds += [
+                within_margin(m)
+                for m, gain in zip(self.goal.objectives, better, strict=True)
+                if gain <= 0
+            ]
+        slacks = [self.slack(record, bound) for bound in bounds]
+        return min((_in_errors(s) for s in slacks if s is not None), default=math.inf)
+
+    def _clearly(self, record: Record) -> Callable[[Metric], bool]:
+        """Whether the config is better on an objective by more than noise explains."""
+        baseline = self.baseline
+
+        def clearly(metric: Metric) -> bool:
+            change = record.change(metric, baseline) if baseline else None
+            return change is not None and change.value < 0 and -change.value >= SURE * change.error
+
+        return clearly
+
+    def nearest_miss(self) -> str:
+        """The config that came nearest to the constraints, in words; "" where one held them all."""
+        first = next(iter(self.best(1)), None)
+        standing = self.standing(first) if first else None
+        if first is None or standing is None or standing.tier < 2 or self.baseline is None:
+            return ""
+        for constraint in self.goal.constraints:
+            kept, metric = self.slack(first, constraint), constraint.metric
+            if kept is not None and kept.value < 0:
+                bound = constraint.bound(self.baseline.value(metric) or 0.0)
+                return (
+                    f" within the constraints; nearest miss: {metric.name} = "
+                    f"{format_quantity(first.value(metric) or 0.0, metric.unit)} where "
+                    f"{constraint.text} asks for {format_quantity(bound, metric.unit)}"
+                )
+        return ""
+
+
+@lru_cache(maxsize=8)
+def ranking(
+    goal: Goal, metrics: tuple[Metric, ...], stages: tuple[str, ...], *, refitted: bool = False
+) -> Fold[Ranking]:
+    """The fold that ranks what the search has measured; refitted: see Evidence."""
+    every = tuple({metric.name: metric for metric in (*metrics, *goal.metrics)}.values())
+    return Fold(lambda: Ranking(goal, Evidence(every, stages, refitted=refitted)), Ranking.learn)
+
+
+def _signed(metric: Metric) -> Callable[[Record], float]:
+    def signed(record: Record) -> float:
+        value = record.value(metric)
+        return math.inf if value is None else metric.signed(value)
+
+    return signed
+
+
+def _gain(record: Record, baseline: Record) -> Callable[[Metric], float]:
+    def gain(metric: Metric) -> float:
+        change = record.change(metric, baseline)
+        return -change.value if change is not None else 0.0
+
+    return gain
+
+
+def _in_errors(estimate: Estimate) -> float:
+    if estimate.error > 0:
+        return estimate.value / estimate.error
+    return math.inf if estimate.value >= 0 else -math.inf
+
+
+def _within_noise(record: Record, best: Record, metric: Metric) -> bool:
+    """Whether what separates two configs is no more than one standard error of it."""
+    own, other = record.estimate(metric), best.estimate(metric)
+    if own is None or other is None:
+        return False
+    apart = abs(own.value - other.value)
+    return apart <= math.hypot(own.error, other.error)
+
+
+def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether `a` is as good everywhere and better somewhere; less is better."""
+    return all(x <= y for x, y in zip(a, b, strict=True)) and tuple(a) != tuple(b)

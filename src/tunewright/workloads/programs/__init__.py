@@ -1,0 +1,1 @@
+"""How programs are stated and read: words, knobs, metrics, failures, outputs."""

@@ -1,0 +1,120 @@
+"""Why a program failed: the telling part of what it printed, and where the rest is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from tunewright.measuring.processes import ProgramRun, Stream
+
+SHOWN = 300  # characters of a message
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ERROR = r"(?:[\w$]+[.:])*[\w$]*(?:Error|Exception|Exit|Interrupt|Warning|Failure|Fault)\b"
+# Each: what the line looks like, and which of several tells: the first or the last.
+_TELLING = (
+    (re.compile(r"Error: (?:Could not find|Unable to access) .*"), 0),  # Java itself
+    (re.compile(rf"Caused by: {_ERROR}.*"), -1),  # Java
+    (re.compile(rf"Exception in thread \".*?\" {_ERROR}.*"), 0),
+    (re.compile(r"thread '.*' (?:\(\d+\) )?panicked at .*"), 0),  # Rust
+    (re.compile(r"(?:panic|fatal error): .*"), 0),  # Go
+    (re.compile(r"\S+:\d+:(?:\d+:)? (?:fatal )?error: .*"), 0),  # compilers
+    (re.compile(r"error(?:\[\w+\])?: .*"), 0),
+    (re.compile(r"(?:PHP )?Fatal error: .*"), 0),
+    (re.compile(r"\S+:\d+:in .*\(.*\)"), 0),  # Ruby
+    (re.compile(rf"(?:Uncaught )?{_ERROR}(?: \[\w+\])?: .*"), 0),  # Node, and most others
+    (re.compile(r".*undefined reference to .*"), 0),
+    (re.compile(r".*(?:core dumped|Segmentation fault|Killed|Out of memory).*"), 0),
+    (re.compile(r"(?i).*\b(?:fatal|error|failed|failure|assertion|abort(?:ed)?)\b.*"), 0),
+)
+_TRACEBACK = "Traceback (most recent call last):"
+_TRAILER = re.compile(
+    r"Node\.js v[\d.]+|note: run with .*|npm ERR! A complete log.*|exit status \d+|\s+at .*"
+    r"|\s*\^[\^~]*\s*|\s*\}\s*|goroutine .*|(?:make|ninja|gmake)(?:\[\d+\])?: .*|collect2: .*"
+)
+_NOTHING = re.compile(r"\b(?:0|no) (?:errors?|failures?|failed)\b", re.IGNORECASE)
+
+
+def telling(stdout: Stream, stderr: Stream) -> str:
+    """The line that says most about why a program failed: its language's own message, if any.
+
+    Else the last line of standard error, or of standard output where that is empty.
+    """
+    texts = [_ends(stderr), _ends(stdout)]
+    for text in texts:
+        if line := _traceback(text):
+            return printable(line)
+    for pattern, which in _TELLING:
+        for text in texts:
+            lines = [line.strip() for line in text.splitlines() if not _TRAILER.fullmatch(line)]
+            found = [at for at, line in enumerate(lines) if pattern.fullmatch(line)]
+            found = [at for at in found if not _NOTHING.search(lines[at])]
+            if found:
+                at = found[which]
+                more = lines[at + 1] if "panicked at" in lines[at] and at + 1 < len(lines) else ""
+                return printable(f"{lines[at]} {more}".strip())
+    for text in texts:
+        lines = [line for line in text.splitlines() if line.strip()]
+        plain = [line for line in lines if not _TRAILER.fullmatch(line)]
+        if lines:
+            return printable((plain or lines)[-1].strip())
+    return "it printed nothing"
+
+
+def why_failed(run: ProgramRun, argv: Sequence[str], rest: Path | None = None) -> str | None:
+    """How a run failed and the telling part of what it printed; None if it went well.
+
+    rest: the file that `keep_failure` wrote.
+    """
+    if run.returncode == 0 and not run.timed_out and not run.flooded:
+        return None
+    how = f"exited with status {run.returncode}"
+    if run.timed_out:
+        how = f"ran longer than it may ({run.wall_s:.3g} s)"
+    elif run.flooded:
+        how = "printed without end; write sh -c '… > /dev/null'"
+    elif run.returncode < 0:
+        how = f"was killed ({signal.strsignal(-run.returncode)})"
+    where = f"; more in {rest}" if rest else ""
+    return f"{argv[0]} {how}: {telling(run.stdout, run.stderr)}{where}"
+
+
+def keep_failure(run: ProgramRun, argv: Sequence[str], place: Path) -> Path:
+    """Write a run's command line and both ends of both its streams to a file; gives its path."""
+    parts = [f"$ {shlex.join(argv)}", f"status {run.returncode}, {run.wall_s:.3f} s"]
+    for name, stream in (("standard error", run.stderr), ("standard output", run.stdout)):
+        parts += [f"--- {name}, {stream.size} bytes", _ends(stream)]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("\n".join(parts) + "\n", encoding="utf-8", errors="replace")
+    return place
+
+
+def printable(text: str) -> str:
+    """A line that can be shown: of a length that fits, without control characters."""
+    plain = _COLOUR.sub("", text).replace("\t", " ").strip()
+    shown = plain if len(plain) <= SHOWN else f"{plain[: SHOWN - 1]}…"
+    return "".join(char if char.isprintable() else "�" for char in shown)
+
+
+def _ends(stream: Stream) -> str:
+    """All of a stream, or where it is long its head and its tail."""
+    head, tail = stream.head(), stream.tail()
+    if len(tail.encode()) >= stream.size:
+        text = tail
+    elif 2 * len(head.encode()) >= stream.size:
+        text = stream.text()
+    else:
+        text = f"{head}{os.linesep}[…]{os.linesep}{tail}"
+    return _COLOUR.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _traceback(text: str) -> str:
+    """The message under Python's last traceback: the first line that is not indented."""
+    _, found, rest = text.rpartition(_TRACEBACK)
+    for line in rest.splitlines()[1:] if found else ():
+        if line.strip() and not line.startswith((" ", "\t")):
+            return line
+    return ""

@@ -1,0 +1,131 @@
+"""Placeholders: `{name}` in a word stands for a value, and stays one word wherever it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+
+from tunewright.core.config import Value
+from tunewright.errors import InputError
+
+NAME = r"[^\W\d](?:[\w-]*\w)?"  # letters of any script; 学习率 and batch-size are names
+_NAME = re.compile(NAME)
+_PLACE = re.compile(rf"\{{(\{{{NAME}\}})\}}|\{{({NAME})\}}")  # {{x}} stands for {x} itself
+_SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "mksh", "zsh"})
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # means the same in every quotation
+_CLOSE = {"'": "'", '"': '"', "`": "`", "(": ")", "$(": ")", "${": "}", "$'": "'"}
+_OPENS = (("$(", "${", "$'", "<<", "'", '"', "`", "("), ("$(", "${", "`"))  # bare, and within "
+_OWN_RULES = ("`", "${", "$'", "<<")
+_IN_DOUBLE = re.compile(r'([\\"$`])')
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a knob, a step or a metric."""
+    return _NAME.fullmatch(text) is not None
+
+
+def places_in(texts: Iterable[str]) -> set[str]:
+    """The names that stand in braces in these texts."""
+    return {match[2] for text in texts for match in _PLACE.finditer(text) if match[2]}
+
+
+def has_place(text: str) -> bool:
+    """Whether anything in a text will be replaced."""
+    return bool(places_in([text]))
+
+
+def fill(text: str, places: Mapping[str, Value]) -> str:
+    """`text` with its placeholders replaced by their values as they are."""
+    return _PLACE.sub(lambda match: match[1] or str(places[match[2]]), text)
+
+
+def fill_words(words: Sequence[str], places: Mapping[str, Value]) -> list[str]:
+    """Words of a command line with their placeholders replaced; each stays one word.
+
+    In the script of `sh -c` a value is quoted as its place needs it, so it is one word there as
+    well. Raises InputError where that place is too deep in the script to be sure.
+    """
+    scripts = set(_scripts(words))
+    return [
+        _fill_script(word, places) if at in scripts else fill(word, places)
+        for at, word in enumerate(words)
+    ]
+
+
+def check_values(words: Sequence[str], values: Mapping[str, Iterable[Value]]) -> None:
+    """Raise InputError now if a value could not be filled into these words later."""
+    for at in _scripts(words):
+        for name in places_in([words[at]]) & values.keys():
+            rest = dict.fromkeys(places_in([words[at]]), "x")
+            for value in values[name]:
+                _fill_script(words[at], {**rest, name: value})
+
+
+def _scripts(words: Sequence[str]) -> Iterator[int]:
+    """Where the words stand that a shell reads as a script: behind `sh -c`."""
+    for at, word in enumerate(words):
+        if PurePath(word).name not in _SHELLS:
+            continue
+        command, place = False, at + 1
+        while place < len(words) and words[place][:1] in ("-", "+") and len(words[place]) > 1:
+            option = words[place]
+            command |= option[0] == "-" and option[1] != "-" and "c" in option
+            place += 2 if option[-1] in "oO" and option[1] != "-" else 1
+        if command and place < len(words):
+            yield place
+
+
+def _fill_script(script: str, places: Mapping[str, Value]) -> str:
+    filled, end = [], 0
+    for match, quoted in _quotations(script):
+        filled.append(script[end : match.start()])
+        end = match.end()
+        if match[1]:
+            filled.append(match[1])
+            continue
+        value = str(places[match[2]])
+        if _PLAIN.fullmatch(value):
+            filled.append(value)
+        elif quoted == "":
+            filled.append(shlex.quote(value))
+        elif quoted == '"':
+            filled.append(_IN_DOUBLE.sub(r"\\\1", value))
+        elif quoted == "'":
+            filled.append(value.replace("'", "'\"'\"'"))
+        else:
+            raise InputError(
+                f"expected a value without spaces and marks of the shell for {match[0]} within "
+                f"{quoted} of a script; got {value!r}; hand it over as an argument: "
+                f"sh -c '… \"$1\" …' sh {match[0]}"
+            )
+    return "".join([*filled, script[end:]])
+
+
+def _quotations(script: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Each placeholder of a script with the quotation in which it stands.
+
+    "" for none, a quotation mark, or the beginning of something that has rules of its own.
+    """
+    stack, at = [""], 0
+    while at < len(script):
+        inside, char = stack[-1], script[at]
+        if match := _PLACE.match(script, at):
+            own_rules = next((mark for mark in stack if mark in _OWN_RULES), None)
+            yield match, own_rules or ("" if inside in ("(", "$(") else inside)
+            at = match.end()
+            continue
+        opened = next((mark for mark in _OPENS[inside == '"'] if script.startswith(mark, at)), "")
+        if char == _CLOSE.get(inside):
+            stack.pop()
+        elif inside == "'":
+            pass
+        elif char == "\\":
+            at += 1
+        elif char == "#" and inside != '"' and not script[:at].rpartition("\n")[2][-1:].strip():
+            at = script.find("\n", at) if "\n" in script[at:] else len(script)
+        elif opened:
+            stack.append(opened)
+            at += len(opened) - 1
+        at += 1

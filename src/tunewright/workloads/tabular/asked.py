@@ -1,0 +1,92 @@
+"""Asked: what a user says about a table, checked and brought into one form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from tunewright.errors import InputError, nearest
+from tunewright.workloads.tabular.data import Kind, Source, Task
+
+TASKS: tuple[str, ...] = get_args(Task)
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+def source_of(spec: Any, target: str) -> Source:
+    """What is to be read. Raises InputError, in one sentence, for what cannot be meant."""
+    if spec.task is not None and spec.task not in TASKS:
+        raise InputError(f"expected a task; got {spec.task!r}: {nearest(str(spec.task), TASKS)}")
+    if spec.time is not None and spec.test is not None:
+        raise InputError("expected --time or --test; got both; leave one out")
+    return Source(
+        path=path_of("data", spec.path),
+        target=target,
+        positive=None if spec.positive is None else str(spec.positive),
+        group=_text("group", spec.group),
+        drop=names_of("drop", spec.drop),
+        seed=spec.seed,
+        time=_text("time", spec.time),
+        test=None if spec.test is None else path_of("test", spec.test),
+        task=spec.task,
+        metrics=names_of("metrics", spec.metrics),
+        types=_types(spec.types),
+        missing=_missing(spec.missing),
+        delimiter=_text("delimiter", spec.delimiter),
+        decimal=_text("decimal", spec.decimal),
+        encoding=_text("encoding", spec.encoding),
+    )
+
+
+def path_of(role: str, path: object) -> str:
+    """The path as a text."""
+    if isinstance(path, str | os.PathLike):
+        return str(os.fspath(path))
+    raise InputError(f"expected a file as {role}; got {path!r}; give its path")
+
+
+def names_of(role: str, names: object) -> tuple[str, ...]:
+    """One name or several, as a tuple."""
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    raise InputError(f"expected names as {role}; got {names!r}; give a list of texts")
+
+
+def _text(role: str, text: object) -> str | None:
+    if text is None or isinstance(text, str):
+        return text
+    raise InputError(f"expected a text as {role}; got {text!r}; give its name")
+
+
+def _types(said: str | Mapping[str, str] | Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """Kinds by column, from "age=number,zip=category" or a mapping."""
+    if isinstance(said, Mapping):
+        pairs = [(str(name), str(kind)) for name, kind in said.items()]
+    else:
+        words = [word for one in names_of("types", said) for word in one.split(",") if word.strip()]
+        pairs = []
+        for word in words:
+            name, equals, kind = word.rpartition("=")
+            if not equals:
+                raise InputError(
+                    f"expected column=kind as --types; got {word!r}; kinds: {', '.join(KINDS)}"
+                )
+            pairs.append((name.strip(), kind.strip()))
+    for name, kind in pairs:
+        if kind not in KINDS:
+            raise InputError(
+                f"expected a kind for column {name!r}; got {kind!r}: {nearest(kind, KINDS)}"
+            )
+    return tuple(pairs)
+
+
+def _missing(said: object) -> tuple[str, ...]:
+    """Texts that stand for no value, from "-999,?" or several of them."""
+    if isinstance(said, int | float):
+        said = str(said)
+    if isinstance(said, Sequence) and not isinstance(said, str):
+        said = [str(code) if isinstance(code, int | float) else code for code in said]
+    words = [word for one in names_of("missing", said) for word in one.split(",")]
+    return tuple(word.strip() for word in words if word.strip())

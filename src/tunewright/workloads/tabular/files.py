@@ -1,0 +1,371 @@
+"""Files: a table's raw columns, out of whatever holds it. The cells of a text stay raw text."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import json
+import lzma
+import re
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+
+from tunewright.errors import InputError, nearest
+from tunewright.workloads.tabular.cells import is_missing
+
+TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
+PACKED = (".gz", ".bz2", ".xz")
+ARROWS = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
+FEW_FILES = 20  # of a directory are named where a path is wrong
+SAMPLE = 1 << 20  # bytes that delimiter, quoting and decimal mark are found in
+SAMPLE_ROWS = 1_000
+BLOCK = 1 << 26
+DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
+_SHOWN = {"\t": "tab", " ": "space"}
+_UNREADABLE = (
+    pa.ArrowException, OSError, EOFError, ValueError, MemoryError, lzma.LZMAError, zlib.error,
+)  # fmt: skip
+_DOT = re.compile(r"[^\d.,]*\d+(?:,\d{3})*\.(?:\d{1,2}|\d{4,})[^\d.,]*|[^\d.,]*\d+(?:,\d{3})+\.\d*")
+_COMMA = re.compile(
+    r"[^\d.,]*\d+(?:\.\d{3})*,(?:\d{1,2}|\d{4,})[^\d.,]*|[^\d.,]*\d+(?:\.\d{3})+,\d*"
+)
+
+
+@final
+@dataclass(frozen=True)
+class Dialect:
+    """How a text is written, as far as the user said it; the rest is found."""
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """The columns of a file. decimal: the mark in numbers that are texts.
+
+    read_as: in words, how the file was read. leftover: columns that a writer left behind, each with
+    what it is.
+    """
+
+    data: pa.Table
+    decimal: str = "."
+    read_as: str = ""
+    leftover: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def load(source: object, dialect: Dialect = Dialect()) -> Raw:
+    """The raw columns of a file, or of anything that exports an Arrow stream (as data frames do).
+
+    Raises InputError, a sentence, for whatever is no table with rows.
+    """
+    _check(dialect)
+    if hasattr(source, "__arrow_c_stream__"):
+        return _whole(Raw(pa.table(source), read_as="a data frame"), "the data frame")
+    if not isinstance(source, str | Path):
+        raise InputError(f"expected a file or a data frame; got {type(source).__name__}")
+    file = _existing(Path(source))
+    try:
+        start = _start(file)
+        if start[:4] == b"PAR1":
+            raw = _parquet(file)
+        elif start[:6] == b"ARROW1":
+            data = pyarrow.feather.read_table(file, memory_map=False)
+            data.validate(full=True)  # what nobody checked may point anywhere
+            raw = Raw(data, read_as="Arrow")
+        elif file.suffix.lower() in ARROWS:
+            raise pa.ArrowInvalid(f"its content is no {file.suffix[1:].capitalize()}")
+        else:
+            raw = _text(_unpacked(file, start), dialect, str(file))
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"expected a readable table; got {source}: {reason}; repair the file"
+        ) from error
+    return _whole(raw, str(source))
+
+
+def write_arrow(data: object, path: Path) -> None:
+    """Anything that exports an Arrow stream, as a file that `load` reads."""
+    pyarrow.feather.write_feather(load(data).data, path, compression="uncompressed")
+
+
+def _check(dialect: Dialect) -> None:
+    if dialect.decimal not in (None, ".", ","):
+        raise InputError(f'expected "." or "," as the decimal mark; got {dialect.decimal!r}')
+    mark = DELIMITERS.get(dialect.delimiter or ",", dialect.delimiter or ",")
+    if len(mark) != 1 or not mark.isascii() or mark in '\r\n"':
+        raise InputError(f"expected one character as the delimiter; got {dialect.delimiter!r}")
+    try:
+        codecs.lookup(dialect.encoding or "utf-8")
+    except LookupError:
+        raise InputError(
+            f"expected the name of an encoding, as utf-8 or cp1252; got {dialect.encoding!r}"
+        ) from None
+
+
+def _existing(file: Path) -> Path:
+    """The file, which is there, is no directory, has a known ending and is not empty."""
+    try:
+        if not file.exists():
+            siblings = (
+                [p.name for p in file.parent.glob("*") if p.is_file()]
+                if file.parent.is_dir()
+                else []
+            )
+            near = nearest(file.name, siblings) if len(siblings) <= FEW_FILES else "check the path"
+            raise InputError(f"expected a file; got {file}, which does not exist: {near}")
+        if file.is_dir():
+            raise InputError(f"expected a file; got the directory {file}; name one file in it")
+        name = file.name.lower()
+        for packed in PACKED:
+            name = name.removesuffix(packed)
+        if not name.endswith((*TEXTS, *ARROWS)):
+            raise InputError(
+                f"expected a file ending in {', '.join((*TEXTS, *ARROWS))}, texts also with "
+                f"{', '.join(PACKED)}; got {file}; convert it first"
+            )
+        if file.stat().st_size == 0:
+            raise InputError(f"expected a table; got {file}, which is empty")
+    except (OSError, ValueError) as error:  # a name too long, a zero byte, no right to look
+        raise InputError(f"expected a file; got {str(file)!r}: {error}; check the path") from error
+    return file
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(16)
+
+
+def _unpacked(file: Path, start: bytes) -> bytes:
+    content = file.read_bytes()
+    if start[:2] == b"\x1f\x8b":
+        return gzip.decompress(content)
+    if start[:3] == b"BZh":
+        return bz2.decompress(content)
+    return lzma.decompress(content) if start[:6] == b"\xfd7zXZ\0" else content
+
+
+def _parquet(file: Path) -> Raw:
+    data = pyarrow.parquet.ParquetFile(file).read()
+    leftover = {}
+    try:
+        stored = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
+        for name in stored.get("index_columns", []):
+            if isinstance(name, str) and re.fullmatch(r"__index_level_\d+__", name):
+                leftover[name] = "the row labels of a data frame"
+    except (ValueError, AttributeError, TypeError):
+        pass
+    return Raw(data, read_as="Parquet", leftover=leftover)
+
+
+def _whole(raw: Raw, where: str) -> Raw:
+    """The table, whose names are unique and whose rows are some."""
+    names = Counter(raw.data.column_names)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise InputError(
+            f"expected unique column names; got {twice[0]!r} twice in {where}; rename one"
+        )
+    if raw.data.num_rows == 0:
+        raise InputError(f"expected rows of data; got only a header in {where}")
+    return raw
+
+
+def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
+    """The cells of a text, as they stand there."""
+    text, encoding = _utf8(content, dialect.encoding)
+    notes: list[str] = []
+    if encoding not in ("utf-8", dialect.encoding):
+        notes.append(f"the text is no UTF-8 and is read as {encoding}; --encoding names another")
+    asked = DELIMITERS.get(dialect.delimiter or "", dialect.delimiter)
+    said = re.match(rb"sep=(.)\r?\n", text[:8])
+    if said:  # a line for Excel
+        text, asked = text[said.end() :], asked or said[1].decode()
+    text = text.lstrip(b"\r\n")
+    sample = text[:SAMPLE] if len(text) <= SAMPLE else text[: text.rfind(b"\n", 0, SAMPLE) + 1]
+    lines = sample.decode("utf-8", "replace")
+    if not lines.strip():
+        raise pa.ArrowInvalid("it is no text with a header line")
+    quote = _quote(lines)
+    delimiter = asked or _delimiter(lines, quote)
+    if asked is None and delimiter == " ":
+        text = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", text)
+        text = re.sub(rb"[ \t]+", b" ", text)
+        lines = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", lines))
+    rows = _rows(lines, delimiter, quote)
+    header, rest = rows[0], rows[1:]
+    wide = bool(rest) and all(len(row) == len(header) + 1 for row in rest)
+    if wide:  # R names its rows and not that column; others end each row with a mark
+        first = not all(row[-1] == "" for row in rest)
+        cut = len(text.partition(b"\n")[0].rstrip(b"\r"))
+        mark = delimiter.encode()
+        text = mark + text if first else text[:cut] + mark + text[cut:]
+        header = ["", *header] if first else [*header, ""]
+    data = _parsed(text, delimiter, quote, len(header), where)
+    names = [(name or "").strip() for name in (column[0].as_py() for column in data.columns)]
+    data = data.slice(1)
+    unnamed = [i for i, name in enumerate(names) if not name]
+    names = [name or f"Unnamed: {i}" for i, name in enumerate(names)]
+    decimal = dialect.decimal or _decimal(rest)
+    leftover = {}
+    for i in unnamed:
+        leftover[names[i]] = "a column without a name"
+    told = f"{encoding}, delimiter {_SHOWN.get(delimiter, delimiter)}, decimal mark {decimal}"
+    return Raw(data.rename_columns(names), decimal, told, leftover, tuple(notes))
+
+
+def _utf8(content: bytes, asked: str | None) -> tuple[bytes, str]:
+    """The text in UTF-8 without a mark of its order, and the encoding that it had."""
+    marks = {
+        codecs.BOM_UTF8: "utf-8",
+        codecs.BOM_UTF32_LE: "utf-32",
+        codecs.BOM_UTF16_LE: "utf-16",
+        codecs.BOM_UTF16_BE: "utf-16",
+    }
+    found = next((name for mark, name in marks.items() if content.startswith(mark)), None)
+    if asked is None and found is None:
+        found = _guessed(content)
+    encoding = asked or found or "utf-8"
+    if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
+        text = content.removeprefix(codecs.BOM_UTF8)
+        if asked and not _is_utf8(text):
+            raise pa.ArrowInvalid(f"it is no {encoding}")
+    else:
+        text = content.decode(encoding).removeprefix("\ufeff").encode()
+    if b"\0" in text[:SAMPLE]:
+        raise pa.ArrowInvalid("it is no text with a header line")
+    if b"\r" in text[:SAMPLE] and b"\n" not in text[:SAMPLE]:
+        text = text.replace(b"\r", b"\n")
+    return text, encoding
+
+
+def _guessed(content: bytes) -> str:
+    start = content[:SAMPLE]
+    zeros = start.count(0)
+    if zeros > len(start) / 4 and len(start) > 1:  # every second byte of plain letters
+        return "utf-16-be" if start[0] == 0 else "utf-16-le"
+    if zeros:
+        return "utf-8"  # refused as no text
+    if _is_utf8(content):
+        return "utf-8"
+    try:
+        content.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
+def _is_utf8(content: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for at in range(0, len(content), BLOCK):
+            decoder.decode(content[at : at + BLOCK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _quote(lines: str) -> str:
+    """The quoting mark: the single one where more cells begin and end with it."""
+    marks = {
+        quote: len(
+            re.findall(rf"(?m)(?:^|[,;\t|]){quote}[^{quote}\n]*{quote}(?=[,;\t|\r\n]|$)", lines)
+        )
+        for quote in ('"', "'")
+    }
+    return "'" if marks["'"] > marks['"'] else '"'
+
+
+def _rows(lines: str, delimiter: str, quote: str) -> list[list[str]]:
+    """The first rows, without empty lines; a broken quotation ends them."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(
+            lines.splitlines(keepends=True), delimiter=delimiter, quotechar=quote
+        ):
+            if row:
+                rows.append(row)
+            if len(rows) > SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass
+    return rows or [[""]]
+
+
+def _delimiter(lines: str, quote: str) -> str:
+    """The mark that cuts header and rows alike; of several the one that cuts most evenly."""
+    ranks: dict[str, tuple[bool, float, int]] = {}
+    spaced = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", lines))
+    for mark in (",", "\t", ";", "|", " "):
+        rows = _rows(spaced if mark == " " else lines, mark, quote)
+        width, count = Counter(map(len, rows[1:] or rows)).most_common(1)[0]
+        header = len(rows[0]) in (width, width - 1)
+        even = count / len(rows[1:] or rows)
+        if len(rows[0]) > 1 and (mark != " " or (header and even == 1)):
+            ranks[mark] = (header, round(even, 2), width)
+    others = {mark: rank for mark, rank in ranks.items() if mark != " "} or ranks
+    return max(others, key=lambda mark: others[mark]) if others else ","
+
+
+def _decimal(rows: Sequence[Sequence[str]]) -> str:
+    """The mark that most numbers of the sample have, where it cannot be one of thousands."""
+    cells = [cell.strip() for row in rows for cell in row if not is_missing(cell)]
+    commas = sum(_COMMA.fullmatch(cell) is not None for cell in cells if "," in cell)
+    dots = sum(_DOT.fullmatch(cell) is not None for cell in cells if "." in cell)
+    return "," if commas > dots else "."
+
+
+def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> pa.Table:
+    """All cells as texts, the header being the first row."""
+    bad: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        bad.append(row)
+        return "error"
+
+    names = [str(i) for i in range(width)]
+    escaped = re.search(
+        rb"[^\\]\\" + quote.encode() + rb"(?!\s*[" + delimiter.encode() + rb"\r\n])", text[:SAMPLE]
+    )
+    try:
+        return pyarrow.csv.read_csv(
+            pa.BufferReader(text),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char=quote,
+                escape_char="\\" if escaped else False,
+                newlines_in_values=quote.encode() in text,
+                invalid_row_handler=refuse,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        if not bad:
+            raise
+        row = bad[0]
+        at = text.find(row.text.encode())
+        line = f"line {text.count(bytes([10]), 0, at) + 1}" if at >= 0 else "a line"
+        raise InputError(
+            f"expected {row.expected_columns} cells in each row of {where}, as in its first one; "
+            f"got {row.actual_columns} in {line}: {row.text[:60]!r}; repair that line, or name "
+            "another --delimiter"
+        ) from None

@@ -1,0 +1,110 @@
+"""The kind of workload that a table is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tunewright.core.config import Config, Value
+from tunewright.core.goal import Goal
+from tunewright.core.kinds import HandOver, Kind, Option, Stated
+from tunewright.core.roles import Artifact, Workload, space_of
+from tunewright.workloads.tabular.data import Blended
+from tunewright.workloads.tabular.provable import provable
+from tunewright.workloads.tabular.workload import TableSpec, TableWorkload, table
+
+
+def build(spec: TableSpec, baseline: Mapping[str, Value], stated: Stated) -> Workload:
+    """The workload; the metrics that are asked for may decide the task."""
+    return table(replace(spec, metrics=spec.metrics or tuple(stated)), baseline)
+
+
+def parse(path: str, said: Mapping[str, Any], seed: int) -> TableSpec:
+    """The spec that a command line states."""
+    families = tuple(str(said.get("families", "")).replace(",", " ").split())
+    rest = {name: value for name, value in said.items() if name != "families"}
+    return TableSpec(str(Path(path).absolute()), **rest, families=families, seed=seed)
+
+
+def describe(workload: TableWorkload, goal: Goal, looks_before: int) -> list[tuple[str, str]]:
+    """Rows, split, what is left out, and the smallest margins that can be proven."""
+    return [*_facts(workload), *provable(workload.facts, goal, looks_before)]
+
+
+def _facts(workload: TableWorkload) -> Iterator[tuple[str, str]]:
+    facts = workload.facts
+    task: str = facts.task
+    if facts.positive is not None:
+        task += f", positive class {facts.positive}"
+    elif facts.classes:
+        task += f", {len(facts.classes)} classes"
+    path, here = Path(facts.path), Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    yield "data", f"{shown}: {facts.rows:,} rows, {facts.columns} columns"
+    yield "task", f"{task}; target {facts.target}"
+    yield from (("dropped", f"{column}: {why}") for column, why in facts.dropped)
+    if facts.rows_without_target:
+        yield "dropped", f"{facts.rows_without_target:,} rows without a target"
+    rows = f"{facts.train:,} rows to learn, {facts.valid:,} to choose, {facts.test:,} untouched"
+    yield "split", f"{rows}; {facts.split}"
+    yield from (("note", note) for note in facts.notes)
+    default = workload.baseline == space_of(workload).default
+    what = "LightGBM's defaults through its own one-row predict" if default else "as asked"
+    yield "baseline", f"{what}: " + " ".join(f"{k}={v}" for k, v in workload.baseline.items())
+
+
+def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> HandOver | None:
+    """The files of the model that was verified, and all that is needed to answer a row with it."""
+    if artifact is None:
+        return None
+    blended: Blended = artifact.value
+    members = [
+        {
+            "family": model.family,
+            "runtime": model.runtime,
+            "weight": weight,
+            "schema": asdict(model.schema),
+            "files": {name: f"{place}-{name}" if place else name for name in model.files},
+        }
+        for place, (model, weight) in enumerate(blended.members)
+    ]
+    files = {
+        f"{place}-{name}" if place else name: file
+        for place, (model, _) in enumerate(blended.members)
+        for name, file in model.files.items()
+    }
+    index = {"members": members, "threads": config.get("threads", 1)}
+    return HandOver(index, files, "tunewright predict {bundle} rows.csv")
+
+
+TABLE = Kind(
+    name="table",
+    spec=TableSpec,
+    parse=parse,
+    build=build,
+    describe=describe,
+    hand_over=hand_over,
+    takes="data",
+    options=(
+        Option("target", "The column to predict.", "COLUMN"),
+        Option("positive", "The class that counts as positive.", "CLASS"),
+        Option("group", "Its equal values are never split.", "COLUMN"),
+        Option("drop", "A column to leave out.", "COLUMN", many=True),
+        Option("time", "Learn from the past by this column, judge on the future.", "COLUMN"),
+        Option("test", "A file with the rows for the verdict.", "FILE"),
+        Option("task", "binary, multiclass or regression.", "TASK"),
+        Option("types", "What columns are, as age=number,zip=category.", "COLUMN=KIND,…"),
+        Option("missing", "Further codes for missing values, as -999,?.", "CODE,…"),
+        Option("delimiter", "What stands between cells (default: found).", "MARK"),
+        Option("decimal", 'The decimal mark, "." or "," (default: found).', "MARK"),
+        Option("encoding", "The text's encoding (default: found).", "NAME"),
+        Option("families", "The models to choose from.", "NAME,…"),
+    ),
+    warm=(
+        "tunewright.workloads.tabular.reading",
+        "tunewright.workloads.tabular.lightgbm_alone",
+        "tunewright.workloads.tabular.lightgbm_library",
+    ),
+)

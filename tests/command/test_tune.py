@@ -1,0 +1,144 @@
+"""`tunewright tune` as it is typed: what was understood is said, and what cannot be is refused."""
+
+import io
+import json
+import sqlite3
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+
+import pytest
+
+from tunewright import cli
+from tunewright.core.trial import Outcome
+from tunewright.session import replay
+from tunewright.storing.journal import FILE, Reader
+from tunewright.storing.studies import Studies
+
+
+def tune(where, *words):
+    """What the installed command would do there, without waiting for its imports each time."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        chdir(where),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.MonkeyPatch.context() as m,
+    ):
+        m.setattr(sys, "argv", ["tunewright", "tune", *words])
+        code = cli._code()
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def table(where):
+    rows = "\n".join(f"{i * 37 % 101},{i % 7},{int(i * 37 % 101 > 50)}" for i in range(300))
+    (where / "t.csv").write_text(f"a,b,y\n{rows}\n")
+    return ["t.csv", "--target", "y", "--minimize", "latency_p50"]
+
+
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        ("linear_c=99", "add family=linear, or drop linear_c"),
+        ("family=lightgbm,linear_c=99", "got family=lightgbm; add family=linear, or drop linear_c"),
+        ("family=linear,n_trees=50", "got family=linear; add family=lightgbm, or drop n_trees"),
+        ("linear_x=99", "unknown knob 'linear_x'"),
+    ],
+)
+def test_a_baseline_that_would_be_dropped_is_refused_with_what_to_type(
+    tmp_path, dry, baseline, said
+):
+    done = tune(tmp_path, *table(tmp_path), "--baseline", baseline, *dry)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert not (tmp_path / ".tunewright").exists()
+
+
+def test_what_the_refusal_says_to_type_is_understood(tmp_path):
+    words = [*table(tmp_path), "--baseline", "family=linear,linear_c=99", "--dry-run"]
+    done = tune(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert "linear_c=99.0" in done.stdout
+
+
+def test_a_programs_steps_are_shown_before_anything_is_spent(tmp_path):
+    done = tune(
+        tmp_path, "--knob", "n=1:1..9", "--minimize", "wall_s", "--step", "make=true {dir} 'a b'",
+        "--step", "check=true {make}", "--dry-run", "--", "echo", "{make}", "{n}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = {line[:15].strip(): line[15:] for line in done.stdout.splitlines()}
+    assert lines["step make"] == "true '{dir}' 'a b'"
+    assert lines["step check"] == "true '{make}'"
+    assert lines["program"] == "echo '{make}' '{n}'"
+    assert "step run" not in lines
+
+
+# What a study leaves behind
+
+
+# It says which seed it was given, and is only as good as it looked while the seeds are small.
+FLATTERING = (
+    "s={seed}; n={n}; test $n = 1 || test $s -ge 1073741824 || n=-$n;"
+    "echo seed=$s size=$((1000 + 100 * n + s % 7))"
+)
+ASKED = ["--knob", "n=1:1..3", "--minimize", "size", "--metric", "size=regex:size=([0-9]+)",
+         "--metric", "seed=regex:seed=([0-9]+):lower", "--budget", "12 trials"]  # fmt: skip
+
+
+def history_in(where):
+    with Reader(Studies(where / ".tunewright").latest()) as reader:
+        return replay(reader)
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    """A real study that searched, and looked at two candidates."""
+    where = tmp_path_factory.mktemp("seeded")
+    done = tune(where, *ASKED, "--", "sh", "-c", FLATTERING)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return where
+
+
+def seeds(history, wanted):
+    return [
+        measurement.samples["seed"].values[0]
+        for trial, measurement in history.ended()
+        if measurement.outcome is Outcome.OK and wanted(trial)
+    ]
+
+
+def test_no_run_of_a_verification_has_a_seed_that_the_search_had(seeded):
+    history = history_in(seeded)
+    searched = seeds(history, lambda trial: trial.purpose.kind == "search")
+    paired = seeds(history, lambda trial: trial.purpose.kind == "pair")
+    assert len(searched) >= 3
+    assert len(paired) >= 10
+    assert not set(searched) & set(paired)
+    assert {t.purpose.look for t, _ in history.ended() if t.purpose.kind == "pair"} == {1, 2}
+
+
+def test_both_arms_of_a_pair_have_one_seed_and_no_other_pair_has_it(seeded):
+    by_pair = {}
+    for trial, measurement in history_in(seeded).ended():
+        if trial.purpose.kind == "pair" and measurement.outcome is Outcome.OK:
+            pair = trial.purpose.look, trial.purpose.block
+            by_pair.setdefault(pair, []).append(measurement.samples["seed"].values[0])
+    assert all(len(set(found)) == 1 for found in by_pair.values())
+    assert len({found[0] for found in by_pair.values()}) == len(by_pair)
+
+
+def test_the_journal_holds_json_that_any_reader_parses(seeded):
+    journal = Studies(seeded / ".tunewright").latest() / FILE
+    with sqlite3.connect(journal) as connection:
+        ((name,),) = connection.execute("select name from sqlite_master where name = 'events'")
+        rows = connection.execute(f"select * from {name}").fetchall()
+    texts = [value for row in rows for value in row if isinstance(value, str)]
+    assert len(texts) > 10
+    for text in texts:
+        json.loads(text, parse_constant=pytest.fail)
+    bundle = journal.parent / "bundle" / "bundle.json"
+    json.loads(bundle.read_text(), parse_constant=pytest.fail)

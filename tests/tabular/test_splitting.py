@@ -1,0 +1,197 @@
+"""Rows that are equal, or belong together, are one piece of evidence: in every part, in every test."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunewright.errors import InputError
+from tunewright.workloads.tabular.data import Column, Source
+from tunewright.workloads.tabular.quality import every_row, samples_of
+from tunewright.workloads.tabular.reading import read
+from tunewright.workloads.tabular.splitting import (
+    VALID_SHARE,
+    grouped,
+    groups_of,
+    keys_of,
+    only_learned,
+    split_by_time,
+    split_rows,
+)
+from tunewright.workloads.tabular.splitting import test_share as share_held
+
+
+def written(path, **columns):
+    lines = [
+        ",".join(columns),
+        *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def keys(values, salt=0):
+    return keys_of([Column("x", np.array(values, np.float64))], len(values), salt)
+
+
+SIZES = st.lists(st.integers(1, 60), min_size=4, max_size=40)
+
+
+@given(SIZES, st.integers(0, 2**63), st.sampled_from([1, 2, 3, 5]), st.booleans())
+def test_every_row_is_in_one_part_and_no_cluster_in_two(sizes, salt, folds, test):
+    values = np.repeat(np.arange(len(sizes)), sizes)
+    train, valid, tests = split_rows(keys(values, salt), folds, test)
+    parts = [train, valid, *tests]
+    assert len(tests) == (folds if test else 0)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(values)))
+    seen = [set(values[part].tolist()) for part in parts]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+    if len(sizes) >= len(parts):
+        assert all(map(len, parts))
+
+
+@given(st.integers(0, 2**63), st.lists(st.integers(100, 5_000), min_size=1, max_size=4))
+def test_a_cluster_too_large_for_a_part_is_learned_from_as_a_whole(salt, large):
+    values = np.concatenate([np.repeat(-1 - np.arange(len(large)), large), np.arange(200)])
+    found = keys(values, salt)
+    train, valid, (test,) = split_rows(found, 1)
+    dealt = len(values) - len(only_learned(found))
+    assert 200 <= dealt < 450
+    assert set(only_learned(found)) <= set(train)
+    assert len(valid) == pytest.approx(VALID_SHARE * dealt, abs=60)
+    assert len(test) == pytest.approx(share_held(len(values)) * dealt, abs=60)
+
+
+def test_a_few_large_groups_are_dealt_out():
+    for groups in (3, 4, 6, 10):
+        values = np.repeat(np.arange(groups), 50)
+        train, valid, (test,) = split_rows(keys(values), 1)
+        assert min(len(train), len(valid), len(test)) >= 50
+
+
+def test_a_row_without_a_group_is_its_own():
+    own, group = keys(range(6)), Column("g", np.array([0, 0, -1, -1, 1, 1], np.int32), ("a", "b"))
+    numbers = groups_of(grouped(own, group, 0))
+    assert numbers[0] == numbers[1]
+    assert numbers[4] == numbers[5]
+    assert len(set(numbers.tolist())) == 4
+    assert groups_of(own) is None
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 30)), min_size=60, max_size=200))
+def test_the_past_is_learned_from_and_the_future_judged(times):
+    when = np.array([np.nan if time is None else time for time in times])
+    train, valid, (test,) = split_by_time(when, None)
+    assert sorted(np.concatenate((train, valid, test)).tolist()) == list(range(len(times)))
+    ends = [when[part][~np.isnan(when[part])] for part in (train, valid, test)]
+    for earlier, later in ((0, 1), (1, 2), (0, 2)):
+        if len(ends[earlier]) and len(ends[later]):
+            assert ends[earlier].max() < ends[later].min()
+
+
+# Tables
+
+
+def test_copies_of_rows_are_clusters_for_the_split_and_the_verdict(tmp_path):
+    chance = np.random.default_rng(0)
+    x = np.repeat(chance.normal(size=240).round(6), 10)
+    path = written(tmp_path / "t.csv", x=x, y=chance.integers(0, 2, 2400))
+    got = read(Source(path, "y"))
+    assert len(set(got.groups.tolist())) == 240
+    assert all(len(set(x[got.groups == group])) == 1 for group in range(240))
+    test = np.concatenate(got.test)
+    assert got.facts.clusters == len(set(x[test])) == pytest.approx(96, abs=2)
+    assert got.facts.rarest <= got.facts.clusters
+
+
+def test_one_giant_cluster_leaves_a_table_usable(tmp_path):
+    chance = np.random.default_rng(0)
+    x = np.concatenate([np.zeros(3000), chance.normal(size=600).round(6)])
+    path = written(tmp_path / "t.csv", x=x, y=[int(v > 0) for v in chance.normal(size=3600)])
+    got = read(Source(path, "y"))
+    assert got.facts.valid == pytest.approx(120, abs=2)
+    assert any("judge nothing" in note for note in got.facts.notes)
+
+
+def test_blank_groups_are_no_group(tmp_path):
+    chance = np.random.default_rng(0)
+    path = written(
+        tmp_path / "t.csv",
+        x=chance.normal(size=300).round(6),
+        who=["" if i % 2 else f"p{i % 40}" for i in range(300)],
+        y=chance.integers(0, 2, 300),
+    )
+    got = read(Source(path, "y", group="who"))
+    assert len(set(got.groups.tolist())) == 150 + 20
+
+
+@pytest.mark.parametrize("blank", ["", "NA"])
+def test_the_future_is_judged_and_the_time_need_not_be_sorted(tmp_path, blank):
+    chance = np.random.default_rng(0)
+    days = chance.integers(0, 400, 500)
+    when = [
+        blank if i == 7 else str(np.datetime64("2020-01-01") + int(day))
+        for i, day in enumerate(days)
+    ]
+    path = written(
+        tmp_path / "t.csv", x=chance.normal(size=500), when=when, y=chance.integers(0, 2, 500)
+    )
+    got = read(Source(path, "y", time="when"))
+    (test,) = got.test
+    rest = np.concatenate((got.train, got.valid))
+    assert days[test].min() > days[rest[rest != 7]].max()
+    assert 7 in got.train
+    assert "'when'" in got.facts.split
+    with pytest.raises(InputError, match="--time to hold dates or numbers"):
+        read(
+            Source(
+                written(
+                    tmp_path / "u.csv", x=days, t=["ab"[i % 2] for i in range(500)], y=days % 2
+                ),
+                "y",
+                time="t",
+            )
+        )
+
+
+def test_a_test_file_has_the_untouched_rows(tmp_path):
+    chance = np.random.default_rng(0)
+
+    def table(name, n, extra):
+        return written(
+            tmp_path / name,
+            x=chance.normal(size=n),
+            c=[extra if i % 3 else "a" for i in range(n)],
+            y=[("no", "yes")[i % 2] for i in range(n)],
+        )
+
+    path, other = table("a.csv", 200, "b"), table("b.csv", 40, "z")
+    got = read(Source(path, "y", test=other))
+    assert got.test[0].tolist() == list(range(200, 240))
+    assert (got.facts.rows, got.facts.test) == (240, 40)
+    assert got.columns[1].categories == ("a", "b", "z")
+    assert got.facts.valid == pytest.approx(40, abs=2)
+    (tmp_path / "c.csv").write_text("x,y\n1,no\n2,yes\n")
+    with pytest.raises(InputError, match="got no 'c'"):
+        read(Source(path, "y", test=str(tmp_path / "c.csv")))
+
+
+# Judging
+
+
+@given(st.lists(st.floats(-5, 5), min_size=4, max_size=30), st.integers(1, 8))
+def test_copies_of_rows_do_not_make_an_error_smaller(values, copies):
+    own = np.array(values)
+    once = samples_of({"mae": own}, {"mae": own * 0.5})
+    groups = np.repeat(np.arange(len(values)), copies)
+    again = samples_of(
+        {"mae": np.repeat(own, copies)}, {"mae": np.repeat(own * 0.5, copies)}, groups
+    )
+    for name in ("mae", "mae_change"):
+        assert again[name].values[0] == pytest.approx(once[name].values[0], abs=1e-12)
+        assert again[name].error == pytest.approx(once[name].error, abs=1e-12)
+
+
+def test_a_verdict_is_given_the_groups():
+    rows = every_row({"mae": np.ones(3)}, np.zeros(3, int), np.array([4, 4, 7]), ("a", "b"))
+    assert rows["group"].values == (4.0, 4.0, 7.0)
