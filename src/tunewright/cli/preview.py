@@ -12,11 +12,16 @@ from tunewright.core.roles import Workload, space_of
 from tunewright.core.units import format_quantity
 from tunewright.loop import LIMIT_FACTOR, limit_floor_s
 from tunewright.planning import Request, kind_of
+from tunewright.reporting.layout import labelled
 from tunewright.verifying.claims import MIN_PAIRS
 
+COLUMN = 15  # of the labels
 
-def preview(workload: Workload, goal: Goal, request: Request, looks_before: int) -> str:
-    """The workload, goal, margins, knobs and budget, one labelled line each."""
+
+def preview(
+    workload: Workload, goal: Goal, request: Request, looks_before: int, width: int | None = None
+) -> str:
+    """The workload, goal, margins, knobs and budget, labelled; without a width one line each."""
     lines = [*kind_of(request.kind).describe(workload, goal, looks_before)]
     lines.append(("goal", goal.text))
     lines += [("margin", _margin(m)) for m in goal.objectives if len(goal.objectives) > 1]
@@ -24,7 +29,9 @@ def preview(workload: Workload, goal: Goal, request: Request, looks_before: int)
     for family, of in groupby(knobs, lambda knob: knob.family):
         lines.append((family, "; ".join(_knob(knob) for knob in of)))
     lines.append(("budget", _budget(request)))
-    return "\n".join(f"{label:<15}{text}" for label, text in lines)
+    if width is None:
+        return "\n".join(f"{label:<{COLUMN}}{text}" for label, text in lines)
+    return "\n".join(one for label, text in lines for one in labelled(label, text, width, COLUMN))
 
 
 def _margin(metric: Metric) -> str:

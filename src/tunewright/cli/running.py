@@ -15,9 +15,11 @@ from typing import final
 import click
 
 from tunewright import session
+from tunewright.cli.lines import Lines, columns
 from tunewright.core.events import Ended, Event, Finished, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
+from tunewright.core.metrics import Metric
 from tunewright.core.preference import Ranking, ranking
 from tunewright.core.registry import resolve
 from tunewright.core.units import format_quantity
@@ -30,7 +32,10 @@ from tunewright.reporting.text import command_lines, render_text
 from tunewright.reporting.words import Language
 from tunewright.storing.journal import FILE
 
-SILENCE_S = 5.0  # a line at least so often while trials end
+PHASES = {
+    "refit": "refitting both on all but the test rows",
+    "pair": "pairs of fresh processes",
+}
 BUNDLE, REPORT = "bundle", "report.html"
 RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
 
@@ -48,7 +53,8 @@ def started_s() -> float:
 def run(goal: Goal, start: Callable[[session.Watch], session.Result]) -> int:
     """Run a study, print what it finds, and give the exit code."""
     try:
-        result = start(_Progress(goal))
+        with Lines() as lines:
+            result = start(_Progress(goal, lines))
     except session.Interrupted as interrupted:
         click.echo(_best_so_far(interrupted.result), err=True)
         click.echo(str(interrupted), err=True)
@@ -58,7 +64,7 @@ def run(goal: Goal, start: Callable[[session.Watch], session.Result]) -> int:
 
 def conclude(result: session.Result) -> int:
     """Print a finished study's summary, write its bundle and report, and give the exit code."""
-    click.echo("\n" + render_text(summary(result.history, result.goal)))
+    click.echo("\n" + render_text(summary(result.history, result.goal), columns()))
     bundle = deploy(result)
     found = shown(result.directory, result.history)
     for line in command_lines(found):
@@ -117,45 +123,41 @@ def ranked(history: History, goal: Goal) -> Ranking:
 @final
 @dataclass
 class _Progress:
-    """Prints a line for each new best, and one for each phase and pair."""
+    """Prints a line for each new best and each phase, and for the first failures of a kind."""
 
     goal: Goal
+    lines: Lines
     best: str = ""
     phase: str = field(default="search")
-    told_s: float = 0.0
     look: int = 0
 
     def __call__(self, event: Event, history: History) -> None:
+        at_s = event.elapsed_s
         match event:
             case Started(_, trial) if trial.purpose.look > max(self.look, 1):
                 self.look = trial.purpose.look
-                self._line(
-                    event.elapsed_s, "verification: not proven; the next candidate has a look"
-                )
+                self.lines.say(at_s, "verification: not proven; the next candidate has a look")
             case Started(_, trial) if trial.purpose.kind != self.phase:
                 self.phase = trial.purpose.kind
-                phases = {
-                    "refit": "refitting both on all but the test rows",
-                    "pair": "pairs of fresh processes",
-                }
-                self._line(event.elapsed_s, f"verification: {phases.get(self.phase, self.phase)}")
+                self.lines.say(at_s, f"verification: {PHASES.get(self.phase, self.phase)}")
             case Ended(_, _, _, measurement) if measurement.detail:
-                self._line(
-                    event.elapsed_s,
-                    f"a trial ended as {measurement.outcome.value}: {measurement.detail}",
-                )
+                how = f"{measurement.outcome.value}: {measurement.detail}"
+                self.lines.say(at_s, f"a trial ended as {how}", like=how)
             case Ended() if self.phase == "search":
                 self._search(event, history)
             case Finished():
-                self._line(event.elapsed_s, "done")
+                self.lines.say(at_s, "done")
             case _:
                 pass
-        if event.elapsed_s - self.told_s > SILENCE_S:
-            self._line(event.elapsed_s, f"{len(history)} trials; nothing new")
+        self.lines.passed(at_s, self._doing(history))
 
-    def _line(self, elapsed_s: float, text: str) -> None:
-        self.told_s = elapsed_s
-        _line(elapsed_s, text)
+    def _doing(self, history: History) -> str:
+        """What is said after a silence."""
+        if self.phase == "search":
+            return f"{len(history)} trials; nothing better so far"
+        done = sum(trial.purpose.kind == self.phase for trial, _ in history.ended())
+        what = "refits" if self.phase == "refit" else "runs of pairs"
+        return f"verification: {done} {what} so far"
 
     def _search(self, event: Event, history: History) -> None:
         state = ranked(history, self.goal)
@@ -163,28 +165,28 @@ class _Progress:
         if best is None or best.config.id == self.best:
             return
         self.best = best.config.id
+        base = state.baseline if best is not state.baseline else None
         values = []
         for metric in self.goal.metrics:
             value = best.value(metric)
-            base = state.baseline.value(metric) if state.baseline else None
-            if value is None:
-                continue
-            text = f"{metric.name} {format_quantity(value, metric.unit)}"
-            if (
-                base
-                and min(base, value) > 0
-                and metric.scale == "ratio"
-                and best is not state.baseline
-            ):
-                text += f" ({value / base:.3g}×)"
-            values.append(text)
+            if value is not None:
+                before = base.value(metric) if base else None
+                values.append(f"{told(metric, value)}{_as_multiple(metric, value, before)}")
         base_values = state.baseline.config if state.baseline else {}
         changed = [f"{k}={v}" for k, v in best.config.items() if base_values.get(k) != v]
-        self._line(event.elapsed_s, f"{', '.join(values)}   {' '.join(changed) or 'baseline'}")
+        text = f"{', '.join(values)}   {' '.join(changed) or 'baseline'}"
+        self.lines.say(event.elapsed_s, text)
 
 
-def _line(elapsed_s: float, text: str) -> None:
-    click.echo(f"{elapsed_s:6.1f} s  {text}")
+def told(metric: Metric, value: float) -> str:
+    """A metric and its value."""
+    return f"{metric.name} {format_quantity(value, metric.unit)}"
+
+
+def _as_multiple(metric: Metric, value: float, base: float | None) -> str:
+    """The value as a multiple of the baseline's, for times and sizes: others may be negative."""
+    positive = metric.unit in ("s", "B") and base is not None and min(value, base) > 0
+    return f" ({value / base:.3g}×)" if positive and base else ""
 
 
 def _best_so_far(result: session.Result) -> str:
@@ -193,6 +195,6 @@ def _best_so_far(result: session.Result) -> str:
     if best is None:
         return "interrupted before anything was measured"
     values = [(m, best.value(m)) for m in goal.metrics]
-    shown = ", ".join(f"{m.name} {format_quantity(v, m.unit)}" for m, v in values if v is not None)
+    shown = ", ".join(told(m, v) for m, v in values if v is not None)
     config = " ".join(f"{k}={v}" for k, v in best.config.items())
     return f"best so far, not verified: {shown}   {config}"

@@ -8,6 +8,7 @@ import click
 
 from tunewright import session
 from tunewright.cli import verify
+from tunewright.cli.lines import columns
 from tunewright.cli.running import run, shown, started_s
 from tunewright.errors import TunewrightError
 from tunewright.reporting.text import render_text
@@ -49,7 +50,7 @@ def show(name: str | None) -> None:
     directory = chosen(name)
     with Reader(directory) as reader:
         history = session.replay(reader)
-    click.echo(render_text(shown(directory, history)))
+    click.echo(render_text(shown(directory, history), columns()))
 
 
 @command.command()

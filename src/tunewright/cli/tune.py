@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -9,6 +10,7 @@ from typing import Any, final
 import click
 
 from tunewright import planning, session
+from tunewright.cli.lines import columns
 from tunewright.cli.preview import preview
 from tunewright.cli.running import run, started_s
 from tunewright.core.budget import parse_budget
@@ -110,7 +112,8 @@ def _understand(request: Request) -> tuple[Workload, Goal]:
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
     goal = planning.guarded_goal(request.goal, workload)
     before = session.looks_at(workload.untouched.rows, ROOT)
-    click.echo(preview(workload, goal, request, before))
+    width = columns() if sys.stdout.isatty() else None
+    click.echo(preview(workload, goal, request, before, width))
     return workload, goal
 
 

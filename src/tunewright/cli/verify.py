@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Any, final
 import click
 
 from tunewright import comparing, planning, session
+from tunewright.cli.lines import Lines, columns
 from tunewright.cli.running import started_s
 from tunewright.comparing import Programs, Question, Sampling
-from tunewright.core.events import Ended, Event
+from tunewright.core.events import Ended, Event, Opened
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Outcome
@@ -28,11 +29,13 @@ from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
 from tunewright.session import Result
 from tunewright.stats.pairs import early
+from tunewright.storing.studies import Studies
 from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
 from tunewright.workloads.comparison import NEW, OLD
 
-FAILURES_TOLD = 3
+ASKED = "asked.json"  # beside a study: where its result is to be written
+WRITTEN = {"json_": to_json, "markdown": to_markdown, "junit": to_junit}
 PLACES = ("save", "json_", "markdown", "junit")
 ASKING = ("minimize", "maximize", "noninferior", "equivalent", "json_", "markdown", "junit")
 CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
@@ -90,11 +93,12 @@ def command(programs: Sequence[str], **options: Any) -> int:
         saved = comparing.read_saved(options["against"])
         request, workload = comparing.gated(saved, programs[0], read, question, sampling)
     else:
-        lines = dict(zip((OLD, NEW), programs, strict=True))
-        request, workload = comparing.compared(lines, read, question, sampling)
-    watch = PairLines(*_first(request, question, workload.metrics))
+        arms = dict(zip((OLD, NEW), programs, strict=True))
+        request, workload = comparing.compared(arms, read, question, sampling)
+    places = {name: str(options[name].absolute()) for name in WRITTEN if options[name]}
+    watch = PairLines(*_first(request, question, workload.metrics), Lines(), places)
     return conclude(
-        lambda: session.tune(request, workload=workload, watch=watch, began_s=began_s), options
+        lambda: session.tune(request, workload=workload, watch=watch, began_s=began_s), watch
     )
 
 
@@ -104,14 +108,24 @@ def resume(directory: Path, request: Request, history: History, began_s: float) 
     assert opened is not None
     goal = session.goal_of(history)
     metric = next(iter(goal.objectives), opened.metrics[0])
-    watch = PairLines(metric, _arms(request))
-    return conclude(lambda: session.resume(directory, watch=watch, began_s=began_s), {})
+    watch = PairLines(metric, _arms(request), Lines(), _kept(directory))
+    return conclude(lambda: session.resume(directory, watch=watch, began_s=began_s), watch)
 
 
-def conclude(start: Callable[[], Result], options: Mapping[str, Any]) -> int:
+def _kept(directory: Path) -> dict[str, str]:
+    """Where the result was to be written when the comparison began."""
+    try:
+        body = json.loads((directory / ASKED).read_text(encoding="utf-8"))
+        return {name: str(body[name]) for name in WRITTEN if name in body}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def conclude(start: Callable[[], Result], watch: PairLines) -> int:
     """Run a comparison, print and write what it found, and give the exit code."""
     try:
-        result, code = start(), None
+        with watch.lines:
+            result, code = start(), None
     except session.Interrupted as interrupted:
         result, code = interrupted.result, 130
         click.echo(str(interrupted), err=True)
@@ -119,13 +133,13 @@ def conclude(start: Callable[[], Result], options: Mapping[str, Any]) -> int:
     if code is not None:
         shown = replace(shown, verdict=session.verdict_so_far(result))
         click.echo("interrupted: what follows is no verdict, but what the pairs say so far\n")
-    text = render_text(shown)
+    text = render_text(shown, columns())
     if code is not None and shown.verdict is not None:
         text = text.replace(f"{shown.verdict.decision.name}: ", "SO FAR: ", 1)
     click.echo("\n" + text, nl=False)
     verdict = shown.verdict
     if code is None:
-        _write(shown, options)
+        _write(shown, watch.places)
         code = CODES[verdict.decision] if verdict else 3
         click.echo(f"report    tunewright report {result.directory.name}")
     return code
@@ -138,11 +152,17 @@ class PairLines:
 
     metric: Metric
     names: tuple[str, str]
+    lines: Lines
+    places: Mapping[str, str] = field(default_factory=dict)
     shown: int = 0
-    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: bool = False
 
     def __call__(self, event: Event, history: History) -> None:
         """Print what this event brought."""
+        if isinstance(event, Opened) or not history.last_number:
+            return
+        self._keep(history)
+        self.lines.passed(event.elapsed_s, f"pair {self.shown + 1} is running")
         if not isinstance(event, Ended):
             return
         if event.measurement.outcome not in (Outcome.OK, Outcome.STOPPED, Outcome.LOST):
@@ -161,19 +181,23 @@ class PairLines:
             for name, value in zip(self.names, pairs[-1], strict=True)
         )
         ratio = f"{pairs[-1][1] / pairs[-1][0]:.3f}×"
-        click.echo(
-            f"{event.elapsed_s:6.1f} s  pair {self.shown:<3} {first}   {second}   {ratio}"
-            f"   {self._so_far(pairs)}"
-        )
+        told = f"pair {self.shown:<3} {first}   {second}   {ratio}   {self._so_far(pairs)}"
+        self.lines.say(event.elapsed_s, told.rstrip())
 
     def _failed(self, event: Ended, history: History) -> None:
         """Print how a run failed; of many that fail alike the first few say enough."""
         outcome, detail = event.measurement.outcome.value, event.measurement.detail
         ((trial, _),) = history.ended(len(history) - 1)
         arm = self.names[0] if trial.purpose.arm == "baseline" else self.names[1]
-        self.failures[arm, detail] += 1
-        if self.failures[arm, detail] <= FAILURES_TOLD:
-            click.echo(f"{event.elapsed_s:6.1f} s  a run of {arm} ended as {outcome}: {detail}")
+        told = f"a run of {arm} ended as {outcome}: {detail}"
+        self.lines.say(event.elapsed_s, told, like=told)
+
+    def _keep(self, history: History) -> None:
+        """Note beside the study where its result is to be written: it may be resumed."""
+        if self.places and not self.kept and history.opened is not None:
+            place = Studies().root / history.opened.study / ASKED
+            place.write_text(json.dumps(self.places), encoding="utf-8")
+            self.kept = True
 
     def _so_far(self, pairs: Sequence[tuple[float, float]]) -> str:
         interval = early([math.log(b / a) for a, b in pairs], ALPHA)
@@ -231,9 +255,10 @@ def _check_place(option: str, place: Path | None) -> None:
 def _save(line: str, read: Programs, sampling: Sampling, place: Path) -> int:
     """Measure a program beside the yardstick and keep what it gave."""
     request, workload = comparing.measured(line, read, sampling)
-    watch = PairLines(*_first(request, Question(), workload.metrics))
     try:
-        result = session.tune(request, workload=workload, watch=watch)
+        with Lines() as lines:
+            watch = PairLines(*_first(request, Question(), workload.metrics), lines)
+            result = session.tune(request, workload=workload, watch=watch)
     except session.Interrupted:
         click.echo("interrupted; nothing was saved", err=True)
         return 130
@@ -243,14 +268,10 @@ def _save(line: str, read: Programs, sampling: Sampling, place: Path) -> int:
     return 0
 
 
-def _write(shown: Summary, options: Mapping[str, Any]) -> None:
-    written = {"json_": to_json, "markdown": to_markdown, "junit": to_junit}
-    for name, render in written.items():
-        place: Path | None = options.get(name)
-        if place is None:
-            continue
+def _write(shown: Summary, places: Mapping[str, str]) -> None:
+    for name, place in places.items():
         try:
-            place.write_text(render(shown), encoding="utf-8")
+            Path(place).write_text(WRITTEN[name](shown), encoding="utf-8")
         except OSError as error:
             option = name.rstrip("_")
             raise InputError(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from tunewright.reporting.layout import WIDTH, labelled, table, wrapped
 from tunewright.reporting.phrases import (
     change_of,
     headline,
@@ -20,24 +20,26 @@ from tunewright.reporting.summary import Pair, Summary
 from tunewright.reporting.words import Language, say
 from tunewright.verifying.findings import Finding
 
-WIDTH = 100
-PICTURE = 60  # columns
+COLUMN = 10  # of the labels
+PICTURE = 60  # columns, where there is room
+BESIDE = 30  # columns beside the picture
 BARS = " ▁▂▃▄▅▆▇█"
 
 
-def render_comparison(summary: Summary) -> str:
+def render_comparison(summary: Summary, width: int = WIDTH) -> str:
     """The sentence, what was compared, the table, a picture of the pairs, and what was odd."""
     verdict = summary.verdict
-    lines = [*textwrap.wrap(headline(summary), WIDTH), ""]
-    lines += [_cut(f"{arm:9} {line}", WIDTH) for arm, line in summary.lines.items()]
+    lines = [*wrapped(headline(summary), width), ""]
+    for arm, line in summary.lines.items():
+        lines += labelled(arm, line, width, COLUMN)
     if summary.goal.text:
-        lines += textwrap.wrap(f"{'asked':9} {summary.goal.text}", WIDTH)
+        lines += labelled("asked", summary.goal.text, width, COLUMN)
     if verdict is not None and verdict.comparisons:
-        lines += ["", *aligned(_fitted(compared(summary)))]
-        lines += textwrap.wrap(verified_note(verdict, "en", compared=True), WIDTH)
-    lines += ["", *picture(summary)]
+        lines += ["", *table(compared(summary), width)]
+        lines += wrapped(verified_note(verdict, "en", compared=True), width)
+    lines += ["", *picture(summary, width)]
     for line in odd(summary) or [say("nothing odd", "en")]:
-        lines += textwrap.wrap(f"noise     {line}", WIDTH, subsequent_indent=" " * 10)
+        lines += labelled("noise", line, width, COLUMN)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -60,49 +62,33 @@ def compared(summary: Summary, language: Language = "en") -> list[tuple[str, ...
     return rows
 
 
-def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The rows with an evidence so short that a line holds them; the sentence has all of a note."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    room = WIDTH - sum(widths) + widths[-2] - 2 * (len(widths) - 1)
-    return [(*row[:-2], _cut(row[-2], room), row[-1]) for row in rows]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines whose columns stand below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in rows]
-
-
-def picture(summary: Summary) -> list[str]:
+def picture(summary: Summary, width: int = WIDTH) -> list[str]:
     """How the pairs' changes are spread, where the interval lies, and where no change would be."""
     pairs, metric = summary.pairs, summary.pair_metric
     if len(pairs) < 2 or metric is None or metric.scale != "ratio":
         return []
     changes = [math.log(pair.candidate / pair.baseline) for pair in pairs]
+    columns = min(PICTURE, max(width - BESIDE, COLUMN))
     low, high = min(*changes, 0.0), max(*changes, 0.0)
     room = 0.03 * (high - low) or 0.01
     low, high = low - room, high + room
 
     def column(change: float) -> int:
-        return min(int((change - low) / (high - low) * PICTURE), PICTURE - 1)
+        return min(int((change - low) / (high - low) * columns), columns - 1)
 
-    counts = [0] * PICTURE
+    counts = [0] * columns
     for change in changes:
         counts[column(change)] += 1
     bars = [BARS[math.ceil(count / max(counts) * (len(BARS) - 1))] for count in counts]
     bars[column(0.0)] = "┊" if bars[column(0.0)] == " " else bars[column(0.0)]
     ends = f"{math.exp(low):.3g}×", f"{math.exp(high):.3g}×"
     name = f"{list(summary.lines)[-1]} / {next(iter(summary.lines))}, {metric.name}"
-    lines = [_cut(f"{'pairs':9} {name}; ┊ is 1×", WIDTH)]
+    lines = labelled("pairs", f"{name}; ┊ is 1×", width, COLUMN)
     lines.append(f"{'':9} {ends[0]:>7} {''.join(bars)} {ends[1]}")
     shown = _interval(summary)
     if shown is not None:
         left, right = (column(min(max(math.log(end), low), high - 1e-9)) for end in shown)
-        marks = [" "] * PICTURE
+        marks = [" "] * columns
         marks[left : right + 1] = ["─"] * (right - left + 1)
         marks[left], marks[right] = "├", "┤"
         if left == right:

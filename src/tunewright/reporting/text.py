@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 from tunewright.core.config import Value
-from tunewright.reporting.comparison import aligned, odd, render_comparison
+from tunewright.reporting.comparison import odd, render_comparison
+from tunewright.reporting.layout import WIDTH, labelled, table, wrapped
 from tunewright.reporting.phrases import (
     change_of,
     headline,
@@ -18,37 +18,42 @@ from tunewright.reporting.sentences import in_language, label_of
 from tunewright.reporting.summary import Sampled, Summary
 from tunewright.reporting.words import Language, say
 
-WIDTH = 100
+COLUMN = 8  # of the labels
 SHOWN = 3  # configs of the search on this one screen
 
 
-def render_text(summary: Summary) -> str:
-    """The summary as plain text of at most 100 columns: the verdict first, then the evidence."""
+def render_text(summary: Summary, width: int = WIDTH) -> str:
+    """The summary as plain text on a screen of this width: the verdict first, then the evidence.
+
+    Only command lines, which are to be pasted, may be longer.
+    """
     if summary.lines:
-        return render_comparison(summary)
+        return render_comparison(summary, width)
     verdict = summary.verdict
-    lines = [*textwrap.wrap(headline(summary), WIDTH), ""]
+    lines = [*wrapped(headline(summary), width), ""]
     if verdict is not None and verdict.comparisons:
-        lines += _wrapped("why", verdict.reason)
-    lines += _wrapped("study", f"{summary.study} · {summary.workload}")
-    lines += _wrapped("goal", summary.goal.text)
+        lines += labelled("why", verdict.reason, width, COLUMN)
+    lines += labelled("study", f"{summary.study} · {summary.workload}", width, COLUMN)
+    lines += labelled("goal", summary.goal.text, width, COLUMN)
     if verdict is not None:
         config = in_words(summary.handed_over) or say("baseline kept", "en")
         unproven = verdict.decision.name == "INCONCLUSIVE" and summary.handed_over
-        lines += _wrapped("config", config + (" (unproven)" if unproven else ""))
-        lines += ["", *_compared(summary)]
-    lines += ["", *_counted(summary)]
+        lines += labelled("config", config + (" (unproven)" if unproven else ""), width, COLUMN)
+        lines += ["", *_compared(summary, width)]
+    lines += ["", *_counted(summary, width)]
     for line in odd(summary) if summary.pairs else []:
-        lines += _wrapped("noise", line)
+        lines += labelled("noise", line, width, COLUMN)
     if summary.gain:
         lines += ["", say("steps", "en")]
-        lines += aligned([(f"  {step.label}", *_values(step, summary)) for step in summary.gain])
+        rows = [(f"  {step.label}", *_values(step, summary)) for step in summary.gain]
+        lines += table(rows, width)
     if summary.best:
         lines += ["", say("best", "en")]
-        rows = [_values(tried, summary) for tried in summary.best[:SHOWN]]
-        for row, tried in zip(aligned(rows), summary.best, strict=False):
-            lines.append(f"  {row}   {in_words(tried.changes) or say('baseline', 'en')}")
-    lines = [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
+        rows = [
+            (*_values(tried, summary), in_words(tried.changes) or say("baseline", "en"))
+            for tried in summary.best[:SHOWN]
+        ]
+        lines += [f"  {line}" for line in table(rows, width - 2)]
     if summary.commands:
         lines += ["", *command_lines(summary)]
     return "\n".join(lines) + "\n"
@@ -80,11 +85,7 @@ def command_lines(summary: Summary) -> list[str]:
     return [f"{'run' if step == steps[-1][0] else step:7} {line}" for step, line in steps]
 
 
-def _wrapped(label: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{label:8}", subsequent_indent=" " * 8)
-
-
-def _compared(summary: Summary) -> list[str]:
+def _compared(summary: Summary, width: int) -> list[str]:
     verdict = summary.verdict
     if verdict is None or not verdict.comparisons:
         return []
@@ -104,24 +105,26 @@ def _compared(summary: Summary) -> list[str]:
                 evidence,
             )
         )
-    return [*aligned(rows), *textwrap.wrap(verified_note(verdict, "en"), WIDTH)]
+    return [*table(rows, width), *wrapped(verified_note(verdict, "en"), width)]
 
 
-def _counted(summary: Summary) -> list[str]:
+def _counted(summary: Summary, width: int) -> list[str]:
     trials = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
     fits = f"{summary.fits} fits; " if summary.fits else ""
     measured = ", ".join(
         f"{name} on {count}" + (f" ({count / summary.fits:.1f} a fit)" if summary.fits else "")
         for name, count in summary.measured.items()
     )
-    lines = _wrapped("trials", f"{trials or 'none'}; {fits}configs measured: {measured}")
+    lines = labelled(
+        "trials", f"{trials or 'none'}; {fits}configs measured: {measured}", width, COLUMN
+    )
     parts = [
         f"{s.stage} {seconds(s.seconds)} ({s.runs} runs, {s.reused} reused)" for s in summary.stages
     ]
     own = f"own cost {seconds(summary.own_s)} ({summary.own_share:.1%})"
     proof = f"verification {seconds(summary.verification_s)} ({summary.verification_share:.0%})"
     total = f"{seconds(summary.elapsed_s)} + setup {seconds(summary.setup_s)}"
-    return [*lines, *_wrapped("time", f"{total}: {'; '.join([*parts, own, proof])}")]
+    return [*lines, *labelled("time", f"{total}: {'; '.join([*parts, own, proof])}", width, COLUMN)]
 
 
 def seconds(value_s: float) -> str:

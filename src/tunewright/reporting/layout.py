@@ -1,0 +1,61 @@
+"""Layout: text on lines that a screen holds. Words are wrapped, never cut; figures stay whole."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 100  # where nobody says how wide the screen is
+GAP = 2  # between columns
+LEAST = 6  # columns that a cell has at least, however narrow the screen
+_WHOLE = re.compile(r"\[[^][]*\]|\d [a-zµ%]{1,3}(?![\w])")  # an interval; a number and its unit
+_GLUE = "\N{NO-BREAK SPACE}"
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
+    """The text on lines of this width; `first` begins the first of them, `rest` the others."""
+    glued = _WHOLE.sub(lambda found: found[0].replace(" ", _GLUE), text)
+    lines = textwrap.wrap(
+        glued, width, initial_indent=first, break_on_hyphens=False,
+        subsequent_indent=" " * len(first) if rest is None else rest,
+    )  # fmt: skip
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def labelled(label: str, text: str, width: int, column: int) -> list[str]:
+    """The text beside its label, which has a column of its own."""
+    return wrapped(text, width, f"{label:{column - 1}} ", " " * column)
+
+
+def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows of cells as lines whose columns stand below each other; a long cell takes several."""
+    widths = _widths(rows, width)
+    lines = []
+    for row in rows:
+        cells = [wrapped(cell, wide) or [""] for cell, wide in zip(row, widths, strict=True)]
+        for at in range(max(map(len, cells))):
+            parts = [cell[at] if at < len(cell) else "" for cell in cells]
+            padded = (f"{part:{wide}}" for part, wide in zip(parts, widths, strict=True))
+            lines.append((" " * GAP).join(padded).rstrip())
+    return lines
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """As wide as the cells are; where that is too much, the widest give way, words last."""
+    columns = [*zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    words = [max(map(_longest_word, column)) for column in columns]
+    room = width - GAP * (len(widths) - 1)
+    for least in (words, [LEAST] * len(widths)):
+        while sum(widths) > room:
+            spare = [wide - narrow for wide, narrow in zip(widths, least, strict=True)]
+            if max(spare) <= 0:
+                break
+            widths[spare.index(max(spare))] -= 1
+    return [max(wide, 1) for wide in widths]
+
+
+def _longest_word(cell: str) -> int:
+    glued = _WHOLE.sub(lambda found: found[0].replace(" ", _GLUE), cell)
+    return max(map(len, glued.split(" ")))

@@ -1,0 +1,41 @@
+"""Text on a screen: no word is cut and no line is too long, whatever the width."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunewright.reporting.layout import labelled, table, wrapped
+
+WORDS = st.lists(st.text("abc×µ0123456789.,[]-/", min_size=1, max_size=9), min_size=1, max_size=12)
+TEXTS = WORDS.map(" ".join)
+
+
+@given(TEXTS, st.integers(20, 120))
+def test_a_wrapped_text_keeps_its_words_and_the_width(text, width):
+    lines = wrapped(text, width)
+    assert all(len(line) <= width for line in lines)
+    longest = max(map(len, re.findall(r"\[[^][]*\]", text)), default=0)
+    if longest <= width:
+        assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=5), st.integers(60, 120))
+def test_a_table_keeps_its_words_and_the_width(rows, width):
+    lines = table(rows, width)
+    assert all(len(line) <= width for line in lines)
+    told = " ".join(lines).split()
+    for row in rows:
+        for cell in row:
+            if not re.search(r"\[", cell):
+                assert not set(cell.split()) - set(told)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_an_interval_and_a_quantity_stay_whole(width):
+    cells = ("wall_s", "21.4 ms", "1.09× higher [1.03, 1.22]", "its tests disagree " * 4, "REJECT")
+    text = "\n".join(table([cells, cells], width))
+    assert text.count("[1.03, 1.22]") == 2
+    assert text.count("21.4 ms") == 2
+    assert "[1.03, 1.22]" in "\n".join(labelled("why", "so far " * 9 + cells[2], width, 8))
