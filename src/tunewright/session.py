@@ -367,6 +367,7 @@ def opened_by(
         setup_s=setup_s,
         rows=workload.untouched.rows,
         looks_before=before,
+        folds=plan.proof.folds,
     )
 
 

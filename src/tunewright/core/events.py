@@ -35,6 +35,7 @@ class Opened:
     workload again. arms: what is compared, the baseline first, where nothing is searched.
     facts: what was understood of the request, as labelled lines. environment: of this driver.
     rows: identifies the untouched rows; looks_before: how often earlier studies had looked at them.
+    folds: in how many parts they are judged.
     """
 
     elapsed_s: float
@@ -51,6 +52,7 @@ class Opened:
     setup_s: float = 0.0
     rows: str = ""
     looks_before: int = 0
+    folds: int = 0
     format: int = FORMAT
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Comparison, Verdict
+from tunewright.reporting.reasons import joined, note_of, reason_of
 from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Summary
 from tunewright.reporting.words import Language, say
@@ -26,13 +27,8 @@ def headline(summary: Summary, language: Language = "en") -> str:
     if summary.lines:
         return f"{say(verdict.decision.name, language)}: {sentence(summary, verdict, language)}"
     told = [_told(c, summary, language) for c in verdict.comparisons]
-    reason = in_language(verdict.reason, language)
+    reason = reason_of(summary, language)
     return f"{say(verdict.decision.name, language)}: " + (joined(told, language) or reason)
-
-
-def joined(sentences: Sequence[str], language: Language) -> str:
-    """Sentences as one."""
-    return ("; " if language == "en" else "；").join(sentences)
 
 
 def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
@@ -41,7 +37,7 @@ def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
     if comparison.role == "objective" and comparison.decision.name == "ACCEPT":
         return change_of(comparison, units, language, comparison.metric)
     if math.isnan(comparison.estimate) and comparison.note:
-        note = in_language(comparison.note, language)
+        note = note_of(comparison, summary, language)
         return say("told", language, name=comparison.metric, note=note)
     if math.isnan(comparison.estimate):
         return change_of(comparison, units, language, comparison.metric)
@@ -77,7 +73,7 @@ def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> s
 def _plainly(c: Comparison, summary: Summary, name: str, language: Language) -> str:
     """What one comparison says about B: better, worse, not worse, or how little was to be seen."""
     if c.note or math.isnan(c.estimate):
-        note = in_language(c.note, language) or say("unmeasured", language)
+        note = note_of(c, summary, language) or say("unmeasured", language)
         return say("told", language, name=c.metric, note=note)
     if c.role == "constraint":
         return _bounded(c, summary, language)

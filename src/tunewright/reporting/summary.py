@@ -8,19 +8,25 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
+from tunewright.core.budget import parse_budget
 from tunewright.core.config import Config, Value
+from tunewright.core.events import Opened
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
+from tunewright.core.knobs import Space
 from tunewright.core.metrics import Metric
 from tunewright.core.preference import Ranking, ranking
 from tunewright.core.trial import Span
+from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Verdict, alpha_of
+from tunewright.loop import CLEAR_PAIRS, PROCESS_S, REFIT_MORE, RESERVE
 from tunewright.stats.pairs import early
 from tunewright.verifying.findings import Finding, findings
 from tunewright.verifying.pairs import looks
 
 BEST = 5
+CONFIGS = 10  # fewer are no search
 RUNTIME = ("resource", "parallelism", "storage")  # families that leave the model as it is
 
 
@@ -70,6 +76,10 @@ class Summary:
     lines: what was compared, baseline first, where nothing was searched. findings: what was odd.
     facts, environment, seed, budget: what was understood, where it ran, and what was asked for.
     commands: the command lines that are handed over, by step. date: of the last event.
+    configs: how many the search tried, of so many in `space`. broken: constraints that the baseline
+    breaks, as (metric, value, constraint). needed_s: about the budget that a search and its
+    verification need, from what they cost; infinite where nothing is known. limited: whether a
+    limit for trials was asked for. budget_s: None for a budget of trials.
     """
 
     study: str
@@ -98,6 +108,12 @@ class Summary:
     budget: str = ""
     commands: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
+    configs: int = 0
+    space: float = math.inf
+    broken: tuple[tuple[str, str, str], ...] = ()
+    needed_s: float = math.inf
+    limited: bool = False
+    budget_s: float | None = None
 
     @property
     def fits(self) -> int:
@@ -181,7 +197,38 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         environment=opened.environment if opened else {},
         seed=request.get("seed"),
         budget=str(request.get("budget", "")),
+        configs=sum(record.runs > 0 for record in records),
+        space=Space(opened.knobs).count if opened and opened.knobs else math.inf,
+        broken=_broken(state),
+        needed_s=_needed_s(state, opened),
+        limited=bool((request.get("limits") or {}).get("trial_s")),
+        budget_s=parse_budget(request["budget"]).seconds if request.get("budget") else None,
     )
+
+
+def _broken(state: Ranking) -> tuple[tuple[str, str, str], ...]:
+    """The constraints that the baseline itself breaks, as it was measured."""
+    baseline, broken = state.baseline, list[tuple[str, str, str]]()
+    if baseline is None:
+        return ()
+    for constraint in state.goal.constraints:
+        value, slack = baseline.value(constraint.metric), state.slack(baseline, constraint)
+        if value is not None and slack is not None and slack.value < 0:
+            told = format_quantity(value, constraint.metric.unit)
+            broken.append((constraint.metric.name, told, constraint.text))
+    return tuple(broken)
+
+
+def _needed_s(state: Ranking, opened: Opened | None) -> float:
+    """About the budget for some configs and what verifies one of them, by the baseline's cost."""
+    baseline = state.baseline
+    if baseline is None or opened is None or not (baseline.fit_s + baseline.measure_s):
+        return math.inf
+    fit_s, measure_s = baseline.fit_s, baseline.measure_s
+    search_s = CONFIGS * (fit_s + measure_s)
+    pair_s = 2 * measure_s + PROCESS_S + (0.0 if opened.folds else 2 * fit_s)
+    proof_s = opened.folds * 1.5 * REFIT_MORE * fit_s + CLEAR_PAIRS * pair_s
+    return max(search_s + proof_s, proof_s / RESERVE[1])
 
 
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:

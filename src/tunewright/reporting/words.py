@@ -87,6 +87,40 @@ WORDS: dict[str, tuple[str, str]] = {
                "{name} 的逐次波动：{a} {base:.1%}，{b} {cand:.1%}"),
     "title": ("Tuning report", "调优报告"),
     "comparison": ("Comparison", "比较报告"),
+    "all tried": (
+        "all {count} configs were tried, and none is better than the baseline",
+        "全部 {count} 个配置均已尝试，没有优于基线者",
+    ),
+    "some tried": (
+        "{tried} of {count} configs were tried, and none of them is better than the baseline",
+        "{count} 个配置中尝试了 {tried} 个，其中没有优于基线者",
+    ),
+    "tried": (
+        "{tried} configs were tried, and none of them is better than the baseline",
+        "尝试了 {tried} 个配置，其中没有优于基线者",
+    ),
+    "too short": (
+        "the budget was too short for a search: only the baseline was tried",
+        "预算太短，无法搜索：只试了基线",
+    ),
+    "some failed": ("some trials failed ({how})", "部分试验失败（{how}）"),
+    "baseline breaks": (
+        "the baseline itself breaks {bound}: its {name} is {value}",
+        "基线本身违反 {bound}：其 {name} 为 {value}",
+    ),
+    "baseline overdue": (
+        "the baseline took longer than half of the budget ({limit})",
+        "基线耗时超过预算的一半（{limit}）",
+    ),
+    "larger": ("a budget of about {budget} would do", "约需预算 {budget}"),
+    "so far": (
+        "so far {change} [{low}, {high}], which claims nothing",
+        "目前为 {change} [{low}, {high}]，不作断言",
+    ),
+    "so far spread": (
+        "so far {change}, between {low} and {high}, which claims nothing",
+        "目前为 {change}，介于 {low} 与 {high} 之间，不作断言",
+    ),
     "goal": ("goal", "目标"),
     "workload": ("workload", "工作负载"),
     "verified": ("What was proven", "已证明的结果"),
