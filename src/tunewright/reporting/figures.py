@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from tunewright.core.goal import Constraint
 from tunewright.core.metrics import Metric
@@ -32,6 +33,7 @@ STYLE: Any = {
     "axes.grid": True, "legend.frameon": False, "legend.fontsize": 9,
 }  # fmt: skip
 DECADES = 5.0  # beyond this ratio an axis is logarithmic
+TICKS = 5  # at most, about: their labels must not overlap
 Draw = Callable[[Axes, Summary, Language], None]
 
 
@@ -115,9 +117,7 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
     lows, highs = [pair.low for pair in summary.pairs], [pair.high for pair in summary.pairs]
     axes.scatter(blocks, changes, s=22, c=BLUE, zorder=3, linewidths=0)
     axes.axhline(1.0 if ratio else 0.0, color=ORANGE, linewidth=1, linestyle="--")
-    near = [*changes, *(x for x in (lows[-1], highs[-1]) if math.isfinite(x))]
-    room = max(max(near) - min(near), 1e-3 * abs(max(near)), 1e-12) / 2
-    bottom, top = min(near) - room, max(near) + room
+    bottom, top = _window(changes, (lows[-1], highs[-1]))
     axes.set_ylim(bottom, top)
     drawn = [  # the first intervals are endless, and so would be the picture
         (block, max(low, bottom), min(high, top))
@@ -135,6 +135,15 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(say("pair", language))
     axes.set_ylabel(_change_label(summary, metric, language))
+
+
+def _window(changes: Sequence[float], interval: tuple[float, float]) -> tuple[float, float]:
+    """From where to where the points are drawn, with the interval as far as they stay visible."""
+    least, most = min(changes), max(changes)
+    spread = max(most - least, 1e-2 * max(abs(least), abs(most)), 1e-12)
+    low = max(min(least, interval[0]), least - 2 * spread)
+    high = min(max(most, interval[1]), most + 2 * spread)
+    return low - spread / 4, high + spread / 4
 
 
 def _change_label(summary: Summary, metric: Metric, language: Language) -> str:
@@ -164,10 +173,38 @@ def _time(axes: Axes, summary: Summary, language: Language) -> None:
 def _scale(
     axis: Axis, set_scale: Callable[[str], None], values: Sequence[float], unit: str
 ) -> None:
-    """Ticks with units; logarithmic where values span more than a few times their least."""
+    """Few ticks with units; logarithmic where values span more than a few times their least."""
+    axis.set_major_locator(MaxNLocator(TICKS))
     if min(values) > 0 and max(values) / min(values) > DECADES:
         set_scale("log")
         subs = (1.0,) if max(values) / min(values) > 100 else (1.0, 2.0, 5.0)
-        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_major_locator(LogLocator(subs=subs, numticks=TICKS + 1))
         axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, unit)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, unit)))
+    else:
+        axis.set_major_formatter(_Quantities(unit))
+
+
+@final
+class _Quantities(Formatter):
+    """Ticks in one unit for all, with as many digits as tell one from the next."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._ticks: list[float] = []
+
+    def set_locs(self, locs: Sequence[float]) -> None:
+        """All the ticks, before the text of any is asked for."""
+        self._ticks = sorted(locs)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:  # noqa: ARG002 - matplotlib's
+        """The tick's text."""
+        largest = max(map(abs, self._ticks), default=abs(x)) or 1.0
+        number, _, name = format_quantity(largest, self._unit).partition(" ")
+        scale = largest / float(number) if name else 1.0
+        power = 10.0 ** round(math.log10(scale)) if name else 1.0
+        steps = (b - a for a, b in itertools.pairwise(self._ticks))
+        step = min(steps, default=largest) / power
+        digits = max(0, math.ceil(-math.log10(step) - 1e-9)) if step > 0 else 0
+        digits += not math.isclose(step, round(step, digits), rel_tol=1e-6)
+        return f"{x / power:.{digits}f} {name}".rstrip()
