@@ -19,7 +19,7 @@ from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Executor, Store, Workload, space_of
 from tunewright.core.trial import Measurement, Outcome
-from tunewright.core.verdict import Decision, Verdict
+from tunewright.core.verdict import Decision, Verdict, told
 from tunewright.errors import InputError, StoreError, TunewrightError
 from tunewright.loop import Plan, apply, conclude, decide
 from tunewright.machine import describe, probe
@@ -51,7 +51,7 @@ def unwatched(event: Event, history: History) -> None:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A study as far as it is: where it lives, what it was for, and everything that happened."""
 
@@ -64,11 +64,16 @@ class Result:
         """The verdict, None while the study is unfinished."""
         return self.history.finished
 
-    def __str__(self) -> str:
-        """The decision and its reason."""
+    def __repr__(self) -> str:
+        """The decision, its reason, and the figures, a line for each metric."""
         if self.verdict is None:
             return f"{self.directory.name}: unfinished"
-        return f"{self.directory.name}: {self.verdict.decision.name}, {self.verdict.reason}"
+        first = f"{self.directory.name}: {self.verdict.decision.name}, {self.verdict.reason}"
+        opened = self.history.opened
+        known = (*self.goal.metrics, *(opened.metrics if opened else ()))
+        units = {metric.name: metric.unit for metric in known}
+        figures = [told(c, units.get(c.metric, "")) for c in self.verdict.comparisons]
+        return "\n".join([first, *(f"  {figure}" for figure in figures)])
 
     @property
     def accepted(self) -> bool:

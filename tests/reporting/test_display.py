@@ -21,10 +21,12 @@ from tunewright.cli.lines import Lines
 from tunewright.cli.running import _as_multiple
 from tunewright.core.config import Config
 from tunewright.core.goal import parse_goal
+from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.phrases import headline
 from tunewright.reporting.summary import summary
+from tunewright.session import Result
 from tunewright.testing.studies import (
     PROGRAMS,
     TABLE,
@@ -166,3 +168,20 @@ def test_where_the_result_goes_survives_an_interruption(tmp_path):
     done = subprocess.run(resume, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode in (0, 1, 3)
     assert json.loads(place.read_text())["study"] == "verify-sleep-1"
+
+
+# From Python
+
+
+def test_printing_a_result_says_the_figures(tmp_path):
+    done = simulate(PROGRAMS, comparison(pairs=9), ProgramModel(0.5))
+    result = Result(
+        tmp_path / "pair-1", parse_goal("minimize wall_s", PROGRAMS.metrics), done.history
+    )
+    assert str(result) == repr(result)
+    first, *figures = str(result).splitlines()
+    assert first == "pair-1: ACCEPT, wall_s is better"
+    assert re.fullmatch(r"  wall_s: .* s → .* ms, 0\.[45]\d*× \[0\.\d+×, 0\.\d+×\]", figures[0])
+    assert figures[1].startswith("  peak_bytes: 1 MB → 2 MB, 2× [")
+    unfinished = Result(tmp_path / "pair-1", result.goal, History())
+    assert repr(unfinished) == "pair-1: unfinished"

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Literal, final
 
 from tunewright.core.config import Config
+from tunewright.core.units import format_quantity
 
 ALPHA = 0.05
 
@@ -74,3 +75,14 @@ class Verdict:
     looks: int = 0
     alpha: float = 0.05
     key: str = ""
+
+
+def told(comparison: Comparison, unit: str) -> str:
+    """The figures of a comparison: both values, and the change with its interval."""
+    c = comparison
+    if math.isnan(c.estimate):
+        return f"{c.metric}: {c.note or 'not measured'}"
+    mark = "×" if c.scale == "ratio" else ""
+    change, low, high = (f"{end:.3g}{mark}" for end in (c.estimate, c.low, c.high))
+    values = " → ".join(format_quantity(value, unit) for value in (c.baseline, c.candidate))
+    return f"{c.metric}: {values}, {change} [{low}, {high}]"
