@@ -463,16 +463,15 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
 
 def _looks_worse(goal: Goal, comparisons: Sequence[Comparison]) -> bool:
     """Whether no objective looks better, or a constraint looks broken, as far as was measured."""
-    better = {metric.name: metric.better for metric in goal.objectives}
+    objectives = {metric.name: metric for metric in goal.objectives}
     known = [c for c in comparisons if not math.isnan(c.estimate)]
-    gains = [
-        (c.estimate - (1.0 if c.scale == "ratio" else 0.0))
-        * (-1 if better[c.metric] == "lower" else 1)
+    losses = [
+        objectives[c.metric].signed(c.estimate - (1.0 if c.scale == "ratio" else 0.0))
         for c in known
         if c.role == "objective"
     ]
     broken = any(c.role == "constraint" and c.decision is Decision.REJECT for c in known)
-    return broken or (bool(gains) and max(gains) <= 0)
+    return broken or (bool(losses) and min(losses) >= 0)
 
 
 def _without(history: History, plan: Plan, reason: str, candidate: Config | None = None) -> Verdict:

@@ -150,6 +150,20 @@ def test_a_studys_model_answers_from_its_bundle(tuned, tmp_path):
     assert used(place) == f"tunewright predict {place} rows.csv"
 
 
+def test_a_model_is_handed_over_though_its_table_is_gone(tmp_path, csv):
+    table = tmp_path / "t.csv"
+    table.write_bytes(csv.read_bytes())
+    request = replace(
+        table_request(table, budget=TABLE_BUDGET), goal="minimize latency_p50",
+        workload=tw.TableSpec(str(table), "y", families=("linear",)),
+    )  # fmt: skip
+    result = tw.tune(request, root=tmp_path)
+    table.unlink()
+    place = deploy(result, tmp_path / "served")
+    assert place is not None
+    assert tw.load(place).predict_row({"a": 90, "b": 3})["1"] > 0.9
+
+
 def test_a_model_of_which_a_file_was_harmed_is_not_taken_for_this_bundle(tuned, tmp_path):
     place = deploy(tuned, tmp_path / "served")
     assert deploy(tuned, place) == place

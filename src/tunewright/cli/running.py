@@ -20,7 +20,7 @@ from tunewright.core.events import Ended, Event, Finished, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
-from tunewright.core.preference import Ranking, ranking
+from tunewright.core.preference import ranked
 from tunewright.core.registry import resolve
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
@@ -112,14 +112,6 @@ def write_report(found: Summary, place: Path, language: Language = "en") -> Path
     return place
 
 
-def ranked(history: History, goal: Goal) -> Ranking:
-    """The configs of a study in the goal's order."""
-    opened = history.opened
-    stages = opened.stages if opened else ()
-    metrics, refitted = (opened.metrics, bool(opened.rows)) if opened else ((), False)
-    return ranking(goal, metrics, stages, refitted=refitted)(history)
-
-
 @final
 @dataclass
 class _Progress:
@@ -160,7 +152,7 @@ class _Progress:
         return f"verification: {done} {what} so far"
 
     def _search(self, event: Event, history: History) -> None:
-        state = ranked(history, self.goal)
+        state = ranked(self.goal, history)
         best = next(iter(state.best(1)), None)
         if best is None or best.config.id == self.best:
             return
@@ -191,7 +183,7 @@ def _as_multiple(metric: Metric, value: float, base: float | None) -> str:
 
 def _best_so_far(result: session.Result) -> str:
     goal = result.goal
-    best = next(iter(ranked(result.history, goal).best(1)), None)
+    best = next(iter(ranked(goal, result.history).best(1)), None)
     if best is None:
         return "interrupted before anything was measured"
     values = [(m, best.value(m)) for m in goal.metrics]

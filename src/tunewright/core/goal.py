@@ -79,9 +79,9 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
     InputError for an unknown metric, a direction against the metric's nature, a bound or a unit
     that cannot be read.
     """
-    head, _, tail = re.sub(r"subject-to", "subject to", text).partition("subject to")
+    asked, held = _clauses(text)
     objectives = []
-    for part in head.replace(" and ", ",").split(","):
+    for part in asked:
         words = part.split()
         if not words:
             continue
@@ -96,24 +96,28 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
                 f"{metric.name} is better when {metric.better}; say '{other} {metric.name}'"
             )
         objectives.append(metric)
-    constraints = [
-        parse_constraint(part, metrics) for part in re.split(r"\band\b|,", tail) if part.strip()
-    ]
+    constraints = [parse_constraint(part, metrics) for part in held if part.strip()]
     return Goal(tuple(objectives), tuple(constraints), " ".join(text.split()))
 
 
 def stated_directions(goal: str) -> dict[str, Literal["lower", "higher"]]:
     """Which way is better, for each metric whose direction this sentence states."""
-    head, _, tail = goal.replace("subject-to", "subject to").partition("subject to")
+    asked, held = _clauses(goal)
     stated: dict[str, Literal["lower", "higher"]] = {}
-    for part in re.split(r"\band\b|,", tail):
+    for part in held:
         if match := _COMPARISON.fullmatch(part):
             stated[match[1]] = "lower" if match[2].startswith("<") else "higher"
-    for part in head.replace(" and ", ",").split(","):
+    for part in asked:
         words = part.split()
         if len(words) == 2 and words[0] in ("minimize", "maximize"):
             stated[words[1]] = "lower" if words[0] == "minimize" else "higher"
     return stated
+
+
+def _clauses(goal: str) -> tuple[list[str], list[str]]:
+    """The parts of a goal's sentence: what is asked, and what must hold. Some may be blank."""
+    head, _, tail = goal.replace("subject-to", "subject to").partition("subject to")
+    return head.replace(" and ", ",").split(","), re.split(r"\band\b|,", tail)
 
 
 def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:

@@ -15,6 +15,7 @@ from tunewright.core.roles import Artifact, Workload
 
 Lines = Sequence[tuple[str, str]]
 Stated = Mapping[str, Literal["lower", "higher"]]
+Later = Callable[[], Any]  # a workload of the kind, built on call
 
 
 @final
@@ -61,7 +62,8 @@ class Kind:
     describe: what was understood, as labelled lines: of the workload, its goal, and how often its
     untouched rows were looked at before.
     hand_over: what a bundle of a config holds, made from the artifact that was verified (None where
-    the search left none); None where there is nothing to hand over.
+    the search left none); None where there is nothing to hand over. The workload is built on call:
+    a table may be large by now, or gone.
     arms: what is compared, the baseline first, where nothing is searched.
     """
 
@@ -69,7 +71,7 @@ class Kind:
     spec: type[Any]
     build: Callable[[Any, Mapping[str, Value], Stated], Workload]
     describe: Callable[[Any, Goal, int], Lines]
-    hand_over: Callable[[Any, Config, Artifact | None], HandOver | None] = lambda *_: None
+    hand_over: Callable[[Later, Config, Artifact | None], HandOver | None] = lambda *_: None
     takes: Literal["data", "program", ""] = ""
     parse: Callable[[Any, Mapping[str, Any], int], Any] = lambda *_: None
     options: tuple[Option, ...] = ()

@@ -17,7 +17,7 @@ from typing import final
 from tunewright.core.config import Config
 from tunewright.core.evidence import Estimate, Evidence, Record
 from tunewright.core.goal import Constraint, Goal, within_margin
-from tunewright.core.history import Fold
+from tunewright.core.history import Fold, History
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Measurement, Trial
 from tunewright.core.units import format_quantity
@@ -89,17 +89,20 @@ class Ranking:
         old, new = self._standings.pop(record.config.id, None), self._stand(record)
         if old is not None:
             del self._order[bisect.bisect_left(self._order, old)]
-            for led, value in zip(
-                self._leaders, old.objectives[1:] if old.tier < 2 else (), strict=False
-            ):
-                del led[bisect.bisect_left(led, (value, old.id))]
+            for led, place in self._led(old):
+                del led[bisect.bisect_left(led, place)]
         if new is not None:
             self._standings[record.config.id] = new
             bisect.insort(self._order, new)
-            for led, value in zip(
-                self._leaders, new.objectives[1:] if new.tier < 2 else (), strict=False
-            ):
-                bisect.insort(led, (value, new.id))
+            for led, place in self._led(new):
+                bisect.insort(led, place)
+
+    def _led(self, standing: Standing) -> list[tuple[list[tuple[float, str]], tuple[float, str]]]:
+        """The lists of leaders that a config stands in, each with its place there."""
+        if standing.tier > 1:
+            return []
+        others = zip(self._leaders, standing.objectives[1:], strict=True)
+        return [(led, (value, standing.id)) for led, value in others]
 
     def _stand(self, record: Record) -> Standing | None:
         values = [record.value(objective) for objective in self.goal.objectives]
@@ -238,6 +241,14 @@ def ranking(
     """The fold that ranks what the search has measured; refitted: see Evidence."""
     every = tuple({metric.name: metric for metric in (*metrics, *goal.metrics)}.values())
     return Fold(lambda: Ranking(goal, Evidence(every, stages, refitted=refitted)), Ranking.learn)
+
+
+def ranked(goal: Goal, history: History) -> Ranking:
+    """The configs of a study in the goal's order, by what its first event says of metrics."""
+    opened = history.opened
+    if opened is None:
+        return ranking(goal, (), ())(history)
+    return ranking(goal, opened.metrics, opened.stages, refitted=bool(opened.rows))(history)
 
 
 def _signed(metric: Metric) -> Callable[[Record], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def deploy(result: Result, place: Path | None = None) -> Path | None:
             raise InputError(
                 f"expected the model of the verdict in {result.directory}; it is gone; tune again"
             )
-    made = kind.hand_over(build_workload(request), verdict.config, kept.artifact if kept else None)
+    workload = partial(build_workload, request)
+    made = kind.hand_over(workload, verdict.config, kept.artifact if kept else None)
     if made is None:
         return None
     index = {

@@ -16,7 +16,7 @@ from tunewright.core.goal import Goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Space
 from tunewright.core.metrics import Metric
-from tunewright.core.preference import Ranking, ranking
+from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Span
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Verdict, alpha_of
@@ -162,9 +162,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
             starts = (span.start_s for span in measurement.spans)
             verifying_from_s = min(verifying_from_s, *starts, history.elapsed_s)
     busy_s = _union_s(span for span in spans if not span.cached)
-    metrics, stages = (opened.metrics, opened.stages) if opened else ((), ())
-    refitted = bool(opened and opened.rows)
-    state = ranking(goal, metrics, stages, refitted=refitted)(history)
+    state = ranked(goal, history)
     records = state.evidence.records.values()
     base = state.baseline.config if state.baseline else Config({})
     watched = opened.metrics if opened and not goal.objectives else ()

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -383,9 +383,11 @@ def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[
     ]
 
 
-def hand_over(workload: CommandWorkload, config: Config, _artifact: object) -> HandOver:
+def hand_over(
+    workload: Callable[[], CommandWorkload], config: Config, _artifact: object
+) -> HandOver:
     """The command lines with the knobs filled in."""
-    return HandOver({"steps": workload.command_lines(config)})
+    return HandOver({"steps": workload().command_lines(config)})
 
 
 COMMAND = Kind(
