@@ -1,8 +1,8 @@
 """tunewright measures an AI workload, searches what may change, and proves the winner.
 
 import tunewright as tw
-spec = tw.TableSpec("adult.csv", target="income")
-result = tw.tune(tw.Request("adult", "table", spec, goal="minimize latency_p50", budget="60s"))
+table = tw.Table("adult.csv", target="income")
+result = tw.tune(table, goal="maximize roc_auc, minimize latency_p50", budget="60s")
 predictor = tw.load(tw.deploy(result))
 predictor.predict_row({"age": 39, ...})
 """
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from tunewright.comparing import Programs, Question, Sampling, verify
     from tunewright.deploying.bundle import load
     from tunewright.deploying.deploy import deploy
-    from tunewright.planning import Limits, Request
-    from tunewright.session import Result, resume, tune
-    from tunewright.workloads.command import CommandSpec
-    from tunewright.workloads.tabular.workload import TableSpec
+    from tunewright.planning import Limits
+    from tunewright.session import Result, resume
+    from tunewright.tuning import tune
+    from tunewright.workloads.command import CommandSpec as Command
+    from tunewright.workloads.tabular.workload import TableSpec as Table
 
 # Imported when first asked for: a process that only predicts must not load the tuner.
 _PUBLIC = {
-    "Request": "tunewright.planning:Request",
     "Result": "tunewright.session:Result",
-    "tune": "tunewright.session:tune",
+    "tune": "tunewright.tuning:tune",
     "verify": "tunewright.comparing:verify",
     "Question": "tunewright.comparing:Question",
     "Sampling": "tunewright.comparing:Sampling",
-    "TableSpec": "tunewright.workloads.tabular.workload:TableSpec",
-    "CommandSpec": "tunewright.workloads.command:CommandSpec",
+    "Table": "tunewright.workloads.tabular.workload:TableSpec",
+    "Command": "tunewright.workloads.command:CommandSpec",
     "Limits": "tunewright.planning:Limits",
     "Programs": "tunewright.comparing:Programs",
     "resume": "tunewright.session:resume",
@@ -37,8 +37,8 @@ _PUBLIC = {
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "CommandSpec", "Limits", "Programs", "Question", "Request", "Result", "Sampling", "TableSpec",
-    "deploy", "load", "resume", "tune", "verify",
+    "Command", "Limits", "Programs", "Question", "Result", "Sampling", "Table", "deploy", "load",
+    "resume", "tune", "verify",
 ]  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
         return _verify_functions(functions, args, question, sampling, (root, watch))
     if isinstance(old, str) and isinstance(new, str):
         request, workload = compared({OLD: old, NEW: new}, programs, question, sampling)
-        return session.tune(request, workload=workload, root=root, watch=watch)
+        return session.begin(request, workload=workload, root=root, watch=watch)
     raise InputError("expected two command lines or two functions; got one of each")
 
 
@@ -307,4 +307,4 @@ def _verify_functions(
         payload.write_bytes(body)
         spec = FunctionsSpec(str(payload), labels, str(Path.cwd()))
         request, workload = _asked(kind, name, spec, question, sampling, {})
-        return session.tune(request, workload=workload, workspace=workspace, watch=watch)
+        return session.begin(request, workload=workload, workspace=workspace, watch=watch)

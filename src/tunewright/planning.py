@@ -27,6 +27,8 @@ from tunewright.workloads import KINDS
 class Limits:
     """What a study may use. workers: trials at a time, None for as many as there are cores.
 
+    With 0 workers everything runs in this very process, one trial after the other: nothing is
+    started, nothing can be stopped, and nothing can be timed.
     trial_s: wall time of a trial, at most; None for half the budget and a multiple of the
     baseline's. memory_mib: resident memory of a trial's processes; None for no limit.
     """
@@ -112,17 +114,43 @@ def build_workload(request: Request) -> Workload:
     return kind_of(request.kind).build(request.workload, request.baseline, stated)
 
 
-def guarded_goal(text: str, workload: Workload) -> Goal:
-    """The goal that `text` states; where only speed or size is named, the quality is guarded.
+def kind_for(spec: object) -> str:
+    """The name of the kind whose spec this is. Raises InputError for none of the known ones."""
+    for name in KINDS:
+        if isinstance(spec, kind_of(name).spec):
+            return name
+    raise InputError(
+        f"expected a Table or a Command; got {type(spec).__name__}; name the kind of one of your "
+        "own as kind='module:NAME'"
+    )
 
-    The guard is the workload's first quality metric within its default margin of the baseline.
+
+def understood_goal(request: Request, workload: Workload) -> Goal:
+    """The goal of a request, with what goes without saying.
+
+    Where a search has no objective, it has those of its kind. Where only speed or size is named,
+    the quality is guarded: the workload's first quality metric stays within its default margin of
+    the baseline.
     """
-    goal = parse_goal(text, workload.metrics)
+    text, goal = request.goal, parse_goal(request.goal, workload.metrics)
+    if not goal.objectives and request.proof.candidate is None:
+        text = f"{_aims(request, workload)} {text}".strip()
+        goal = parse_goal(text, workload.metrics)
     quality = [metric for metric in workload.metrics if metric.evidence == "rows"]
     if not quality or any(metric.evidence == "rows" for metric in goal.metrics):
         return goal
     joined = "and" if goal.constraints else "subject to"
     return parse_goal(f"{text} {joined} {_guard(quality[0])}", workload.metrics)
+
+
+def _aims(request: Request, workload: Workload) -> str:
+    """What a workload of this kind is tuned for where nobody says; "" where that must be said."""
+    aims = kind_of(request.kind).aims(workload)
+    if request.limits.workers == 0:
+        aims = [metric for metric in aims if not metric.since]
+    return " and ".join(
+        f"{'minimize' if metric.better == 'lower' else 'maximize'} {metric.name}" for metric in aims
+    )
 
 
 def _guard(metric: Metric) -> str:
@@ -135,11 +163,16 @@ def _guard(metric: Metric) -> str:
 
 def make_plan(workload: Workload, request: Request, looks_before: int = 0, study: str = "") -> Plan:
     """How the study will go: which stages the goal needs, and how the winner will be proven."""
-    goal, budget = guarded_goal(request.goal, workload), parse_budget(request.budget)
+    goal, budget = understood_goal(request, workload), parse_budget(request.budget)
     asked = goal.metrics or workload.metrics  # nothing is asked: the runs are only measured
     proof, limits, space = request.proof, request.limits, space_of(workload)
     proven = proof.candidate is not None
     fresh, cached = fresh_trial(workload, asked), cached_trial(workload, asked)
+    if fresh and limits.workers == 0:
+        raise InputError(
+            f"expected a goal that needs no clock, as there are no workers; got {goal.text!r}; ask "
+            "for the quality alone, or allow a worker"
+        )
     since = _first(workload, [m.since for m in asked if m.since])
     once = fresh is None and any(m.evidence == "fixed" for m in asked)
     through = fresh.through if fresh else cached if once and not workload.untouched.folds else ""

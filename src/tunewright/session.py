@@ -33,6 +33,7 @@ from tunewright.planning import (
     make_plan,
     to_json,
 )
+from tunewright.running.inline import InlineExecutor
 from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
 from tunewright.searching import SOBOL
@@ -181,10 +182,8 @@ def _workspace(directory: Path, kind: str, limits: Limits, elapsed_s: float) -> 
     def clock() -> float:
         return time.monotonic() - origin_s
 
-    workers = limits.workers or max(int(probe().cores_usable), 1)
-    warm, memory = kind_of(kind).warm, limits.memory_mib
     try:
-        executor = ProcessExecutor(directory, workers, clock, warm=warm, memory_limit_mib=memory)
+        executor = _executor(directory, kind, limits, clock)
     except OSError as error:
         raise StoreError(
             f"cannot start a study in {directory}: {error.strerror}; "
@@ -194,7 +193,18 @@ def _workspace(directory: Path, kind: str, limits: Limits, elapsed_s: float) -> 
         yield Workspace(directory, executor, clock)
 
 
-def tune(  # noqa: PLR0913 - what a caller may have already, and who listens
+def _executor(
+    directory: Path, kind: str, limits: Limits, clock: Callable[[], float]
+) -> ProcessExecutor | InlineExecutor:
+    """Worker processes, or none at all. Raises OSError where none can be started."""
+    if limits.workers == 0:
+        return InlineExecutor(directory, clock)
+    workers = limits.workers or max(int(probe().cores_usable), 1)
+    warm, memory = kind_of(kind).warm, limits.memory_mib
+    return ProcessExecutor(directory, workers, clock, warm=warm, memory_limit_mib=memory)
+
+
+def begin(  # noqa: PLR0913 - what a caller may have already, and who listens
     request: Request,
     *,
     workload: Workload | None = None,

@@ -142,3 +142,39 @@ def test_the_journal_holds_json_that_any_reader_parses(seeded):
         json.loads(text, parse_constant=pytest.fail)
     bundle = journal.parent / "bundle" / "bundle.json"
     json.loads(bundle.read_text(), parse_constant=pytest.fail)
+
+
+# What is tuned for where nobody says
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "goal"),
+    [
+        ("int(i % 5 > 2)", [], "maximize roc_auc and minimize latency_p50"),
+        ("i % 5", [], "minimize log_loss and minimize latency_p50"),
+        ("i * 1.5", [], "minimize rmse and minimize latency_p50"),
+        (
+            "int(i % 5 > 2)",
+            ["--subject-to", "latency_p50 <= 1ms"],
+            "maximize roc_auc and minimize latency_p50 subject to latency_p50 <= 1ms",
+        ),
+        (
+            "int(i % 5 > 2)",
+            ["--minimize", "model_bytes"],
+            "minimize model_bytes subject to roc_auc >= baseline - 0.005",
+        ),
+    ],
+)
+def test_a_table_is_tuned_for_its_quality_first_unless_told_otherwise(tmp_path, answer, said, goal):
+    rows = "\n".join(f"{i * 37 % 101},{i % 7},{eval(answer)}" for i in range(300))
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
+    done = tune(tmp_path, "t.csv", "--target", "y", *said, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    shown = {line[:15].strip(): line[15:] for line in done.stdout.splitlines()}
+    assert shown["goal"] == goal
+
+
+def test_what_a_program_is_tuned_for_must_be_said(tmp_path):
+    done = tune(tmp_path, "--knob", "n=1:1..9", "--dry-run", "--", "echo", "{n}")
+    assert done.returncode == 2
+    assert "expected --minimize or --maximize and one of wall_s" in done.stderr

@@ -35,7 +35,7 @@ def studied(directory, request, end, metric=AUC, goal="maximize roc_auc"):
 
 
 def table_request(path, **more):
-    return Request("adult", "table", tw.TableSpec(str(path), "y"), "maximize roc_auc", **more)
+    return Request("adult", "table", tw.Table(str(path), "y"), "maximize roc_auc", **more)
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +127,15 @@ def test_a_named_place_may_hold_this_very_bundle_and_nothing_less(tmp_path):
 # A model, from end to end
 
 
+def quickly(path, root):
+    spec = tw.Table(str(path), "y", families=("linear",))
+    return tw.tune(spec, goal="minimize latency_p50", budget=TABLE_BUDGET, root=root)
+
+
 @pytest.fixture(scope="module")
 def tuned(csv, tmp_path_factory):
     """A real study of a small table."""
-    request = replace(
-        table_request(csv, budget=TABLE_BUDGET), goal="minimize latency_p50",
-        workload=tw.TableSpec(str(csv), "y", families=("linear",)),
-    )  # fmt: skip
-    return tw.tune(request, root=tmp_path_factory.mktemp("studies"))
+    return quickly(csv, tmp_path_factory.mktemp("studies"))
 
 
 def test_a_studys_model_answers_from_its_bundle(tuned, tmp_path):
@@ -153,11 +154,7 @@ def test_a_studys_model_answers_from_its_bundle(tuned, tmp_path):
 def test_a_model_is_handed_over_though_its_table_is_gone(tmp_path, csv):
     table = tmp_path / "t.csv"
     table.write_bytes(csv.read_bytes())
-    request = replace(
-        table_request(table, budget=TABLE_BUDGET), goal="minimize latency_p50",
-        workload=tw.TableSpec(str(table), "y", families=("linear",)),
-    )  # fmt: skip
-    result = tw.tune(request, root=tmp_path)
+    result = quickly(table, tmp_path)
     table.unlink()
     place = deploy(result, tmp_path / "served")
     assert place is not None

@@ -105,7 +105,7 @@ def test_two_studies_of_the_same_table_share_their_error(tmp_path):
             "t", "table", TableSpec(str(path), "y", drop=dropped),
             "subject to accuracy >= baseline - 0.2", few, proof=Proving({"linear_c": 0.5}),
         )  # fmt: skip
-        result = session.tune(asked, root=tmp_path / "studies")
+        result = session.begin(asked, root=tmp_path / "studies")
         assert result.history.opened.looks_before == place
         assert (result.verdict.looks, result.verdict.alpha) == (place + 1, ALPHA / 2 ** (place + 1))
         assert {t.purpose.kind for t, _ in result.history.ended()} == {"refit"}

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import tunewright as tw
 from tunewright.core.verdict import Comparison, Decision
-from tunewright.planning import Proving
 
-spec = tw.TableSpec("adult.csv", target="income", drop=("id",))
-request = tw.Request(
-    "adult", "table", spec, goal="minimize latency_p50", baseline={"family": "linear"},
-    budget="60s", seed=1, limits=tw.Limits(workers=2, trial_s=30.0, memory_mib=4096.0),
-    proof=Proving({"linear_c": 0.5}),
+table = tw.Table("adult.csv", target="income", drop=("id",))
+result = tw.tune(
+    table, goal="minimize latency_p50", baseline={"family": "linear"}, budget="60s", seed=1,
+    limits=tw.Limits(workers=2, trial_s=30.0, memory_mib=4096.0), root=Path("studies"),
 )  # fmt: skip
-result = tw.tune(request, root=Path("studies"))
+program = tw.tune(
+    tw.Command(("sort", "--parallel={threads}"), knob=("threads",)), goal="minimize wall_s"
+)
 bundle = tw.deploy(result)
 if bundle is not None:
     predicted = tw.load(bundle).predict_row({"age": 39})

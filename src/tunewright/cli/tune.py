@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, final
 
 import click
@@ -98,7 +97,7 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
         workload, goal = _understand(request)
         return run(
             goal,
-            lambda watch: session.tune(
+            lambda watch: session.begin(
                 request, workload=workload, workspace=workspace, watch=watch, began_s=began_s
             ),
         )
@@ -107,10 +106,10 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
 def _understand(request: Request) -> tuple[Workload, Goal]:
     """Read the data or the program, and print what was understood."""
     workload = planning.build_workload(request)
-    if not request.goal.startswith(("minimize", "maximize")):
+    goal = planning.understood_goal(request, workload)
+    if not goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
-    goal = planning.guarded_goal(request.goal, workload)
     before = session.looks_at(workload.untouched.rows, ROOT)
     width = columns() if sys.stdout.isatty() else None
     click.echo(preview(workload, goal, request, before, width))
@@ -136,9 +135,8 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
                 raise InputError(f"--{option.name} belongs to {wanted}; drop it")
     said = {o.target: options[o.target] for o in kind.options if options[o.target]}
     spec = kind.parse(data or program, said, options["seed"])
-    stem = Path(data).name.split(".")[0] if data else Path(program[0]).name
     return Request(
-        name=options["name"] or stem,
+        name=options["name"] or kind.called(spec),
         kind=kind.name,
         workload=spec,
         goal=_goal(options),

@@ -98,7 +98,7 @@ def command(programs: Sequence[str], **options: Any) -> int:
     places = {name: str(options[name].absolute()) for name in WRITTEN if options[name]}
     watch = PairLines(*_first(request, question, workload.metrics), Lines(), places)
     return conclude(
-        lambda: session.tune(request, workload=workload, watch=watch, began_s=began_s), watch
+        lambda: session.begin(request, workload=workload, watch=watch, began_s=began_s), watch
     )
 
 
@@ -258,7 +258,7 @@ def _save(line: str, read: Programs, sampling: Sampling, place: Path) -> int:
     try:
         with Lines() as lines:
             watch = PairLines(*_first(request, Question(), workload.metrics), lines)
-            result = session.tune(request, workload=workload, watch=watch)
+            result = session.begin(request, workload=workload, watch=watch)
     except session.Interrupted:
         click.echo("interrupted; nothing was saved", err=True)
         return 130

@@ -11,6 +11,7 @@ from typing import Any, Literal, final
 
 from tunewright.core.config import Config, Value
 from tunewright.core.goal import Goal
+from tunewright.core.metrics import Metric
 from tunewright.core.roles import Artifact, Workload
 
 Lines = Sequence[tuple[str, str]]
@@ -65,6 +66,8 @@ class Kind:
     the search left none); None where there is nothing to hand over. The workload is built on call:
     a table may be large by now, or gone.
     arms: what is compared, the baseline first, where nothing is searched.
+    called: what a study of a spec is called, where nobody says. aims: what a workload is tuned for
+    where nobody says, the most important metric first; () where that must be said.
     """
 
     name: str
@@ -77,3 +80,5 @@ class Kind:
     options: tuple[Option, ...] = ()
     warm: tuple[str, ...] = ()
     arms: Callable[[Any], Mapping[str, str]] = lambda _: {}
+    called: Callable[[Any], str] = lambda _: "study"
+    aims: Callable[[Any], Sequence[Metric]] = lambda _: ()

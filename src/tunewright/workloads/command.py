@@ -405,4 +405,5 @@ COMMAND = Kind(
         Option("step", "A step before it; {NAME} is its directory.", "NAME=COMMAND", many=True),
         Option("env", "An environment variable.", "NAME=TEXT", many=True),
     ),
+    called=lambda spec: Path(spec.argv[0]).name,
 )  # fmt: skip

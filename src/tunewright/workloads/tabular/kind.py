@@ -10,6 +10,7 @@ from typing import Any
 from tunewright.core.config import Config, Value
 from tunewright.core.goal import Goal
 from tunewright.core.kinds import HandOver, Kind, Option, Stated
+from tunewright.core.metrics import Metric
 from tunewright.core.roles import Artifact, Workload, space_of
 from tunewright.workloads.tabular.data import Blended
 from tunewright.workloads.tabular.provable import provable
@@ -79,6 +80,15 @@ def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> H
     return HandOver(index, files, "tunewright predict {bundle} rows.csv")
 
 
+AIMS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+
+
+def aims(workload: TableWorkload) -> list[Metric]:
+    """Quality first, then the time of one row."""
+    named = {metric.name: metric for metric in workload.metrics}
+    return [named[AIMS[workload.facts.task]], named["latency_p50"]]
+
+
 TABLE = Kind(
     name="table",
     spec=TableSpec,
@@ -107,4 +117,6 @@ TABLE = Kind(
         "tunewright.workloads.tabular.lightgbm_alone",
         "tunewright.workloads.tabular.lightgbm_library",
     ),
+    called=lambda spec: Path(spec.path).name.split(".")[0],
+    aims=aims,
 )

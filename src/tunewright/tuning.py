@@ -1,0 +1,49 @@
+"""Tuning: a table or a program goes in, a study comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tunewright import session
+from tunewright.core.config import Value
+from tunewright.planning import NO_LIMITS, Limits, Request, kind_for, kind_of
+from tunewright.session import Result, Watch
+from tunewright.storing.studies import ROOT
+
+
+def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
+    workload: Any,
+    *,
+    goal: str = "",
+    budget: str = "60s",
+    baseline: Mapping[str, Value] | None = None,
+    seed: int = 0,
+    limits: Limits = NO_LIMITS,
+    name: str = "",
+    kind: str = "",
+    root: Path = ROOT,
+    watch: Watch = session.unwatched,
+) -> Result:
+    """Search for a better config of a Table or a Command and prove it; a study is left in `root`.
+
+    goal: "maximize roc_auc and minimize latency_p50 subject to model_bytes <= 1MB"; without one a
+    table is tuned for its quality first, then for the time of one row. budget: "60s", "5min" or
+    "50 trials". baseline: knobs that differ from what the user would have without us. seed: of all
+    chance in the search and the models. kind: where the spec is of a kind of your own.
+    Raises InputError for what cannot be run, StoreError where nothing can be written, Interrupted
+    (with the result so far) on Ctrl-C.
+    """
+    kind = kind or kind_for(workload)
+    request = Request(
+        name=name or kind_of(kind).called(workload),
+        kind=kind,
+        workload=workload,
+        goal=goal,
+        baseline=baseline or {},
+        budget=budget,
+        seed=seed,
+        limits=limits,
+    )
+    return session.begin(request, root=root, watch=watch)
