@@ -7,6 +7,15 @@ from pathlib import Path
 import tunewright as tw
 from tunewright.core.verdict import Comparison, Decision
 
+
+class Frame:
+    """A table as pandas and polars export it."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return object()
+
+
+frames = tw.Table(Frame(), "income", test=Path("test.parquet"))
 table = tw.Table("adult.csv", target="income", drop=("id",))
 result = tw.tune(
     table, goal="minimize latency_p50", baseline={"family": "linear"}, budget="60s", seed=1,

@@ -80,6 +80,12 @@ def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> H
     return HandOver(index, files, "tunewright predict {bundle} rows.csv")
 
 
+def called(spec: TableSpec) -> str:
+    """The file's name; a data frame, which is kept in a file named by its content, has none."""
+    stem = Path(str(spec.path)).name.split(".")[0]
+    return "frame" if stem.startswith("frame-") else stem
+
+
 AIMS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
 
@@ -117,6 +123,6 @@ TABLE = Kind(
         "tunewright.workloads.tabular.lightgbm_alone",
         "tunewright.workloads.tabular.lightgbm_library",
     ),
-    called=lambda spec: Path(spec.path).name.split(".")[0],
+    called=called,
     aims=aims,
 )
