@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tunewright.comparing import Programs, Question, Sampling, verify
     from tunewright.deploying.bundle import load
     from tunewright.deploying.deploy import deploy
+    from tunewright.estimators import TunedClassifier, TunedRegressor
     from tunewright.planning import Limits
     from tunewright.session import Result, resume
     from tunewright.tuning import tune
@@ -32,13 +33,15 @@ _PUBLIC = {
     "Command": "tunewright.workloads.command:CommandSpec",
     "Limits": "tunewright.planning:Limits",
     "Programs": "tunewright.comparing:Programs",
+    "TunedClassifier": "tunewright.estimators:TunedClassifier",
+    "TunedRegressor": "tunewright.estimators:TunedRegressor",
     "resume": "tunewright.session:resume",
     "deploy": "tunewright.deploying.deploy:deploy",
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Programs", "Question", "Result", "Sampling", "Table", "deploy", "load",
-    "resume", "tune", "verify",
+    "Command", "Limits", "Programs", "Question", "Result", "Sampling", "Table", "TunedClassifier",
+    "TunedRegressor", "deploy", "load", "resume", "tune", "verify",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 TunewrightError
 ├── InputError          the user can fix it: expected X; got Y; do Z      (exit code 2)
+│   └── TooFew          … by giving more rows: none of these can be held back (exit code 2)
 ├── StoreError          a journal cannot be written, read or locked       (exit code 2)
 ├── TrialFailed         a stage gave up for a reason it can name          (an outcome)
 │   └── TrialTimeout    … which is that it took longer than a trial may   (an outcome)
@@ -20,6 +21,10 @@ class TunewrightError(Exception):
 
 class InputError(TunewrightError):
     """What the user gave cannot be used; the message says what to give instead."""
+
+
+class TooFew(InputError):
+    """There are too few rows, or too few that differ, to hold any of them back."""
 
 
 class StoreError(TunewrightError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any, Literal, final
 
 from tunewright.core.budget import Budget, parse_budget
 from tunewright.core.config import Value
@@ -21,14 +21,16 @@ from tunewright.loop import MAX_PAIRS, Plan, Proof
 from tunewright.searching import SEARCHERS
 from tunewright.workloads import KINDS
 
+Refit = Literal["", "all", "verified"]
+
 
 @final
 @dataclass(frozen=True)
 class Limits:
     """What a study may use. workers: trials at a time, None for as many as there are cores.
 
-    With 0 workers everything runs in this very process, one trial after the other: nothing is
-    started, nothing can be stopped, and nothing can be timed.
+    With 0 workers everything runs in this very process, one trial after the other and without a
+    clock: nothing can be stopped or timed, and equal seeds give equal studies.
     trial_s: wall time of a trial, at most; None for half the budget and a multiple of the
     baseline's. memory_mib: resident memory of a trial's processes; None for no limit.
     """
@@ -64,7 +66,10 @@ class Request:
     """What a user asks for; all of it is JSON, so that a study can be resumed from its journal.
 
     kind, workload: the kind of workload and its spec. baseline: knobs that differ from what the
-    user would have without us. seed: of all chance in the study.
+    user would have without us. seed: of all chance in the study. refit: what is handed over is
+    fitted on "all" rows after the verdict, or is the very model that was "verified"; "" for all
+    where the verdict itself rests on several models, each judged by what it had not learned from,
+    and else for the verified one, or where none was for one that learned from as many rows.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Request:
     seed: int = 0
     limits: Limits = Limits()
     proof: Proving = Proving()
+    refit: Refit = ""
 
 
 def kind_of(name: str) -> Kind:
@@ -168,10 +174,11 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     proof, limits, space = request.proof, request.limits, space_of(workload)
     proven = proof.candidate is not None
     fresh, cached = fresh_trial(workload, asked), cached_trial(workload, asked)
-    if fresh and limits.workers == 0:
+    if limits.workers == 0 and (fresh or budget.seconds):
+        got = repr(goal.text if fresh else request.budget)
         raise InputError(
-            f"expected a goal that needs no clock, as there are no workers; got {goal.text!r}; ask "
-            "for the quality alone, or allow a worker"
+            f"expected a goal and a budget that need no clock, as there are no workers; got {got}; "
+            "ask for quality in so many trials, or allow a worker"
         )
     since = _first(workload, [m.since for m in asked if m.since])
     once = fresh is None and any(m.evidence == "fixed" for m in asked)
@@ -214,6 +221,16 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
         limit_s=limits.trial_s or _limit_s(budget),
         capped=limits.trial_s is None,
     )
+
+
+def refitted_on(request: Request, workload: Workload, looks: int) -> Literal["", "test", "all"]:
+    """What is handed over is fitted on that after so many looks, as in Piece; "" for not at all."""
+    folds = workload.untouched.folds
+    if not folds or request.refit == "verified":
+        return ""
+    if request.refit == "all" or folds > 1:
+        return "all"
+    return "" if looks else "test"
 
 
 def _limit_s(budget: Budget) -> float:

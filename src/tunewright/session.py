@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,16 +10,16 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import final
+from typing import Literal, final
 
 from tunewright.core.budget import parse_budget
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Opened, Started, Stopped
+from tunewright.core.events import Ended, Event, Opened, Refitted, Started, Stopped
 from tunewright.core.goal import Goal, parse_goal
 from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Executor, Store, Workload, space_of
-from tunewright.core.trial import Measurement, Outcome
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Purpose
 from tunewright.core.verdict import Decision, Verdict, told
 from tunewright.errors import InputError, StoreError, TunewrightError
 from tunewright.loop import Plan, apply, conclude, decide
@@ -31,6 +32,7 @@ from tunewright.planning import (
     from_json,
     kind_of,
     make_plan,
+    refitted_on,
     to_json,
 )
 from tunewright.running.inline import InlineExecutor
@@ -43,8 +45,11 @@ from tunewright.storing.studies import ROOT, Studies
 from tunewright.verifying.pairs import current_look
 
 Watch = Callable[[Event, History], None]
+CARD = "tunewright.reporting.notebook:card"
 LOOK_EVENTS = 5000  # more than the looks of a study ever leave
 WAIT_S = 0.25  # the budget is looked at this often while nothing happens
+STEP_S = 1e-3  # where there is no clock, each look at it is so much later than the last
+REFIT_OVER = 0.05  # of the budget: by so much a refit on every row may pass its end
 
 
 def unwatched(event: Event, history: History) -> None:
@@ -75,6 +80,11 @@ class Result:
         units = {metric.name: metric.unit for metric in known}
         figures = [told(c, units.get(c.metric, "")) for c in self.verdict.comparisons]
         return "\n".join([first, *(f"  {figure}" for figure in figures)])
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook."""
+        drawn: str = resolve(CARD)(self)
+        return drawn
 
     @property
     def accepted(self) -> bool:
@@ -142,6 +152,48 @@ def drive(  # noqa: PLR0913, PLR0917 - the session's own parts, each injected
     return history
 
 
+def refit(  # noqa: PLR0913, PLR0917 - as above
+    history: History,
+    plan: Plan,
+    workload: Workload,
+    store: Store,
+    executor: Executor,
+    clock: Callable[[], float],
+    watch: Watch = unwatched,
+    split: Literal["test", "all"] = "all",
+) -> History:
+    """Fit what a finished study hands over on more rows, in what is left of the budget.
+
+    Where that is too little, or the fit fails, the event says so and what was verified remains.
+    """
+    verdict = history.finished
+    if verdict is None or not verdict.key or history.refitted is not None:
+        return history
+    limit_s = plan.limit_s
+    if plan.budget.seconds is not None:
+        limit_s = min(limit_s, (1 + REFIT_OVER) * plan.budget.seconds - clock())
+    piece = Piece(split, 0, plan.seed)
+    number = history.last_number + 1
+    fidelity, purpose = Fidelity(plan.cached, piece=piece), Purpose("refit", "candidate")
+    measurement: Measurement | None = None
+    if limit_s > 0:
+        trial = plan.trial(number, verdict.config, fidelity, purpose, limit_s)
+        executor.submit(trial, workload)
+    else:
+        measurement = Measurement(Outcome.STOPPED, detail="the budget was over")
+    while measurement is None:
+        for event in executor.wait(timeout_s=WAIT_S):
+            if isinstance(event, Ended) and event.number == number:
+                measurement = event.measurement
+    fine = measurement.outcome is Outcome.OK
+    why = "" if fine else f"{measurement.outcome.value}: {measurement.detail}"
+    told = Refitted(clock(), split, measurement.key if fine else "", why)
+    store.append([told])
+    history = apply(history, told)
+    watch(told, history)
+    return history
+
+
 @final
 @dataclass(frozen=True)
 class Workspace:
@@ -177,10 +229,10 @@ def prepare(
 @contextmanager
 def _workspace(directory: Path, kind: str, limits: Limits, elapsed_s: float) -> Iterator[Workspace]:
     """The workspace whose clock goes on from there."""
-    origin_s = time.monotonic() - elapsed_s
+    origin_s, steps = time.monotonic() - elapsed_s, itertools.count()
 
     def clock() -> float:
-        return time.monotonic() - origin_s
+        return next(steps) * STEP_S if limits.workers == 0 else time.monotonic() - origin_s
 
     try:
         executor = _executor(directory, kind, limits, clock)
@@ -355,6 +407,10 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         journal.append([opened])
         latest = apply(history, opened)
         latest = drive(latest, plan, workload, journal, workspace.executor, clock, remember)
+        looks = latest.finished.looks if latest.finished else 0
+        if split := refitted_on(request, workload, looks):
+            executor = workspace.executor
+            latest = refit(latest, plan, workload, journal, executor, clock, remember, split)
         return Result(directory, plan.goal, latest)
     except KeyboardInterrupt:
         if latest.opened is None:  # there is nothing to go on from

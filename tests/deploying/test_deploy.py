@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 import tunewright as tw
+from tunewright import session
 from tunewright.core.config import Config
-from tunewright.core.events import Finished, Opened
+from tunewright.core.events import Finished, Opened, Refitted
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.verdict import Comparison, Decision, Verdict
-from tunewright.deploying.deploy import deploy, used
+from tunewright.deploying.deploy import LEARNED, deploy, used
 from tunewright.errors import InputError
-from tunewright.planning import Request, to_json
+from tunewright.planning import Proving, Request, to_json
 from tunewright.session import Result
 from tunewright.workloads.command import CommandSpec
 
@@ -176,3 +177,56 @@ def test_a_model_that_is_gone_is_one_sentence(tuned, tmp_path):
     with pytest.raises(InputError, match=r"expected the model of the verdict in .*; it is gone"):
         deploy(moved, tmp_path / "served")
     assert not (tmp_path / "served").exists()
+
+
+# The recipe on every row
+
+
+def here(path, root, **more):
+    """A study in this very process."""
+    spec = tw.Table(str(path), "y", families=("linear",))
+    asked = "subject to roc_auc >= baseline - 0.5"  # of a config that is given, so that it looks
+    few, proof = {"family": "linear"}, Proving({"linear_c": 0.5})
+    request = Request("t", "table", spec, asked, few, budget="2 trials", proof=proof, **more)
+    return session.begin(replace(request, limits=tw.Limits(workers=0)), root=root)
+
+
+def learned_from(place):
+    return json.loads((place / "bundle.json").read_text())["learned_from"]
+
+
+ANEW, VERIFIED = LEARNED["all"], LEARNED["verified"]
+
+
+@pytest.mark.parametrize(
+    ("refit", "learned"),
+    [("all", ANEW), ("", ANEW), ("verified", VERIFIED)],
+)
+def test_a_bundle_says_which_rows_its_model_learned_from(tmp_path, csv, refit, learned):
+    result = here(csv, tmp_path, refit=refit)  # cross-fitted, as a small table is
+    assert learned_from(deploy(result, tmp_path / "served")) == learned
+
+
+def test_a_model_of_every_row_has_learned_from_the_rows_of_the_verdict(tmp_path, csv):
+    texts = {}
+    for refit in ("all", "verified"):
+        place = deploy(here(csv, tmp_path / refit, refit=refit), tmp_path / f"served-{refit}")
+        texts[refit] = (place / "linear.json").read_text()
+    assert texts["all"] != texts["verified"]
+
+
+@pytest.mark.parametrize("budget", ["1 trial", "4 trials"])
+def test_no_row_of_a_test_file_is_ever_learned_from_unless_asked(tmp_path, csv, budget):
+    spec = tw.Table(str(csv), "y", test=str(csv), families=("linear",))
+    limits = tw.Limits(workers=0)
+    result = tw.tune(spec, goal="maximize roc_auc", budget=budget, limits=limits, root=tmp_path)
+    assert (result.history.refitted is None) == (result.verdict.looks > 0)
+    expected = VERIFIED if result.verdict.looks else LEARNED["test"]
+    assert learned_from(deploy(result, tmp_path / "served")) == expected
+
+
+def test_a_refit_that_fails_leaves_what_was_verified(tmp_path, csv):
+    result = here(csv, tmp_path, refit="verified")
+    failed = Refitted(9.0, "all", "", "timeout: the budget was over")
+    later = replace(result, history=result.history.applied(failed))
+    assert learned_from(deploy(later, tmp_path / "served")) == VERIFIED

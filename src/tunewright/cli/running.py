@@ -16,7 +16,7 @@ import click
 
 from tunewright import session
 from tunewright.cli.lines import Lines, columns
-from tunewright.core.events import Ended, Event, Finished, Started
+from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
@@ -25,7 +25,7 @@ from tunewright.core.registry import resolve
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
 from tunewright.deploying.bundle import INDEX
-from tunewright.deploying.deploy import deploy, used
+from tunewright.deploying.deploy import deploy, learned_from, used
 from tunewright.errors import InputError
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import command_lines, render_text
@@ -65,15 +65,16 @@ def run(goal: Goal, start: Callable[[session.Watch], session.Result]) -> int:
 def conclude(result: session.Result) -> int:
     """Print a finished study's summary, write its bundle and report, and give the exit code."""
     click.echo("\n" + render_text(summary(result.history, result.goal), columns()))
-    bundle = deploy(result)
+    bundle, verdict = deploy(result), result.verdict
     found = shown(result.directory, result.history)
     for line in command_lines(found):
         click.echo(line)
     if bundle is not None:
+        if (rows := learned_from(result)) and verdict is not None:
+            click.echo(f"model   {rows}")
         use = used(bundle)
         click.echo(f"bundle  {bundle}" + (f"  ({use})" if use else ""))
     click.echo(f"report  {write_report(found, result.directory / REPORT)}")
-    verdict = result.verdict
     return 0 if verdict is not None and verdict.decision is Decision.ACCEPT else 1
 
 
@@ -139,6 +140,11 @@ class _Progress:
                 self._search(event, history)
             case Finished():
                 self.lines.say(at_s, "done")
+            case Refitted(_, split, key, detail):
+                rows = "every row" if split == "all" else "all but the test rows"
+                self.lines.say(
+                    at_s, f"fitted on {rows}" if key else f"not fitted on {rows}: {detail}"
+                )
             case _:
                 pass
         self.lines.passed(at_s, self._doing(history))

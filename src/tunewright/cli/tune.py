@@ -75,7 +75,10 @@ def _in_order(
 @click.option("--seed", default=0, show_default=True, help="Makes chance repeatable.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at a time, at most.")
 @click.option("--trial-limit", metavar="TIME", help="Wall time of one trial, at most.")
-@click.option("--memory-limit", metavar="SIZE", help="Memory of one trial, at most: 4GiB.")
+@click.option("--memory", metavar="SIZE", help="Memory of one trial, at most: 4GiB.")
+@click.option("--refit", type=click.Choice(["all", "verified"]),
+              help="Hand over the recipe fitted on all rows, or the very model that was verified. "
+              "Default: all where the verdict rests on several models.")  # fmt: skip
 @click.option("--name", help="The study's name; a number is added.")
 @click.option("--dry-run", is_flag=True, help="Only print what was understood.")
 @click.pass_context
@@ -107,6 +110,8 @@ def _understand(request: Request) -> tuple[Workload, Goal]:
     """Read the data or the program, and print what was understood."""
     workload = planning.build_workload(request)
     goal = planning.understood_goal(request, workload)
+    if request.refit and not workload.untouched.folds:
+        raise InputError("expected --refit only for a table; drop it")
     if not goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
@@ -146,8 +151,9 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
         limits=Limits(
             options["workers"],
             _quantity(options["trial_limit"], "s", "--trial-limit"),
-            (_quantity(options["memory_limit"], "B", "--memory-limit") or 0) / 2**20 or None,
+            (_quantity(options["memory"], "B", "--memory") or 0) / 2**20 or None,
         ),
+        refit=options["refit"] or "",
     )
 
 

@@ -108,9 +108,24 @@ class Finished:
     verdict: Verdict
 
 
-Event = Opened | Started | Reported | Ended | Stopped | Finished
+@final
+@dataclass(frozen=True)
+class Refitted:
+    """After the verdict its config was fitted again, to be handed over.
+
+    split: what it learned from, as in Piece: "all" rows, or with "test" all but the untouched ones.
+    key: the artifact, "" where there is none; detail: why.
+    """
+
+    elapsed_s: float
+    split: Literal["test", "all"]
+    key: str = ""
+    detail: str = ""
+
+
+Event = Opened | Started | Reported | Ended | Stopped | Finished | Refitted
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Opened, Started, Reported, Ended, Stopped, Finished)
+    kind.__name__: kind for kind in (Opened, Started, Reported, Ended, Stopped, Finished, Refitted)
 }
 _DOMAINS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Integer, Real, Choice)}
 

@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Generic, TypeVar, assert_never, final
 
-from tunewright.core.events import Ended, Event, Finished, Opened, Reported, Started, Stopped
+from tunewright.core.events import (
+    Ended,
+    Event,
+    Finished,
+    Opened,
+    Refitted,
+    Reported,
+    Started,
+    Stopped,
+)
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
 from tunewright.core.verdict import Verdict
 from tunewright.errors import InvalidTransition
@@ -44,6 +53,7 @@ class History:
         "losses",
         "lost",
         "opened",
+        "refitted",
         "running",
         "setup_s",
         "started_s",
@@ -58,6 +68,7 @@ class History:
         self.last_number = 0
         self.opened: Opened | None = None
         self.finished: Verdict | None = None
+        self.refitted: Refitted | None = None
         self.running: tuple[Trial, ...] = ()
         self.started_s: tuple[float, ...] = ()  # when each of `running` started
         self.lost: tuple[Trial, ...] = ()  # to be tried again, with the attempt that was lost
@@ -124,6 +135,10 @@ class History:
                 if self.finished is not None or self.running:
                     raise InvalidTransition(f"Finished while {self._story()}")
                 after.finished = verdict
+            case Refitted():
+                if self.finished is None or self.refitted is not None:
+                    raise InvalidTransition(f"Refitted while {self._story()}")
+                after.refitted = event
             case _ as never:
                 assert_never(never)
         return after

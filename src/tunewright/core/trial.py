@@ -21,12 +21,13 @@ class Piece:
     """Which piece of the evidence: equal pieces are the same evidence, however often they are read.
 
     split: "search" learns on training rows and judges on validation rows; "test" learns on both and
-    judges on rows that the search never saw. fold: on which part of those it is judged; it learns
-    on all other rows. seed: of all chance in what can be cached. repeat: what runs anew has chance
-    of its own for each.
+    judges on rows that the search never saw; "all" learns on every row there is, which leaves none
+    to judge on: it is for what is handed over, and no evidence. fold: on which part of those it is
+    judged; it learns on all other rows. seed: of all chance in what can be cached. repeat: what
+    runs anew has chance of its own for each.
     """
 
-    split: Literal["search", "test"] = "search"
+    split: Literal["search", "test", "all"] = "search"
     fold: int = 0
     seed: int = 0
     repeat: int = 0

@@ -17,11 +17,19 @@ from tunewright.planning import build_workload, kind_of
 from tunewright.running.cache import ArtifactCache
 from tunewright.session import Result, request_of
 
+LEARNED = {
+    "all": "learned from every row, after the verdict",
+    "test": "learned from all but the test rows, after the verdict",
+    "verified": "the very one that was verified",
+    "search": "as the search left it, learned from its training rows alone",
+}
+
 
 def deploy(result: Result, place: Path | None = None) -> Path | None:
     """Write what the verdict hands over to `place` (default: `bundle` in the study's directory).
 
-    A table's bundle holds the very files that were verified; a program's holds its command lines.
+    A table's bundle holds the very files that were verified, or where that was asked for those of
+    the same recipe fitted on every row, and says which; a program's holds its command lines.
     Returns None where there is nothing to hand over but what you have. Raises InputError where
     something else is in the place.
     """
@@ -30,8 +38,8 @@ def deploy(result: Result, place: Path | None = None) -> Path | None:
         return None
     request = request_of(result.history, result.directory)
     kind, kept = kind_of(request.kind), None
-    if verdict.key:
-        kept = ArtifactCache(result.directory / "artifacts").get(verdict.key)
+    if key := kept_key(result):
+        kept = ArtifactCache(result.directory / "artifacts").get(key)
         if kept is None:
             raise InputError(
                 f"expected the model of the verdict in {result.directory}; it is gone; tune again"
@@ -44,10 +52,28 @@ def deploy(result: Result, place: Path | None = None) -> Path | None:
         **made.index, "kind": kind.name, "use": made.use, "study": result.directory.name,
         "config": verdict.config.to_json(), "verdict": encode(verdict),
     }  # fmt: skip
+    if rows := learned_from(result):
+        index["learned_from"] = rows
     place = place or result.directory / "bundle"
     if _is(place, index, made.files):
         return place
     return write_index(place, {**index, "environment": encode(asdict(probe()))}, made.files)
+
+
+def kept_key(result: Result) -> str:
+    """The artifact of what is handed over, "" where there is none."""
+    again, verdict = result.history.refitted, result.verdict
+    return (again.key if again else "") or (verdict.key if verdict else "")
+
+
+def learned_from(result: Result) -> str:
+    """The rows that what is handed over has learned from, in words; "" where it has from none."""
+    again, opened, verdict = result.history.refitted, result.history.opened, result.verdict
+    if not (opened and opened.folds and verdict and kept_key(result)):
+        return ""
+    if again is not None and again.key:
+        return LEARNED[again.split]
+    return LEARNED["verified" if verdict.looks else "search"]
 
 
 def used(bundle: Path) -> str:

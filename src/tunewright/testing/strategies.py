@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Finished, Opened, Reported, Started, Stopped
+from tunewright.core.events import (
+    Ended,
+    Event,
+    Finished,
+    Opened,
+    Refitted,
+    Reported,
+    Started,
+    Stopped,
+)
 from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real, Space, When
 from tunewright.core.metrics import Metric, Sample
@@ -215,6 +224,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Ended, _clock, _number, _attempt, measurements),
     st.builds(Stopped, _clock, _number, _attempt, st.sampled_from(["budget", "halted", "limit"])),
     st.builds(Finished, _clock, verdicts),
+    st.builds(Refitted, _clock, st.sampled_from(["test", "all"]), names, names),
 )
 
 
@@ -230,6 +240,8 @@ def histories(draw: st.DrawFn, max_events: int = 25) -> list[Event]:
         history = history.applied(event)
     if not history.running and draw(st.booleans()):
         happened.append(Finished(clock_s, draw(verdicts)))
+        if draw(st.booleans()):
+            happened.append(Refitted(clock_s, "all", draw(names)))
     return happened
 
 

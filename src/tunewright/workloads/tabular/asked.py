@@ -37,6 +37,7 @@ def source_of(spec: Any, target: str) -> Source:
         delimiter=_text("delimiter", spec.delimiter),
         decimal=_text("decimal", spec.decimal),
         encoding=_text("encoding", spec.encoding),
+        whole=spec.whole,
     )
 
 

@@ -27,7 +27,8 @@ class Source:
 
     time: rows are split by it, the past to learn from and the future to judge on. test: a file with
     the untouched rows. metrics: what the goal names, which may decide the task where none is said.
-    types: kinds by column. missing: further texts that stand for no value.
+    types: kinds by column. missing: further texts that stand for no value. whole: no row is held
+    back, so that nothing can be judged.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Source:
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    whole: bool = False
 
 
 @final

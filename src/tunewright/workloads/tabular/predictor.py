@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, final
 
+import numpy as np
+
 from tunewright.core.registry import resolve
 from tunewright.errors import InputError, nearest
 from tunewright.workloads.tabular.cells import codes_of, read_value
@@ -15,6 +17,7 @@ from tunewright.workloads.tabular.data import (
     Column,
     ColumnSchema,
     CompiledModel,
+    Floats,
     Row,
     Runtime,
     Schema,
@@ -62,9 +65,11 @@ class Predictor:
         self.schema = model.schema
         self._classes = model.schema.classes
         total = sum(weight for _, weight in model.members)
+        runtimes = [load_runtime(one, threads) for one, _ in model.members]
+        self._batches = [runtime.batch for runtime in runtimes]
         self._parts = [
-            (one.schema, Encoder(one.schema), load_runtime(one, threads).row, weight / total)
-            for one, weight in model.members
+            (one.schema, Encoder(one.schema), runtime.row, weight / total)
+            for (one, weight), runtime in zip(model.members, runtimes, strict=True)
         ]
         _, self._encode, self._answer, _ = self._parts[0]
 
@@ -83,6 +88,17 @@ class Predictor:
         encoded = [encode_columns(columns, schema) for schema, _, _, _ in self._parts]
         for rows in zip(*encoded, strict=True):
             yield self._named(self._mean([array("d", row.tobytes()) for row in rows]))
+
+    def answers(self, columns: Sequence[Column]) -> Floats:
+        """The answers for the rows of columns that were read by this schema, all in one call.
+
+        (n,) values or probabilities of the second class, or (n, classes) probabilities.
+        """
+        parts = [
+            weight * np.asarray(batch(encode_columns(columns, schema)))
+            for (schema, _, _, weight), batch in zip(self._parts, self._batches, strict=True)
+        ]
+        return np.asarray(np.sum(parts, axis=0))
 
     def _mean(self, encoded: Sequence[array[float]]) -> Sequence[float]:
         """The mean of the members' answers."""

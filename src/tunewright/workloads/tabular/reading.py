@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.errors import InputError, nearest
+from tunewright.errors import InputError, TooFew, nearest
 from tunewright.workloads.tabular.cells import number_of
 from tunewright.workloads.tabular.columns import Learned, Reading, learn_column, read_column
 from tunewright.workloads.tabular.data import (
@@ -62,8 +62,8 @@ def read(source: Source) -> Table:
         )
     target = read_target(answers.column, answers.schema, source)
     keep = target.usable
-    if keep.sum() < LEAST_ROWS:
-        raise InputError(
+    if keep.sum() < LEAST_ROWS and not source.whole:
+        raise TooFew(
             f"expected at least {LEAST_ROWS} rows with a value of {source.target!r}; "
             f"got {keep.sum()} in {source.path}; collect more data"
         )
@@ -243,6 +243,9 @@ def _split(
 ) -> tuple[Parts, str]:
     """The split, and how it was made, in a sentence. Raises InputError where none can be judged."""
     held = f"rows with the same {source.group!r}" if source.group else "equal rows"
+    if source.whole:
+        every = np.arange(len(keys))
+        return (every, every, (every,)), "every row is learned from, and none is left to judge on"
     if source.test is not None:
         train, valid, _ = split_rows(keys[:main], 1, test=False)
         parts: Parts = train, valid, (np.arange(main, len(keys)),)
@@ -275,13 +278,13 @@ def _check_parts(
     """Refuse a split that cannot be learned from or judged on."""
     for name, rows in zip(("training", "validation", "test"), parts, strict=True):
         if len(rows) < 2 or len(np.unique(keys[rows])) < (2 if name == "test" else 1):
-            raise InputError(
+            raise TooFew(
                 "expected enough different rows for three parts; got "
                 f"{len(np.unique(keys[rows]))} for the {name} part, "
                 "since equal rows stay together; give more varied data, or another --group"
             )
         if len(classes) == 2 and len(np.unique(y[rows])) < 2:
-            raise InputError(
+            raise TooFew(
                 "expected both classes in each part of the data; got only "
                 f"{classes[int(y[rows][0])]!r} in the {len(rows)} {name} rows; collect more "
                 "rows of the rarer class"

@@ -67,7 +67,8 @@ class Prepare:
     """Encodes rows; learns the codes from the training rows of the fidelity alone.
 
     With split "search" it learns from training rows and is judged on validation rows; with "test"
-    it is judged on one part of the test rows and learns from all other rows there are.
+    it is judged on one part of the test rows and learns from all other rows there are; with "all"
+    it learns from every row, and what it says of the validation rows is worth nothing.
     """
 
     knobs: tuple[Knob, ...]
@@ -86,6 +87,8 @@ class Prepare:
             judged = table.test[fidelity.piece.fold]
             others = (part for i, part in enumerate(table.test) if i != fidelity.piece.fold)
             learned = np.sort(np.concatenate((table.train, table.valid, *others)))
+        elif fidelity.piece.split == "all":
+            learned = np.unique(np.concatenate((table.train, table.valid, *table.test)))
         rows = subsample(learned, fidelity.effort.get("rows", 1.0), fidelity.piece.seed)
         schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
         files = context.directory / "arrays"

@@ -64,7 +64,7 @@ class TableSpec:
     with the rows for the verdict. task: binary, multiclass or regression. metrics: those of the
     goal, which decide the task where it is not said. types: "age=number,zip=category" or a mapping.
     missing: "-999,?", further texts that stand for no value. delimiter, decimal, encoding: of a
-    text (default: found).
+    text (default: found). whole: no row is held back: a model can be fitted, and nothing be tuned.
     """
 
     path: str | PathLike[str] | Frame
@@ -84,6 +84,7 @@ class TableSpec:
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    whole: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_of("data", self.path))

@@ -1,0 +1,143 @@
+"""The estimators: scikit-learn's own checks, data frames, and what cannot be tuned."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import tunewright as tw
+
+QUICK = {"budget": "2 trials", "workers": 0, "families": ("linear",)}
+IRIS, KINDS = load_iris(return_X_y=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [tw.TunedClassifier, tw.TunedRegressor])
+def test_it_passes_the_checks_of_scikit_learn(estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = check_estimator(estimator(budget="2 trials", workers=0), on_fail=None, on_skip=None)
+    wrong = {one["check_name"]: one["exception"] for one in done if one["status"] == "failed"}
+    assert wrong == {}
+    skipped = {one["check_name"] for one in done if one["status"] == "skipped"}
+    assert skipped <= {
+        "check_array_api_input",  # asks for a setting of scipy's
+        "check_classifier_data_not_an_array",  # the two ask for pandas
+        "check_regressor_data_not_an_array",
+    }
+
+
+def test_it_works_in_a_pipeline_and_in_cross_validation():
+    pipeline = make_pipeline(StandardScaler(), tw.TunedClassifier(**QUICK))
+    assert cross_val_score(pipeline, IRIS, KINDS, cv=2).min() > 0.8
+
+
+# Data frames
+
+
+def rows(count):
+    """A column of each kind, with gaps, and answers that the colour and the number decide."""
+    colours = [("red", "green", None)[i % 3] for i in range(count)]
+    numbers = [None if i % 11 == 0 else i * 37 % 101 / 7 for i in range(count)]
+    days = pa.array([i * 86_400 for i in range(count)], pa.timestamp("s"))
+    answers = ["yes" if i % 3 == 0 and i * 37 % 101 > 30 else "none" for i in range(count)]
+    return pa.table({"colour": colours, "number": numbers, "day": days}), np.array(answers)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    frame, answers = rows(120)
+    return tw.TunedClassifier(**QUICK).fit(frame, answers)
+
+
+def test_a_data_frame_keeps_its_names_and_what_its_cells_mean(fitted):
+    frame, answers = rows(120)
+    assert list(fitted.feature_names_in_) == ["colour", "number", "day"]
+    assert list(fitted.classes_) == ["none", "yes"]
+    assert (fitted.predict(frame) == answers).mean() > 0.8
+    assert np.allclose(fitted.predict_proba(frame).sum(axis=1), 1)
+
+
+def test_unseen_categories_and_missing_values_are_answered(fitted):
+    odd = pa.table(
+        {
+            "colour": ["mauve", None],
+            "number": [1.0, None],
+            "day": pa.array([0, None], pa.timestamp("s")),
+        }
+    )
+    assert np.isfinite(fitted.predict_proba(odd)).all()
+
+
+def test_a_frame_with_other_columns_is_refused(fitted):
+    frame, _ = rows(120)
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(frame.rename_columns(["colour", "number", "month"]))
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(frame.select(["colour", "number"]))
+
+
+def test_labels_that_read_like_something_else_stay_labels():
+    labels = np.array(["none", "007", "7", "nan"])[np.arange(120) % 4]
+    x = np.column_stack((np.arange(120) % 4 + 0.25, np.arange(120) * 37 % 101 / 3))
+    model = tw.TunedClassifier(**QUICK).fit(x, labels)
+    assert list(model.classes_) == sorted(set(labels))
+    assert (model.predict(x) == labels).mean() > 0.9
+
+
+# Models
+
+
+def test_a_fitted_estimator_survives_pickling_and_a_clone_is_unfitted(fitted):
+    frame, _ = rows(120)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(again.predict_proba(frame), fitted.predict_proba(frame))
+    assert again.verdict_ == fitted.verdict_
+    assert not hasattr(clone(fitted), "model_")
+
+
+def test_its_notebook_form_says_the_verdict(fitted):
+    drawn = fitted._repr_html_()
+    assert fitted.verdict_.decision.name in drawn
+    assert "TunedClassifier" in drawn
+    assert "INCONCLUSIVE" not in tw.TunedClassifier()._repr_html_()
+
+
+# What cannot be
+
+
+def test_too_few_rows_are_fitted_plainly_and_it_says_so():
+    x = np.arange(20.0)[:, None] + 0.5
+    with pytest.warns(UserWarning, match="nothing is tuned"):
+        model = tw.TunedRegressor(**QUICK).fit(x, 3 * x[:, 0])
+    assert model.verdict_ is None
+    assert model.score(x, 3 * x[:, 0]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"goal": "minimize latency_p50"}, "need no clock"),
+        ({"budget": "60s"}, "need no clock"),
+        ({"goal": "maximize beauty"}, "unknown metric 'beauty'"),
+        ({"families": ("foretsr",)}, "family"),
+        ({"baseline": {"linear_x": 1}}, "unknown knob"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_value_error_in_one_sentence(said, expected):
+    with pytest.raises(ValueError, match=expected) as caught:
+        tw.TunedClassifier(**{**QUICK, **said}).fit(IRIS, KINDS)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="at least two classes"):
+        tw.TunedClassifier(**QUICK).fit(IRIS, np.zeros(150))
