@@ -178,3 +178,25 @@ def test_what_a_program_is_tuned_for_must_be_said(tmp_path):
     done = tune(tmp_path, "--knob", "n=1:1..9", "--dry-run", "--", "echo", "{n}")
     assert done.returncode == 2
     assert "expected --minimize or --maximize and one of wall_s" in done.stderr
+
+
+# Quiet, and for machines
+
+
+@pytest.mark.parametrize("words", [["--quiet"], ["--json", "-"], ["--json", "found.json"]])
+def test_how_much_is_said(tmp_path, words):
+    done = tune(
+        tmp_path, "--knob", "n=1:1..2", "--minimize", "size", "--metric", "size=regex:([0-9]+)",
+        "--budget", "3 trials", *words, "--", "echo", "{n}",
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    if words[-1] == "-":
+        assert json.loads(done.stdout)["study"] == "echo-1"
+    elif words[0] == "--json":
+        assert json.loads((tmp_path / "found.json").read_text())["goal"] == "minimize size"
+        assert "knobs" not in done.stdout
+        assert "report  " in done.stdout
+    else:
+        first, *rest = done.stdout.splitlines()
+        assert first.split(":")[0] in ("ACCEPT", "REJECT", "INCONCLUSIVE")
+        assert all(line.startswith(("run ", "bundle ", "report ")) for line in rest)

@@ -6,13 +6,15 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock, Thread
-from typing import Self, final
+from typing import Protocol, Self, final
 
 import click
 
+from tunewright.core.history import History
 from tunewright.reporting.layout import WIDTH, wrapped
 
 SILENCE_S = 4.0  # a line at least so often
@@ -27,6 +29,33 @@ def columns() -> int:
     return min(max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST), MOST)
 
 
+class Display(Protocol):
+    """Where it is said what happens while a study runs."""
+
+    def say(self, elapsed_s: float, text: str, like: str = "") -> None:
+        """Say a line; of several that are alike, the first ones."""
+
+    def passed(self, elapsed_s: float, doing: str) -> None:
+        """Something happened on the study's clock; `doing` is said if there is nothing else."""
+
+    def saw(self, history: History) -> None:
+        """This is all that has happened so far."""
+
+
+@final
+class Silence:
+    """Says nothing."""
+
+    def say(self, elapsed_s: float, text: str, like: str = "") -> None:
+        """Say nothing."""
+
+    def passed(self, elapsed_s: float, doing: str) -> None:
+        """Say nothing."""
+
+    def saw(self, history: History) -> None:
+        """Say nothing."""
+
+
 @final
 @dataclass
 class Lines:
@@ -36,6 +65,7 @@ class Lines:
     """
 
     doing: str = "starting"
+    write: Callable[[str], object] = click.echo
     _clock_s: tuple[float, float] = (0.0, 0.0)  # the study's time, and the machine's at that moment
     _told_s: float = field(default_factory=time.monotonic)
     _alike: Counter[str] = field(default_factory=Counter)
@@ -65,12 +95,15 @@ class Lines:
         """Something happened on the study's clock; `doing` is said if there is nothing else."""
         self._clock_s, self.doing = (elapsed_s, time.monotonic()), doing
 
+    def saw(self, history: History) -> None:
+        """Lines are said one by one; there is no more to see."""
+
     def _print(self, elapsed_s: float, text: str) -> None:
         self._told_s = time.monotonic()
         first = f"{elapsed_s:6.1f} s  "
         whole = not sys.stdout.isatty()  # for other programs a line stays a line
         shown = [first + text] if whole else wrapped(text, columns(), first)
-        click.echo("\n".join(shown))
+        self.write("\n".join(shown))
 
     def _watch(self) -> None:
         while not self._over.wait(max(self._told_s + SILENCE_S - time.monotonic(), 0.1)):

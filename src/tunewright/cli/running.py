@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import click
 
 from tunewright import session
-from tunewright.cli.lines import Lines, columns
+from tunewright.cli.lines import Display, Lines, Silence, columns
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
@@ -27,6 +29,9 @@ from tunewright.core.verdict import Decision
 from tunewright.deploying.bundle import INDEX
 from tunewright.deploying.deploy import deploy, learned_from, used
 from tunewright.errors import InputError
+from tunewright.planning import Request
+from tunewright.reporting.formats import to_json
+from tunewright.reporting.phrases import headline
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import command_lines, render_text
 from tunewright.reporting.words import Language
@@ -36,6 +41,7 @@ PHASES = {
     "refit": "refitting both on all but the test rows",
     "pair": "pairs of fresh processes",
 }
+PANEL = "tunewright.cli.panel:Panel"  # its library is for terminals alone
 BUNDLE, REPORT = "bundle", "report.html"
 RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
 
@@ -50,32 +56,106 @@ def started_s() -> float:
     return time.monotonic() - age_s
 
 
-def run(goal: Goal, start: Callable[[session.Watch], session.Result]) -> int:
+@final
+@dataclass(frozen=True)
+class Telling:
+    """How much is said. quiet: the verdict, and what was written. json: where the result goes.
+
+    With "-" it goes to the standard output, and nothing else does.
+    """
+
+    quiet: bool = False
+    json: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is said while a study runs."""
+        return self.quiet or self.json == "-"
+
+    def check(self) -> None:
+        """Refuse now what could not be written at the end."""
+        parent = Path(self.json).absolute().parent
+        if self.json not in ("", "-") and not (parent.is_dir() and os.access(parent, os.W_OK)):
+            raise InputError(
+                f"--json: expected a place to write; got {self.json}; name another one"
+            )
+
+
+ALL = Telling()
+
+
+def telling(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with the options of a Telling."""
+    quiet = click.option("--quiet", is_flag=True, help="Say the verdict, and what was written.")
+    said = 'Write the result there; "-" is the standard output, where nothing else is said then.'
+    return quiet(click.option("--json", "json_", metavar="FILE", default="", help=said)(command))
+
+
+@contextmanager
+def _display(goal: Goal, budget: str, name: str, tell: Telling) -> Iterator[Display]:
+    """A panel in a terminal that can hold one, else lines; nothing where that was asked."""
+    if tell.silent:
+        yield Silence()
+    elif sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        make: Callable[[str, Goal, str], Any] = resolve(PANEL)
+        with make(name, goal, budget) as panel:
+            yield panel
+    else:
+        with Lines() as lines:
+            yield lines
+
+
+def run(
+    request: Request,
+    goal: Goal,
+    start: Callable[[session.Watch], session.Result],
+    tell: Telling = ALL,
+) -> int:
     """Run a study, print what it finds, and give the exit code."""
     try:
-        with Lines() as lines:
-            result = start(_Progress(goal, lines))
+        with _display(goal, request.budget, request.name, tell) as display:
+            result = start(_Progress(goal, display))
     except session.Interrupted as interrupted:
         click.echo(_best_so_far(interrupted.result), err=True)
         click.echo(str(interrupted), err=True)
         return 130
-    return conclude(result)
+    return conclude(result, tell)
 
 
-def conclude(result: session.Result) -> int:
+def conclude(result: session.Result, tell: Telling = ALL) -> int:
     """Print a finished study's summary, write its bundle and report, and give the exit code."""
-    click.echo("\n" + render_text(summary(result.history, result.goal), columns()))
+    if not tell.silent:
+        click.echo("\n" + render_text(summary(result.history, result.goal), columns()))
     bundle, verdict = deploy(result), result.verdict
     found = shown(result.directory, result.history)
-    for line in command_lines(found):
-        click.echo(line)
-    if bundle is not None:
-        if (rows := learned_from(result)) and verdict is not None:
-            click.echo(f"model   {rows}")
-        use = used(bundle)
-        click.echo(f"bundle  {bundle}" + (f"  ({use})" if use else ""))
-    click.echo(f"report  {write_report(found, result.directory / REPORT)}")
+    report = write_report(found, result.directory / REPORT)
+    if tell.json:
+        _write_json(found, tell.json)
+    if tell.json != "-":
+        if tell.quiet:
+            click.echo(headline(found))
+        for line in command_lines(found):
+            click.echo(line)
+        if bundle is not None:
+            if rows := learned_from(result):
+                click.echo(f"model   {rows}")
+            use = used(bundle)
+            click.echo(f"bundle  {bundle}" + (f"  ({use})" if use else ""))
+        click.echo(f"report  {report}")
     return 0 if verdict is not None and verdict.decision is Decision.ACCEPT else 1
+
+
+def _write_json(found: Summary, place: str) -> None:
+    text = to_json(found)
+    if place == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(place).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"--json: expected a place to write; got {place}: {error.strerror}"
+        ) from error
 
 
 def shown(directory: Path, history: History) -> Summary:
@@ -119,7 +199,7 @@ class _Progress:
     """Prints a line for each new best and each phase, and for the first failures of a kind."""
 
     goal: Goal
-    lines: Lines
+    lines: Display
     best: str = ""
     phase: str = field(default="search")
     look: int = 0
@@ -148,6 +228,7 @@ class _Progress:
             case _:
                 pass
         self.lines.passed(at_s, self._doing(history))
+        self.lines.saw(history)
 
     def _doing(self, history: History) -> str:
         """What is said after a silence."""

@@ -9,7 +9,7 @@ import click
 from tunewright import session
 from tunewright.cli import verify
 from tunewright.cli.lines import columns
-from tunewright.cli.running import run, shown, started_s
+from tunewright.cli.running import Telling, run, shown, started_s, telling
 from tunewright.errors import TunewrightError
 from tunewright.reporting.text import render_text
 from tunewright.storing.journal import Reader
@@ -55,13 +55,19 @@ def show(name: str | None) -> None:
 
 @command.command()
 @click.argument("name", required=False)
-def resume(name: str | None) -> int:
+@telling
+def resume(name: str | None, *, quiet: bool, json_: str) -> int:
     """Take an interrupted study up again."""
-    began_s, directory = started_s(), chosen(name)
+    began_s, directory, tell = started_s(), chosen(name), Telling(quiet, json_)
+    tell.check()
     with Reader(directory) as reader:
         history = session.replay(reader)
         goal, request = session.goal_of(history), session.request_of(history, directory)
-    click.echo(f"study          {directory.name}")
+    if not tell.silent:
+        click.echo(f"study          {directory.name}")
     if request.proof.candidate is not None:
         return verify.resume(directory, request, history, began_s)
-    return run(goal, lambda watch: session.resume(directory, watch=watch, began_s=began_s))
+    return run(
+        request, goal,
+        lambda watch: session.resume(directory, watch=watch, began_s=began_s), tell,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from tunewright import planning, session
 from tunewright.cli.lines import columns
 from tunewright.cli.preview import preview
-from tunewright.cli.running import run, started_s
+from tunewright.cli.running import ALL, Telling, run, started_s, telling
 from tunewright.core.budget import parse_budget
 from tunewright.core.goal import Goal
 from tunewright.core.kinds import Kind
@@ -81,6 +81,7 @@ def _in_order(
               "Default: all where the verdict rests on several models.")  # fmt: skip
 @click.option("--name", help="The study's name; a number is added.")
 @click.option("--dry-run", is_flag=True, help="Only print what was understood.")
+@telling
 @click.pass_context
 def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
     """Search for a better config and prove it.
@@ -89,24 +90,27 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
     tunewright tune adult.csv --target income --minimize latency_p50
     tunewright tune --knob level=6:1..9 --minimize wall_s -- zstd -{level} -f big.tar
     """  # noqa: D301 - click wants the character itself
-    began_s = started_s()
+    began_s, tell = started_s(), Telling(options.pop("quiet"), options.pop("json_"))
     options["objectives"] = ctx.meta["objectives"]
     request = _request(data, ctx.meta["program"], options)
     if options["dry_run"]:
         _understand(request)
         return 0
     parse_budget(request.budget)
+    tell.check()
     with session.prepare(request.name, request.kind, request.limits) as workspace:
-        workload, goal = _understand(request)
+        workload, goal = _understand(request, tell)
         return run(
+            request,
             goal,
             lambda watch: session.begin(
                 request, workload=workload, workspace=workspace, watch=watch, began_s=began_s
             ),
+            tell,
         )
 
 
-def _understand(request: Request) -> tuple[Workload, Goal]:
+def _understand(request: Request, tell: Telling = ALL) -> tuple[Workload, Goal]:
     """Read the data or the program, and print what was understood."""
     workload = planning.build_workload(request)
     goal = planning.understood_goal(request, workload)
@@ -115,9 +119,10 @@ def _understand(request: Request) -> tuple[Workload, Goal]:
     if not goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected --minimize or --maximize and one of {known}; got neither")
-    before = session.looks_at(workload.untouched.rows, ROOT)
-    width = columns() if sys.stdout.isatty() else None
-    click.echo(preview(workload, goal, request, before, width))
+    if not tell.silent:
+        before = session.looks_at(workload.untouched.rows, ROOT)
+        width = columns() if sys.stdout.isatty() else None
+        click.echo(preview(workload, goal, request, before, width))
     return workload, goal
 
 

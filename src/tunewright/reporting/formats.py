@@ -32,6 +32,7 @@ def to_json(summary: Summary) -> str:
         "comparisons": [_comparison(c) for c in verdict.comparisons] if verdict else [],
         "pair_metric": summary.pair_metric.name if summary.pair_metric else None,
         "pairs": [[_known(pair.baseline), _known(pair.candidate)] for pair in summary.pairs],
+        "config": dict(verdict.config) if verdict else None,
         "findings": [
             {"kind": f.kind, "arm": f.arm or None, **{k: _known(v) for k, v in f.values.items()}}
             for f in summary.findings
