@@ -21,7 +21,7 @@ from tunewright.core.config import Config
 from tunewright.core.events import decode, encode
 from tunewright.deploying.rows import read_rows
 from tunewright.errors import InputError
-from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema, Source
+from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema, Source, Training
 from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
 from tunewright.workloads.tabular.linear_library import fit
 from tunewright.workloads.tabular.predictor import Predictor
@@ -33,7 +33,7 @@ def trained(path, target="y", *, ordered=False, **said):
     table = read(Source(str(path), target, **said))
     schema = learn_schema(table, table.train, ordered=ordered)
     x = encode_rows(table, schema, table.train)
-    text = fit(x, table.y[table.train], schema, Config({"linear_c": 1.0}), 0)
+    text = fit(Training(schema, x, table.y[table.train]), Config({"linear_c": 1.0}), 0).text
     model = CompiledModel(schema, "linear", "native", {"linear.json": text.encode()})
     return table, Predictor(Blended(((model, 1.0),)))
 

@@ -207,6 +207,32 @@ class Prepared:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Training:
+    """What a fit learns from: encoded rows and their answers.
+
+    judged: further rows by whose loss it may stop early; None where every round is to be made.
+    """
+
+    schema: Schema
+    x: Floats
+    y: NDArray[Any]
+    judged: tuple[Floats, NDArray[Any]] | None = None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a fit leaves: the model as its family writes it down.
+
+    chosen: what early stopping chose, by the knob that was its upper bound.
+    """
+
+    text: str
+    chosen: Mapping[str, float] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A model as its family writes it down."""
 

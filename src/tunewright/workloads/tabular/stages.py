@@ -25,9 +25,11 @@ from tunewright.workloads.tabular.data import (
     Fitted,
     Floats,
     Judged,
+    Learned,
     Prepared,
     Source,
     Table,
+    Training,
 )
 from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
 from tunewright.workloads.tabular.families import Family, family_of
@@ -116,7 +118,11 @@ def prepared_of(artifact: Artifact) -> Prepared:
 @final
 @dataclass(frozen=True)
 class Fit:
-    """Trains a model of the family that the config names."""
+    """Trains a model of the family that the config names.
+
+    In a search, a family that can stops early on the judged rows: then the knob that counts its
+    rounds is an upper bound, and a sample of that name says what was chosen. A refit never does.
+    """
 
     knobs: tuple[Knob, ...]
     name: Literal["fit"] = "fit"
@@ -128,10 +134,15 @@ class Fit:
     def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
         """Fitted; its digest is that of the model's text."""
         data, family = prepared_of(upstream[0]), _family(config)
+        searching = context.fidelity.piece.split == "search"
+        judged = (data.judged_x, data.judged_y) if searching else None
+        training = Training(data.schema, data.x, data.y, judged)
         started_s = time.perf_counter()
-        text: str = resolve(family.fit)(data.x, data.y, data.schema, config, context.seed)
-        took = Sample((time.perf_counter() - started_s,), "s")
-        return Artifact(Fitted(data.schema, family.name, text), {"fit_s": took}, digest_of(text))
+        learned: Learned = resolve(family.fit)(training, config, context.seed)
+        samples = {"fit_s": Sample((time.perf_counter() - started_s,), "s")}
+        samples |= {knob: Sample((value,)) for knob, value in learned.chosen.items()}
+        text = learned.text
+        return Artifact(Fitted(data.schema, family.name, text), samples, digest_of(text))
 
 
 @final
