@@ -22,6 +22,7 @@ from tunewright.workloads.tabular.data import (
     TableFacts,
 )
 from tunewright.workloads.tabular.files import Dialect, Raw, load
+from tunewright.workloads.tabular.marks import check_mark
 from tunewright.workloads.tabular.splitting import (
     SMALL,
     Keys,
@@ -134,6 +135,9 @@ class _Columns:
                 f"{name!r}: {nearest(name, self.test.data.column_names)}"
             )
         below, odd = read_column(learned.schema, self.test.data[name], words=words)
+        if odd:
+            pair = (learned.schema, self.test.data[name])
+            check_mark([pair], str(self.source.test), "write both files alike")
         self._tell(odd, " of the test file")
         return replace(learned, column=_joined(learned.column, below))
 
