@@ -15,6 +15,7 @@ from tunewright.core.goal import equivalent, not_worse
 from tunewright.core.kinds import Stated
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload
+from tunewright.core.verdict import MIN_PAIRS
 from tunewright.errors import InputError, StoreError
 from tunewright.machine import Machine, lasting, probe
 from tunewright.measuring.calls import pack
@@ -22,7 +23,6 @@ from tunewright.measuring.yardstick import VERSION
 from tunewright.planning import Limits, Proving, Request, kind_of
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
-from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
 from tunewright.workloads.comparison import (
     ARM,

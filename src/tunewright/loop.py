@@ -14,6 +14,7 @@ from typing import Literal, final
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config, digest_of
+from tunewright.core.costs import LIMIT_UNBOUNDED_S, Costs
 from tunewright.core.events import Event, Finished, Started, Stopped
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
@@ -24,7 +25,7 @@ from tunewright.core.preference import FAILING_BASELINE, Ranking
 from tunewright.core.roles import BLEND, Halt, Proposal, Resources, Searcher, Stage
 from tunewright.core.trial import Arm, Fidelity, Need, Piece, Purpose, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict, alpha_of
-from tunewright.verifying.claims import MIN_PAIRS, Case
+from tunewright.verifying.claims import Case
 from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import (
     ARMS,
@@ -41,17 +42,7 @@ MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha o
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
 PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
 PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
-CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
-CLEAR_PAIRS, USUAL_PAIRS = 7, 15
-PROCESS_S = 0.2  # a pair's own processes
-REFIT_MORE = 1.5  # a refit learns on more rows than the search did …
-REFIT_S = 0.1  # … and is a trial of its own
-DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
-RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
-MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
 LAST_SHARE = 0.8  # of the reserve: by then the search's last trials must have ended
-LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.1  # a trial may take so many times the baseline's, or so much
-LEAST_LIMIT_S = 5.0  # a start on a busy machine is no reason to stop a trial
 FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
 
 
@@ -107,8 +98,14 @@ class Plan:
     candidate: Config | None = None
     study: str = ""
     seed: int = 0
-    limit_s: float = 3600.0
+    limit_s: float = LIMIT_UNBOUNDED_S
     capped: bool = False
+
+    @property
+    def costs(self) -> Costs:
+        """What its trials cost."""
+        names, proof = tuple(stage.name for stage in self.stages), self.proof
+        return Costs(self.budget, proof.folds, names, self.cached, proof.since)
 
     def trial(
         self, number: int, config: Config, fidelity: Fidelity, purpose: Purpose, limit_s: float
@@ -125,6 +122,8 @@ class Plan:
         cut = names.index(fidelity.since) if fidelity.since else len(names)
         blend = names.index(BLEND) if BLEND in names else len(names)
         members = [member for member, _ in config.members] or [config]
+        if fidelity.member >= 0:
+            members = [members[fidelity.member]]
         needs = [
             stage.needs(own)
             for i, stage in enumerate(run)
@@ -215,7 +214,7 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
         return () if history.running else [Finished(elapsed_s, _without(history, plan, reason))]
     if late := _too_late(history, plan, baseline, elapsed_s):
         return late
-    reserve_s = _reserve_s(ranked, plan)
+    reserve_s = plan.costs.reserve_s(ranked)
     if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
         room = _has_room(history, free)
         if not room and not history.reported:
@@ -251,15 +250,11 @@ def _too_late(
 ) -> list[Event]:
     """Stops for fits that have run so long that what they make could not be refitted in time."""
     left_s = (plan.budget.seconds or math.inf) - elapsed_s
-    if baseline is None or not plan.proof.folds:
-        return []
-    # A worker that is stopped has to start anew, so what will end within a moment may.
-    least_s = max(DEAR * baseline.fit_s, DEAR_S)
     return [
         Stopped(elapsed_s, trial.number, trial.attempt, "budget")
         for trial, started_s in zip(history.running, history.started_s, strict=True)
-        if not trial.fidelity.since and elapsed_s - started_s > least_s
-        if _refit_s(plan, baseline.fit_s, elapsed_s - started_s) > left_s
+        if baseline is not None and not trial.fidelity.since
+        if plan.costs.too_dear(baseline, elapsed_s - started_s, left_s)
     ]
 
 
@@ -276,55 +271,7 @@ def _limit_s(plan: Plan, baseline: Record | None) -> float:
     known = baseline and all(baseline.value(metric) is not None for metric in plan.goal.metrics)
     if not plan.capped or baseline is None or not known:
         return plan.limit_s
-    own_s = LIMIT_FACTOR * (baseline.fit_s + baseline.measure_s)
-    return min(plan.limit_s, max(own_s, limit_floor_s(plan.budget)))
-
-
-def limit_floor_s(budget: Budget) -> float:
-    """How long a trial may always take, however quick the baseline is."""
-    return max(LIMIT_SHARE * (budget.seconds or 0.0), LEAST_LIMIT_S)
-
-
-def _reserve_s(ranked: Ranking, plan: Plan) -> float:
-    """The tail of the budget kept for refits and pairs, from what both arms have cost so far."""
-    budget_s = plan.budget.seconds
-    if budget_s is None or ranked.baseline is None:
-        return 0.0
-    low, high = (share * budget_s for share in RESERVE)
-    best = [_verification_s(ranked, plan, record) for record in ranked.best(3)]
-    affordable = [seconds for seconds in best if seconds <= high]
-    wanted_s = affordable[0] if affordable else high if best else low
-    # Fewer pairs than a verdict needs would be worth nothing, so these may take more; if not even
-    # that is enough, the time is better spent on the search.
-    least_s = max((_pair_s(plan, ranked, record) for record in ranked.best(1)), default=0.0)
-    least_s = (MIN_PAIRS + 1) * least_s if plan.proof.since else 0.0
-    least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
-    return max(min(max(wanted_s, low), high), least_s)
-
-
-def _verification_s(ranked: Ranking, plan: Plan, record: Record) -> float:
-    """About how long it takes to verify a candidate: to refit both arms, and the pairs."""
-    base, objective = ranked.baseline or record, plan.goal.objectives[0]
-    a, b = base.value(objective), record.value(objective)
-    clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
-    pairs = (CLEAR_PAIRS if clear else USUAL_PAIRS) if plan.proof.since else 0
-    refit_s = _refit_s(plan, base.fit_s, record.fit_s)
-    return refit_s + (pairs * _pair_s(plan, ranked, record) if pairs else 0.0)
-
-
-def _pair_s(plan: Plan, ranked: Ranking, record: Record) -> float:
-    """About how long one pair takes, with whatever both arms make anew for it."""
-    base, names = ranked.baseline or record, [stage.name for stage in plan.stages]
-    since = names.index(plan.proof.since) if plan.proof.since else len(names)
-    anew = bool(plan.cached) and since <= names.index(plan.cached)
-    made_s = base.fit_s + record.fit_s if anew else 0.0
-    return base.measure_s + record.measure_s + made_s + PROCESS_S
-
-
-def _refit_s(plan: Plan, base_s: float, own_s: float) -> float:
-    """About how long it takes to refit both arms for every fold, partly side by side."""
-    both_s = max(base_s, own_s) + min(base_s, own_s) / 2
-    return plan.proof.folds * (REFIT_MORE * both_s + REFIT_S)
+    return min(plan.limit_s, plan.costs.limit_s(baseline))
 
 
 def _begin_look(
@@ -357,7 +304,7 @@ def _candidate(history: History, plan: Plan, number: int, elapsed_s: float) -> C
     ranked, left_s = plan.ranking(history), (plan.budget.seconds or math.inf) - elapsed_s
 
     def affordable(record: Record) -> bool:
-        return _verification_s(ranked, plan, record) <= left_s
+        return plan.costs.verification_s(ranked, record) <= left_s
 
     return ranked.choose(tried, affordable) or ranked.choose(tried)
 
@@ -383,10 +330,11 @@ def _verify(
             return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]
     candidate = _candidate(history, plan, number, elapsed_s)
     trials: list[Trial] = []
+    arms: dict[Arm, Config] = {"baseline": plan.baseline, "candidate": candidate or plan.baseline}
     for purpose in next_purposes(
-        history, number, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
+        history, number, arms, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
     ):
-        config = plan.baseline if purpose.arm == "baseline" or candidate is None else candidate
+        config = arms[purpose.arm or "candidate"]
         place = history.last_number + len(trials) + 1
         trials.append(plan.trial(place, config, _fidelity(plan, purpose), purpose, plan.limit_s))
     return _admit(history, free, elapsed_s, trials)
@@ -397,7 +345,9 @@ def _fidelity(plan: Plan, purpose: Purpose) -> Fidelity:
     split: Literal["search", "test"] = "test" if plan.proof.folds else "search"
     if purpose.kind == "refit":
         piece = Piece(split, purpose.block, plan.seed)
-        return Fidelity(plan.cached, piece=piece)
+        names = [stage.name for stage in plan.stages]
+        above = names[names.index(BLEND) - 1] if purpose.member >= 0 else plan.cached
+        return Fidelity(above, piece=piece, member=purpose.member)
     drawn = int(digest_of([plan.study, purpose.look, purpose.block]), 16) % FRESH
     piece = Piece(split, 0, plan.seed, FRESH + drawn)
     return Fidelity(plan.proof.through, plan.proof.since, piece=piece)
@@ -482,5 +432,5 @@ def _without(history: History, plan: Plan, reason: str, candidate: Config | None
 
 def _key(history: History, plan: Plan, config: Config) -> str:
     """The artifact of a config that the search has left, "" where there is none."""
-    record = plan.ranking(history).evidence.records.get(config.id)
+    record = plan.ranking(history).evidence.record_of(config)
     return record.key if record else ""

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
-from tunewright.core.budget import Budget, parse_budget
+from tunewright.core.budget import parse_budget
 from tunewright.core.config import Value
+from tunewright.core.costs import unbounded_limit_s
 from tunewright.core.events import decode, encode
-from tunewright.core.goal import Goal, parse_goal, stated_directions
+from tunewright.core.goal import Goal, parse_goal, stated_directions, within_margin
 from tunewright.core.kinds import Kind
-from tunewright.core.metrics import Metric
+from tunewright.core.metrics import Metric, first_anew, last_cached
 from tunewright.core.preference import ranking
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Problem, Searcher, Workload, space_of
@@ -146,7 +147,7 @@ def understood_goal(request: Request, workload: Workload) -> Goal:
     if not quality or any(metric.evidence == "rows" for metric in goal.metrics):
         return goal
     joined = "and" if goal.constraints else "subject to"
-    return parse_goal(f"{text} {joined} {_guard(quality[0])}", workload.metrics)
+    return parse_goal(f"{text} {joined} {within_margin(quality[0]).text}", workload.metrics)
 
 
 def _aims(request: Request, workload: Workload) -> str:
@@ -159,36 +160,27 @@ def _aims(request: Request, workload: Workload) -> str:
     )
 
 
-def _guard(metric: Metric) -> str:
-    lower = metric.better == "lower"
-    sign = "<=" if lower else ">="
-    if metric.scale == "difference":
-        return f"{metric.name} {sign} baseline {'+' if lower else '-'} {metric.margin:g}"
-    return f"{metric.name} {sign} baseline * {1 + metric.margin if lower else 1 - metric.margin:g}"
-
-
 def make_plan(workload: Workload, request: Request, looks_before: int = 0, study: str = "") -> Plan:
     """How the study will go: which stages the goal needs, and how the winner will be proven."""
     goal, budget = understood_goal(request, workload), parse_budget(request.budget)
     asked = goal.metrics or workload.metrics  # nothing is asked: the runs are only measured
     proof, limits, space = request.proof, request.limits, space_of(workload)
     proven = proof.candidate is not None
-    fresh, cached = fresh_trial(workload, asked), cached_trial(workload, asked)
+    stages = tuple(stage.name for stage in workload.stages)
+    fresh, cached = fresh_trial(asked, stages), last_cached(asked, stages)
     if limits.workers == 0 and (fresh or budget.seconds):
         got = repr(goal.text if fresh else request.budget)
         raise InputError(
             f"expected a goal and a budget that need no clock, as there are no workers; got {got}; "
             "ask for quality in so many trials, or allow a worker"
         )
-    since = _first(workload, [m.since for m in asked if m.since])
     once = fresh is None and any(m.evidence == "fixed" for m in asked)
     through = fresh.through if fresh else cached if once and not workload.untouched.folds else ""
     others = tuple(m for m in workload.metrics if m not in goal.metrics)
-    stages = tuple(stage.name for stage in workload.stages)
     refitted = workload.untouched.folds > 0
     problem = Problem(
         space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
-        request.seed, metrics=workload.metrics, refitted=refitted,
+        request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
     )  # fmt: skip
     return Plan(
         goal=goal,
@@ -202,7 +194,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
         quiet=frozenset(m.stage for m in (*asked, *(others if proven else ())) if m.quiet),
         proof=Proof(
             through=through,
-            since=since,
+            since=first_anew(asked, stages),
             folds=workload.untouched.folds,
             most_pairs=proof.pairs if fresh else 1,
             watched=others if proven and goal.metrics else (),
@@ -218,7 +210,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
         else None,
         study=study,
         seed=request.seed,
-        limit_s=limits.trial_s or _limit_s(budget),
+        limit_s=limits.trial_s or unbounded_limit_s(budget),
         capped=limits.trial_s is None,
     )
 
@@ -233,38 +225,13 @@ def refitted_on(request: Request, workload: Workload, looks: int) -> Literal["",
     return "" if looks else "test"
 
 
-def _limit_s(budget: Budget) -> float:
-    """How long a trial may take where nothing is said about it."""
-    return (budget.seconds or 7200.0) / 2
-
-
-def cached_trial(workload: Workload, metrics: Sequence[Metric]) -> str:
-    """The last stage whose artifact trials can share, given what the goal asks for; "" for none."""
-    names = [stage.name for stage in workload.stages]
-    reported = [m.stage for m in metrics if m.since]
-    cut = min(map(names.index, reported), default=len(names))
-    shared = [m.stage for m in metrics if not m.since]
-    deepest = max(map(names.index, shared), default=-1)
-    last = max(cut - 1, deepest) if reported else deepest
-    return names[last] if last >= 0 else ""
-
-
-def fresh_trial(workload: Workload, metrics: Sequence[Metric]) -> Fidelity | None:
+def fresh_trial(metrics: Sequence[Metric], stages: Sequence[str]) -> Fidelity | None:
     """A trial of the search that measures anew what must be, None where nothing must.
 
     It runs only the stages that report such a metric anew: a sample of the search claims nothing.
     """
-    reported = [m.stage for m in metrics if m.since]
-    if not reported:
-        return None
-    names = [stage.name for stage in workload.stages]
-    last = names[max(map(names.index, reported))]
-    return Fidelity(last, _first(workload, reported))
-
-
-def _first(workload: Workload, stages: Sequence[str]) -> str:
-    """The first of these stages in the order of the chain, "" for none."""
-    return next((stage.name for stage in workload.stages if stage.name in stages), "")
+    reported = sorted((metric.stage for metric in metrics if metric.since), key=stages.index)
+    return Fidelity(reported[-1], reported[0]) if reported else None
 
 
 def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Searcher:

@@ -1,16 +1,13 @@
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.core.goal import (
-    describe_constraint,
     equivalent,
-    missed,
     not_worse,
     parse_constraint,
     parse_goal,
+    within_margin,
 )
 from tunewright.core.metrics import Metric
 from tunewright.core.units import BYTES, SECONDS, format_quantity, parse_quantity
@@ -157,26 +154,19 @@ def test_a_margin_that_cannot_be_one_is_explained(made, text, message):
     assert message in str(caught.value)
 
 
-def test_a_constraint_without_its_values_counts_as_missed():
-    goal = parsed("minimize size subject to roc_auc >= baseline - 0.1 and latency_p50 <= 1ms")
-    auc, latency = goal.constraints
-    assert missed(goal, {"roc_auc": 0.8, "latency_p50": 1e-4}, {"roc_auc": 0.9}) == []
-    assert missed(goal, {"roc_auc": 0.7, "latency_p50": 1e-4}, {"roc_auc": 0.9}) == [auc]
-    assert missed(goal, {"roc_auc": 0.9, "latency_p50": 1e-4}, {}) == [auc]
-    assert missed(goal, {"roc_auc": 0.9}, {"roc_auc": 0.9}) == [latency]
-
-
-def test_a_constraint_is_described_with_its_number():
-    (constraint,) = parsed("minimize size subject to latency_p50 <= baseline * 1.5").constraints
-    assert describe_constraint(constraint, None) == "latency_p50 <= baseline * 1.5"
-    assert describe_constraint(constraint, 2e-3) == "latency_p50 <= baseline * 1.5 (= 3 ms)"
-
-
-def test_better_and_worst_follow_the_first_objective():
-    assert parsed("minimize size").better(1, 2)
-    assert parsed("maximize roc_auc").better(2, 1)
-    assert parsed("minimize size").worst() == math.inf
-    assert parsed("maximize roc_auc").worst() == -math.inf
+@given(
+    st.floats(1e-6, 0.99),
+    st.sampled_from(["ratio", "difference"]),
+    st.sampled_from(["lower", "higher"]),
+)
+def test_a_metrics_own_margin_is_a_constraint_that_can_be_typed(margin, scale, better):
+    metric = Metric("m", better, "fit", "s", scale=scale, margin=margin)
+    own = within_margin(metric)
+    typed = parse_constraint(own.text, [metric])
+    assert (typed.op, typed.text) == (own.op, own.text)
+    assert (typed.factor, typed.offset) == pytest.approx((own.factor, own.offset), rel=1e-9)
+    just, more = (own.bound(2.0) + metric.signed(step) for step in (-1e-9, 1e-9))
+    assert own.slack(just, 2.0) > 0 > own.slack(more, 2.0)
 
 
 @given(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tunewright.core.config import Config
+from tunewright.core.costs import LIMIT_FACTOR
 from tunewright.core.events import Ended, Opened, Stopped
 from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Integer, Knob
@@ -12,7 +13,7 @@ from tunewright.core.metrics import Metric, Sample
 from tunewright.core.roles import Proposal, Resources
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
 from tunewright.core.verdict import ALPHA, Decision, alpha_of
-from tunewright.loop import LIMIT_FACTOR, MAX_LOOKS, apply, decide
+from tunewright.loop import MAX_LOOKS, apply, decide
 from tunewright.planning import make_plan
 from tunewright.session import WAIT_S
 from tunewright.testing.simulated import (

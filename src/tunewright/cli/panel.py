@@ -56,7 +56,7 @@ class Panel:
     name: str
     goal: Goal
     budget: str
-    console: Console = field(default_factory=lambda: Console(width=columns()))
+    console: Console = field(default_factory=lambda: Console(width=columns() - 2))
     _history: History = field(default_factory=History)
     _latest: tuple[Trial, ...] = ()
     _seen_s: float = field(default_factory=time.monotonic)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import groupby
 
 from tunewright.core.budget import parse_budget
+from tunewright.core.costs import LIMIT_FACTOR, limit_floor_s
 from tunewright.core.goal import Goal
 from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload, space_of
 from tunewright.core.units import format_quantity
-from tunewright.loop import LIMIT_FACTOR, limit_floor_s
+from tunewright.core.verdict import MIN_PAIRS
 from tunewright.planning import Request, kind_of
 from tunewright.reporting.layout import labelled
-from tunewright.verifying.claims import MIN_PAIRS
 
 COLUMN = 15  # of the labels
 

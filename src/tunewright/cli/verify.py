@@ -21,7 +21,7 @@ from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Outcome
 from tunewright.core.units import format_quantity
-from tunewright.core.verdict import ALPHA, Decision
+from tunewright.core.verdict import ALPHA, MIN_PAIRS, Decision
 from tunewright.errors import InputError
 from tunewright.planning import Request
 from tunewright.reporting.formats import to_json, to_junit, to_markdown
@@ -30,7 +30,6 @@ from tunewright.reporting.text import render_text
 from tunewright.session import Result
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
-from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
 from tunewright.workloads.comparison import NEW, OLD
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
 from tunewright.core.metrics import Metric
-from tunewright.core.units import format_quantity, parse_quantity
+from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError, nearest
 
 _COMPARISON = re.compile(r"\s*([\w.-]+)\s*(<=|>=|<|>|==?)\s*(.+?)\s*")
@@ -62,14 +62,6 @@ class Goal:
         """Every metric that the goal reads, once each, objectives first."""
         every = [*self.objectives, *(c.metric for c in self.constraints)]
         return tuple({metric.name: metric for metric in every}.values())
-
-    def better(self, a: float, b: float) -> bool:
-        """Whether `a` beats `b` on the first objective."""
-        return a < b if self.objectives[0].better == "lower" else a > b
-
-    def worst(self) -> float:
-        """A value that everything beats on the first objective."""
-        return math.inf if self.objectives[0].better == "lower" else -math.inf
 
 
 def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
@@ -127,7 +119,8 @@ def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:
     """
     if within := _WITHIN.fullmatch(text):
         metric = _metric(within[1], metrics)
-        factor, offset = _margin(metric, within[2])
+        margin = _margin(metric, within[2])
+        factor, offset = (1 + margin, 0.0) if metric.scale == "ratio" else (1.0, margin)
         return Constraint(metric, "within", factor, offset, " ".join(text.split()))
     match = _COMPARISON.fullmatch(text)
     if match is None or match[2] not in ("<=", ">="):
@@ -167,22 +160,17 @@ def not_worse(text: str, metrics: Sequence[Metric]) -> Constraint:
     The margin is a share for a metric that compares as a ratio, else in the metric's unit.
     """
     metric, margin = _named_margin(text, metrics)
-    lower = metric.better == "lower"
-    if metric.scale == "ratio":
-        share = _share(metric, margin)
-        bound = f"baseline * {1 + share if lower else 1 - share:.6g}"
-    else:
-        _margin(metric, margin)  # complain where it is none
-        bound = f"baseline {'+' if lower else '-'} {margin}"
-    return parse_constraint(f"{metric.name} {'<=' if lower else '>='} {bound}", metrics)
+    return within_margin(metric, _margin(metric, margin))
 
 
-def within_margin(metric: Metric) -> Constraint:
-    """The Constraint that a metric is no worse than the baseline by more than its own margin."""
-    margin = metric.margin if metric.better == "lower" else -metric.margin
-    op: Literal["<=", ">="] = "<=" if metric.better == "lower" else ">="
-    factor, offset = (1 + margin, 0.0) if metric.scale == "ratio" else (1.0, margin)
-    return Constraint(metric, op, factor, offset, f"{metric.name} within its margin")
+def within_margin(metric: Metric, margin: float | None = None) -> Constraint:
+    """The Constraint that a metric is no worse than the baseline by more than its (own) margin."""
+    margin = metric.margin if margin is None else margin
+    lower, signed = metric.better == "lower", metric.signed(margin)
+    factor, offset = (1 + signed, 0.0) if metric.scale == "ratio" else (1.0, signed)
+    op: Literal["<=", ">="] = "<=" if lower else ">="
+    bound = f"{'+' if lower else '-'} {margin:.12g}" if offset else f"* {factor:.12g}"
+    return Constraint(metric, op, factor, offset, f"{metric.name} {op} baseline {bound}")
 
 
 def equivalent(text: str, metrics: Sequence[Metric]) -> Constraint:
@@ -198,44 +186,14 @@ def _named_margin(text: str, metrics: Sequence[Metric]) -> tuple[Metric, str]:
     return _metric(match[1], metrics), match[2]
 
 
-def _margin(metric: Metric, text: str) -> tuple[float, float]:
-    """A margin as factor and offset of the upper bound."""
-    if metric.scale == "ratio":
-        return 1 + _share(metric, text), 0.0
-    offset = parse_quantity(text, metric.unit)
-    if offset <= 0:
-        raise InputError(f"{metric.name}: expected a margin above 0; got {text!r}")
-    return 1.0, offset
-
-
-def _share(metric: Metric, text: str) -> float:
-    share = parse_quantity(text, "")
-    if not 0 < share < 1:
-        raise InputError(
-            f"{metric.name}: expected a margin above 0 and below 1, such as 5%; got {text!r}"
-        )
-    return share
-
-
-def missed(
-    goal: Goal, values: Mapping[str, float], baseline: Mapping[str, float]
-) -> list[Constraint]:
-    """The constraints that these values break or cannot answer."""
-    return [
-        c
-        for c in goal.constraints
-        if c.metric.name not in values
-        or (c.factor and c.metric.name not in baseline)
-        or c.slack(values[c.metric.name], baseline.get(c.metric.name, 0.0)) < 0
-    ]
-
-
-def describe_constraint(constraint: Constraint, baseline: float | None) -> str:
-    """The constraint as typed, with its bound in numbers once the baseline is known."""
-    if not constraint.factor or baseline is None:
-        return constraint.text
-    bound = format_quantity(constraint.bound(baseline), constraint.metric.unit)
-    return f"{constraint.text} (= {bound})"
+def _margin(metric: Metric, text: str) -> float:
+    """A margin: a share of the baseline for a ratio, else in the metric's unit."""
+    ratio = metric.scale == "ratio"
+    margin = parse_quantity(text, "" if ratio else metric.unit)
+    if not 0 < margin < (1 if ratio else math.inf):
+        below = " and below 1, such as 5%" if ratio else ""
+        raise InputError(f"{metric.name}: expected a margin above 0{below}; got {text!r}")
+    return margin
 
 
 def _metric(name: str, metrics: Sequence[Metric]) -> Metric:

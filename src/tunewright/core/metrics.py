@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -17,12 +17,14 @@ class Sample:
     """Raw values as measured, in one unit: "s", "B" or "" (a plain number).
 
     error: the standard error of the value, where the sample is one value estimated from many rows.
+    labels: what the values are called, where they are places in this list.
     Long samples are rounded to single precision here, so that what is journaled is what was used.
     """
 
     values: tuple[float, ...]
     unit: str = ""
     error: float | None = None
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.values) > LONG:
@@ -86,3 +88,22 @@ class Metric:
         if self.scale == "difference":
             return candidate - baseline
         return candidate / baseline if baseline > 0 else float("nan")
+
+
+def first_anew(metrics: Sequence[Metric], stages: Sequence[str]) -> str:
+    """The first stage that must run anew for new evidence on these metrics, "" for none."""
+    since = {metric.since for metric in metrics}
+    return next((stage for stage in stages if stage in since), "")
+
+
+def last_cached(metrics: Sequence[Metric], stages: Sequence[str]) -> str:
+    """The last stage whose artifact trials can share while these metrics are sampled; "" for none.
+
+    That is as far down as a metric reads that may come from the cache, and at least to where the
+    first stage begins that reports what may not.
+    """
+    anew = {metric.stage for metric in metrics if metric.since}
+    shared = {metric.stage for metric in metrics if not metric.since}
+    last = max((i for i, stage in enumerate(stages) if stage in shared), default=-1)
+    cut = next((i for i, stage in enumerate(stages) if stage in anew), 0)
+    return stages[max(last, cut - 1)] if max(last, cut - 1) >= 0 else ""

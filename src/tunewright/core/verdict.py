@@ -11,6 +11,7 @@ from tunewright.core.config import Config
 from tunewright.core.units import format_quantity
 
 ALPHA = 0.05
+MIN_PAIRS = 5  # the sequence is valid from 2; fewer than 5 say little about odd processes
 
 
 def alpha_of(look: int) -> float:

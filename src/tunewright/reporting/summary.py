@@ -8,25 +8,24 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
-from tunewright.core.budget import parse_budget
+from tunewright.core.budget import Budget, parse_budget
 from tunewright.core.config import Config, Value
+from tunewright.core.costs import Costs
 from tunewright.core.events import Opened
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Space
-from tunewright.core.metrics import Metric
+from tunewright.core.metrics import Metric, first_anew, last_cached
 from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Span
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Verdict, alpha_of
-from tunewright.loop import CLEAR_PAIRS, PROCESS_S, REFIT_MORE, RESERVE
 from tunewright.stats.pairs import early
 from tunewright.verifying.findings import Finding, findings
 from tunewright.verifying.pairs import looks
 
 BEST = 5
-CONFIGS = 10  # fewer are no search
 RUNTIME = ("resource", "parallelism", "storage")  # families that leave the model as it is
 
 
@@ -219,14 +218,11 @@ def _broken(state: Ranking) -> tuple[tuple[str, str, str], ...]:
 
 def _needed_s(state: Ranking, opened: Opened | None) -> float:
     """About the budget for some configs and what verifies one of them, by the baseline's cost."""
-    baseline = state.baseline
-    if baseline is None or opened is None or not (baseline.fit_s + baseline.measure_s):
+    if state.baseline is None or opened is None:
         return math.inf
-    fit_s, measure_s = baseline.fit_s, baseline.measure_s
-    search_s = CONFIGS * (fit_s + measure_s)
-    pair_s = 2 * measure_s + PROCESS_S + (0.0 if opened.folds else 2 * fit_s)
-    proof_s = opened.folds * 1.5 * REFIT_MORE * fit_s + CLEAR_PAIRS * pair_s
-    return max(search_s + proof_s, proof_s / RESERVE[1])
+    asked, stages = state.goal.metrics or opened.metrics, opened.stages
+    cached, since = last_cached(asked, stages), first_anew(asked, stages)
+    return Costs(Budget(), opened.folds, stages, cached, since).needed_s(state.baseline)
 
 
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:
@@ -277,8 +273,7 @@ def _steps(
     best_alone = next(alone, state.baseline)
     if best_alone is not state.baseline:
         steps.append(("runtime only", best_alone))
-    records = state.evidence.records
-    final = records.get(verdict.config.id) if verdict else next(iter(fit), None)
+    final = state.evidence.record_of(verdict.config) if verdict else next(iter(fit), None)
     if final is not None and final is not state.baseline:
         steps.append(("final", final))
     return tuple(_sampled(label, record, state, base) for label, record in steps)

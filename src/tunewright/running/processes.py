@@ -144,7 +144,7 @@ class ProcessExecutor:
             self._end(trial, Measurement(Outcome.REJECTED, detail=str(error)))
             return
         self._prepare_spares(trial, workload)
-        keys = keys_of(workload, above, trial.config, trial.fidelity)
+        keys = keys_of(workload, above, trial.subject, trial.fidelity)
         lean = bool(tail) and trial.need.process in ("lane", "fresh")
         self._jobs.append(_Job(trial, workload, keys, lean))
         self._dispatch()

@@ -12,13 +12,12 @@ from typing import Literal, final
 from tunewright.core.goal import Constraint, Goal
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Arm, Measurement
-from tunewright.core.verdict import Comparison, Decision
+from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision
 from tunewright.stats.intervals import Interval
 from tunewright.stats.pairs import EARLY_SHARE, detectable, early, last, unpaired
 from tunewright.stats.rows import Rows, compare_rows
 from tunewright.verifying.pairs import ARMS, Look, values_of
 
-MIN_PAIRS = 5  # the sequence is valid from 2; fewer than 5 say little about odd processes
 EXCEEDANCES = 5  # values beyond a tail quantile that a run must have for it to be known
 
 
@@ -131,7 +130,8 @@ def rows_of(look: Look, metric: str) -> Rows | None:
         return None
     folds = [look.refits["baseline"][fold] for fold in both]
     classes, groups = (sum((values_of(m, name) for m in folds), ()) for name in ("class", "group"))
-    return Rows(base, cand, classes, groups)
+    labels = next((m.samples["class"].labels for m in folds if "class" in m.samples), ())
+    return Rows(base, cand, classes, groups, labels)
 
 
 def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:

@@ -36,9 +36,12 @@ _SHOWN = {"\t": "tab", " ": "space"}
 _UNREADABLE = (
     pa.ArrowException, OSError, EOFError, ValueError, MemoryError, lzma.LZMAError, zlib.error,
 )  # fmt: skip
-_DOT = re.compile(r"[^\d.,]*\d+(?:,\d{3})*\.(?:\d{1,2}|\d{4,})[^\d.,]*|[^\d.,]*\d+(?:,\d{3})+\.\d*")
-_COMMA = re.compile(
-    r"[^\d.,]*\d+(?:\.\d{3})*,(?:\d{1,2}|\d{4,})[^\d.,]*|[^\d.,]*\d+(?:\.\d{3})+,\d*"
+_DOT, _COMMA = (  # what can be no thousands, which stand in threes and behind no zero
+    re.compile(
+        rf"[^\d.,]*(?:\d+(?:{other}\d{{3}})*{mark}(?:\d{{1,2}}|\d{{4,}})|0{mark}\d+)[^\d.,]*"
+        rf"|[^\d.,]*\d+(?:{other}\d{{3}})+{mark}\d*"
+    )
+    for mark, other in ((r"\.", ","), (",", r"\."))
 )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, final
 
 from tunewright.core.config import Config, Value, digest_of
-from tunewright.core.knobs import Choice, Knob
+from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
@@ -104,7 +105,8 @@ class TableWorkload:
     digest: str
     untouched: Untouched
     facts: TableFacts
-    efforts: tuple[Effort, ...] = (Effort("rows", LEAST_ROWS, 1.0),)
+    efforts: tuple[Effort, ...]
+    portfolio: tuple[Config, ...] = ()
 
 
 def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> TableWorkload:
@@ -134,8 +136,10 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
         ),
         untouched=Untouched(len(read.test), read.answers),
         facts=read.facts,
+        efforts=(Effort("rows", LEAST_ROWS, 1.0), Effort("folds", 1, read.facts.folds)),
     )
-    return TableWorkload(**{**vars(made), "baseline": space_of(made).asked(asked)})
+    space = space_of(made)
+    return replace(made, baseline=space.asked(asked), portfolio=_portfolio(space, spec, read))
 
 
 def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
@@ -162,6 +166,20 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
             tuple(family.runtime for family in families),
         ),
     )
+
+
+def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
+    """The settings that families are known to do well with, in turn, on runtimes for serving."""
+    families = _families(names_of("families", spec.families), read)
+    settings = [
+        [
+            {"family": family.name, family.runtime: family.served_by, **one}
+            for one in family.portfolio
+        ]
+        for family in families
+    ]
+    turns = zip_longest(*settings)
+    return tuple(space.config(one) for turn in turns for one in turn if one is not None)
 
 
 def _families(asked: Sequence[str], read: Table) -> list[Family]:

@@ -1,0 +1,109 @@
+"""Costs: how long trials and verifications take, from what the search has measured; in seconds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from tunewright.core.budget import Budget
+from tunewright.core.evidence import Record
+from tunewright.core.preference import Ranking
+from tunewright.core.verdict import MIN_PAIRS
+
+CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
+CLEAR_PAIRS, USUAL_PAIRS = 7, 15
+PROCESS_S = 0.2  # a pair's own processes
+REFIT_MORE = 1.5  # a refit learns on more rows than the search did …
+REFIT_S = 0.1  # … and is a trial of its own
+DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
+RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
+MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
+LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.1  # a trial may take so many times the baseline's, or so much
+LEAST_LIMIT_S = 5.0  # a start on a busy machine is no reason to stop a trial
+LIMIT_UNBOUNDED_S = 3600.0  # where neither the baseline nor a budget of time says more
+FEW_CONFIGS = 10  # fewer are no search
+
+
+@final
+@dataclass(frozen=True)
+class Costs:
+    """What a study's trials cost, by the costs of the configs that they are about.
+
+    folds: refits of each arm, 0 where nothing is refitted. since: the stage from which on pairs run
+    anew, "" where there are none. cached: the last stage that the search takes from the cache.
+    """
+
+    budget: Budget
+    folds: int
+    stages: tuple[str, ...]
+    cached: str
+    since: str
+
+    def refits_s(self, base_s: float, own_s: float) -> float:
+        """To refit both arms for every fold, partly side by side; of fits that take so long."""
+        both_s = max(base_s, own_s) + min(base_s, own_s) / 2
+        return self.folds * (REFIT_MORE * both_s + REFIT_S)
+
+    def pair_s(self, base: Record, own: Record) -> float:
+        """One pair, with whatever both arms make anew for it; 0 where there are no pairs."""
+        if not self.since:
+            return 0.0
+        anew = bool(self.cached) and self._at(self.since) <= self._at(self.cached)
+        made_s = base.fit_s + own.fit_s if anew else 0.0
+        return base.measure_s + own.measure_s + made_s + PROCESS_S
+
+    def verification_s(self, ranked: Ranking, own: Record) -> float:
+        """To verify a config: to refit both arms, and as many pairs as its change asks for."""
+        base, objective = ranked.baseline or own, ranked.goal.objectives[0]
+        a, b = base.value(objective), own.value(objective)
+        clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
+        pairs = CLEAR_PAIRS if clear else USUAL_PAIRS
+        return self.refits_s(base.fit_s, own.fit_s) + pairs * self.pair_s(base, own)
+
+    def reserve_s(self, ranked: Ranking) -> float:
+        """The tail of the budget to be kept for refits and pairs of the best so far."""
+        budget_s, base = self.budget.seconds, ranked.baseline
+        if budget_s is None or base is None:
+            return 0.0
+        low, high = (share * budget_s for share in RESERVE)
+        best = [self.verification_s(ranked, record) for record in ranked.best(3)]
+        affordable = [seconds for seconds in best if seconds <= high]
+        wanted_s = affordable[0] if affordable else high if best else low
+        # Fewer pairs than a verdict needs would be worth nothing, so these may take more; if not
+        # even that is enough, the time is better spent on the search.
+        pair_s = max((self.pair_s(base, record) for record in ranked.best(1)), default=0.0)
+        least_s = (MIN_PAIRS + 1) * pair_s
+        least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
+        return max(min(max(wanted_s, low), high), least_s)
+
+    def needed_s(self, base: Record) -> float:
+        """The budget for a few configs as dear as the baseline, and the proof of one of them."""
+        fit_s, measure_s = base.fit_s, base.measure_s
+        if not fit_s + measure_s:
+            return math.inf
+        proof_s = self.refits_s(fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, base)
+        return max(FEW_CONFIGS * (fit_s + measure_s) + proof_s, proof_s / RESERVE[1])
+
+    def too_dear(self, base: Record, spent_s: float, left_s: float) -> bool:
+        """Whether a fit has run so long that what it makes could not be refitted in time."""
+        # A worker that is stopped has to start anew, so what will end within a moment may.
+        dear = spent_s > max(DEAR * base.fit_s, DEAR_S)
+        return bool(self.folds) and dear and self.refits_s(base.fit_s, spent_s) > left_s
+
+    def limit_s(self, base: Record) -> float:
+        """How long a trial may take beside this baseline."""
+        return max(LIMIT_FACTOR * (base.fit_s + base.measure_s), limit_floor_s(self.budget))
+
+    def _at(self, stage: str) -> int:
+        return self.stages.index(stage)
+
+
+def limit_floor_s(budget: Budget) -> float:
+    """How long a trial may always take, however quick the baseline is."""
+    return max(LIMIT_SHARE * (budget.seconds or 0.0), LEAST_LIMIT_S)
+
+
+def unbounded_limit_s(budget: Budget) -> float:
+    """How long a trial may take while nothing is known of the baseline."""
+    return budget.seconds / 2 if budget.seconds else LIMIT_UNBOUNDED_S
