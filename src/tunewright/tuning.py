@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunewright import session
 from tunewright.core.config import Value
+from tunewright.errors import InputError
 from tunewright.planning import NO_LIMITS, Limits, Request, kind_for, kind_of
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
@@ -18,7 +20,7 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     *,
     goal: str = "",
     budget: str = "60s",
-    baseline: Mapping[str, Value] | None = None,
+    baseline: Mapping[str, Value] | str = "",
     seed: int = 0,
     limits: Limits = NO_LIMITS,
     name: str = "",
@@ -30,18 +32,24 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
 
     goal: "maximize roc_auc and minimize latency_p50 subject to model_bytes <= 1MB"; without one a
     table is tuned for its quality first, then for the time of one row. budget: "60s", "5min" or
-    "50 trials". baseline: knobs that differ from what the user would have without us. seed: of all
-    chance in the search and the models. kind: where the spec is of a kind of your own.
+    "50 trials". baseline: knobs that differ from what the user would have without us, or for a
+    table his own estimator as "module:attribute", or the directory of a bundle. seed: of all chance
+    in the search and the models. kind: where the spec is of a kind of your own.
     Raises InputError for what cannot be run, StoreError where nothing can be written, Interrupted
     (with the result so far) on Ctrl-C.
     """
     kind = kind or kind_for(workload)
+    knobs = {} if isinstance(baseline, str) else baseline
+    if baseline and isinstance(baseline, str):
+        if kind != "table":
+            raise InputError(f"expected knobs as the baseline of a program; got {baseline!r}")
+        workload = replace(workload, baseline=baseline)
     request = Request(
         name=name or kind_of(kind).called(workload),
         kind=kind,
         workload=workload,
         goal=goal,
-        baseline=baseline or {},
+        baseline=knobs,
         budget=budget,
         seed=seed,
         limits=limits,

@@ -71,7 +71,8 @@ def _in_order(
 @click.option("--subject-to", multiple=True, metavar="BOUND", help="'roc_auc >= baseline - 0.005'")
 @click.option("--budget", default="60s", show_default=True, help="60s, 5min, or '50 trials'.")
 @_with_options
-@click.option("--baseline", metavar="KNOB=VALUE,…", help="What to beat instead of the defaults.")
+@click.option("--baseline", metavar="KNOB=VALUE,…|MODULE:ESTIMATOR|BUNDLE",
+              help="What to beat instead of the defaults: what you have today.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Makes chance repeatable.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at a time, at most.")
 @click.option("--trial-limit", metavar="TIME", help="Wall time of one trial, at most.")
@@ -144,13 +145,20 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
                 wanted = "a program after '--'" if data else "a data file"
                 raise InputError(f"--{option.name} belongs to {wanted}; drop it")
     said = {o.target: options[o.target] for o in kind.options if options[o.target]}
+    named, knobs = options["baseline"] or "", dict[str, Any]()
+    if "=" in named:
+        named, knobs = "", _baseline(named)
+    if named and program:
+        raise InputError(f"--baseline: expected KNOB=VALUE,… for a program; got {named!r}")
+    if named:
+        said["baseline"] = named
     spec = kind.parse(data or program, said, options["seed"])
     return Request(
         name=options["name"] or kind.called(spec),
         kind=kind.name,
         workload=spec,
         goal=_goal(options),
-        baseline=_baseline(options["baseline"]) if options["baseline"] else {},
+        baseline=knobs,
         budget=options["budget"],
         seed=options["seed"],
         limits=Limits(

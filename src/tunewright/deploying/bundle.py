@@ -13,6 +13,7 @@ from typing import Any
 from tunewright.core.events import decode
 from tunewright.errors import InputError
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
+from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
 
 FORMAT = 2  # Version 1: first format. Version 2: a model is a blend of members.
@@ -72,6 +73,8 @@ def load(directory: str | Path) -> Predictor:
             )
             for one in index["members"]
         ]  # fmt: skip
+        if any(family_of(model.family).plain for model, _ in members):
+            raise InputError(f"expected a bundle of ours; got {place} with a model of another kind")
         return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {place} without {error}") from error

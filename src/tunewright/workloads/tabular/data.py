@@ -223,6 +223,16 @@ class Training:
 
 @final
 @dataclass(frozen=True, eq=False)
+class PlainTraining:
+    """What the user's own estimator learns from: the columns as they are, and their answers."""
+
+    schema: Schema
+    columns: tuple[Column, ...]
+    y: NDArray[Any]
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Learned:
     """What a fit leaves: the model as its family writes it down.
 
@@ -287,12 +297,13 @@ class Judged:
 class Runtime:
     """Computes predictions from encoded rows (NaN is missing).
 
+    For a plain family from rows as they are: `row` from a mapping, `batch` from columns.
     row: the value, the positive class's probability, or all classes' probabilities.
     batch: the same for many rows: (n,), or (n, classes) for three or more classes.
     """
 
-    row: Callable[[array[float]], Sequence[float]]
-    batch: Callable[[Floats], Floats]
+    row: Callable[[Any], Sequence[float]]
+    batch: Callable[[Any], Floats]
 
 
 def one_by_one(batch: Callable[[Floats], Floats]) -> Runtime:

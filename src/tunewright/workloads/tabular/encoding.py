@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,12 +75,19 @@ def encode_rows(table: Table, schema: Schema, rows: Ints) -> Floats:
 
 def plain_rows(table: Table, rows: Ints) -> tuple[Row, ...]:
     """These rows as a caller of the predictor would give them: dicts of plain values."""
-    columns = [
-        _plain(column, schema, rows)
-        for column, schema in zip(table.columns, table.schemas, strict=True)
-    ]
+    columns = plain_columns(taken(table, rows), table.schemas)
     keys = [column.name for column in table.columns]
     return tuple(dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def plain_columns(columns: Sequence[Column], schemas: Sequence[ColumnSchema]) -> list[list[Any]]:
+    """The cells of each column as plain values, None where there is none."""
+    return [_plain(column, schema) for column, schema in zip(columns, schemas, strict=True)]
+
+
+def taken(table: Table, rows: Ints) -> tuple[Column, ...]:
+    """The columns of these rows alone."""
+    return tuple(replace(column, values=column.values[rows]) for column in table.columns)
 
 
 def _codes(
@@ -101,8 +109,8 @@ def _varies(values: Floats) -> bool:
     return len(known) > 0 and bool(known.min() < known.max())
 
 
-def _plain(column: Column, schema: ColumnSchema, rows: Ints) -> list[Any]:
-    values, names = column.values[rows].tolist(), column.categories
+def _plain(column: Column, schema: ColumnSchema) -> list[Any]:
+    values, names = column.values.tolist(), column.categories
     if names is not None:
         return [names[code] if code >= 0 else None for code in values]
     make = _MAKE.get(schema.kind, float)

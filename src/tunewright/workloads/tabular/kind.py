@@ -13,6 +13,7 @@ from tunewright.core.kinds import HandOver, Kind, Option, Stated
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Artifact, Workload, space_of
 from tunewright.workloads.tabular.data import Blended
+from tunewright.workloads.tabular.families import family_of, yours
 from tunewright.workloads.tabular.provable import provable
 from tunewright.workloads.tabular.workload import TableSpec, TableWorkload, table
 
@@ -51,6 +52,17 @@ def _facts(workload: TableWorkload) -> Iterator[tuple[str, str]]:
     rows = f"{facts.train:,} rows to learn from and to choose by, {facts.test:,} untouched"
     yield "split", f"{rows}; {facts.split}"
     yield from (("note", note) for note in facts.notes)
+    own = workload.baseline.get(yours.NAME)
+    if own is not None:
+        yield (
+            "baseline",
+            (
+                f"the bundle {own}; where it has learned from these rows, its quality is flattered"
+                if yours.kind_of(str(own)) == "bundle"
+                else f"your estimator {own}, fitted on the same rows"
+            ),
+        )
+        return
     default = workload.baseline == space_of(workload).default
     what = "LightGBM's defaults through its own one-row predict" if default else "as asked"
     yield "baseline", f"{what}: " + " ".join(f"{k}={v}" for k, v in workload.baseline.items())
@@ -61,6 +73,8 @@ def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> H
     if artifact is None:
         return None
     blended: Blended = artifact.value
+    if family_of(blended.members[0][0].family).plain:
+        return None  # it is the user's own already
     members = [
         {
             "family": model.family,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -68,7 +68,7 @@ class Predictor:
         runtimes = [load_runtime(one, threads) for one, _ in model.members]
         self._batches = [runtime.batch for runtime in runtimes]
         self._parts = [
-            (one.schema, Encoder(one.schema), runtime.row, weight / total)
+            (one.schema, _encoder(one), runtime.row, weight / total)
             for (one, weight), runtime in zip(model.members, runtimes, strict=True)
         ]
         _, self._encode, self._answer, _ = self._parts[0]
@@ -116,6 +116,11 @@ class Predictor:
         if len(self._classes) == 2:
             return {self._classes[0]: 1.0 - out[0], self._classes[1]: out[0]}
         return dict(zip(self._classes, out, strict=True))
+
+
+def _encoder(model: CompiledModel) -> Callable[[Row], Any]:
+    """What a runtime wants of a row: numbers, or the row as it is."""
+    return (lambda row: row) if family_of(model.family).plain else Encoder(model.schema)
 
 
 class _Codes(dict[str, float]):

@@ -15,7 +15,7 @@ from tunewright.core.knobs import Knob
 from tunewright.core.metrics import Sample
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Artifact, Context
-from tunewright.core.trial import Need
+from tunewright.core.trial import Fidelity, Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
 from tunewright.workloads.tabular.blending import weights_of
@@ -24,14 +24,16 @@ from tunewright.workloads.tabular.data import (
     CompiledModel,
     Fitted,
     Floats,
+    Ints,
     Judged,
     Learned,
+    PlainTraining,
     Prepared,
     Source,
     Table,
     Training,
 )
-from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
+from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows, taken
 from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
@@ -84,16 +86,7 @@ class Prepare:
     def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
         """Prepared, with its arrays as files."""
         table: Table = upstream[0].value
-        fidelity = context.fidelity
-        fold, untouched = fidelity.piece.fold, fidelity.piece.split == "test"
-        judged = (table.test if untouched else table.folds)[fold]
-        learned = np.setdiff1d(table.train, judged, assume_unique=True)
-        if untouched:
-            others = (part for i, part in enumerate(table.test) if i != fold)
-            learned = np.sort(np.concatenate((table.train, *others)))
-        if fidelity.piece.split == "all":
-            learned = np.unique(np.concatenate((table.train, *table.test)))
-        rows = subsample(learned, fidelity.effort.get("rows", 1.0), fidelity.piece.seed)
+        rows, judged = divided(table, context.fidelity)
         schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
         files = context.directory / "arrays"
         files.mkdir()
@@ -105,6 +98,20 @@ class Prepare:
         shown = plain_rows(table, judged[:TIMED_ROWS])
         prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups)
         return Artifact(prepared, files=files)
+
+
+def divided(table: Table, fidelity: Fidelity) -> tuple[Ints, Ints]:
+    """The rows to learn from, and those to be judged on."""
+    fold, untouched = fidelity.piece.fold, fidelity.piece.split == "test"
+    judged = (table.test if untouched else table.folds)[fold]
+    learned = np.setdiff1d(table.train, judged, assume_unique=True)
+    if untouched:
+        others = (part for i, part in enumerate(table.test) if i != fold)
+        learned = np.sort(np.concatenate((table.train, *others)))
+    if fidelity.piece.split == "all":
+        learned = np.unique(np.concatenate((table.train, *table.test)))
+    rows = subsample(learned, fidelity.effort.get("rows", 1.0), fidelity.piece.seed)
+    return rows, judged
 
 
 def prepared_of(artifact: Artifact) -> Prepared:
@@ -139,7 +146,11 @@ class Fit:
         data, family = prepared_of(upstream[0]), _family(config)
         searching = context.fidelity.piece.split == "search"
         judged = (data.judged_x, data.judged_y) if searching else None
-        training = Training(data.schema, data.x, data.y, judged)
+        training: Training | PlainTraining = Training(data.schema, data.x, data.y, judged)
+        if family.plain:
+            table: Table = context.above("load").value
+            rows, _ = divided(table, context.fidelity)
+            training = PlainTraining(data.schema, taken(table, rows), data.y)
         started_s = time.perf_counter()
         learned: Learned = resolve(family.fit)(training, config, context.seed)
         samples = {"fit_s": Sample((time.perf_counter() - started_s,), "s")}
@@ -192,7 +203,11 @@ class Compile:
         compiled = CompiledModel(model.schema, family.name, runtime, files)
         data = prepared_of(context.above("prepare"))
         judge = replace(compiled, runtime=backend.judge or runtime)
-        prediction = load_runtime(judge, threads=1).batch(data.judged_x)
+        asked: Any = data.judged_x
+        if family.plain:
+            table: Table = context.above("load").value
+            asked = taken(table, divided(table, context.fidelity)[1])
+        prediction = load_runtime(judge, threads=1).batch(asked)
         judged = Judged(prediction, np.asarray(data.judged_y), data.rows, data.groups)
         return Artifact(compiled, judged=judged)
 
@@ -249,12 +264,12 @@ class Predict:
     def needs(self, config: Config) -> Need:
         """A process that loads no other runtime: two in one process distort each other's timing."""
         used = [f"{knob}={config[knob]}" for knob in self.runtimes if knob in config]
-        return Need(cores=int(config["threads"]), process="lane", lane=",".join(used))
+        return Need(cores=int(config.get("threads", 1)), process="lane", lane=",".join(used))
 
     def run(self, upstream: Sequence[Artifact], config: Config, _context: Context) -> Artifact:
         """Nothing but samples of its speed."""
         started_s = time.perf_counter()
-        predictor = Predictor(upstream[0].value, int(config["threads"]))
+        predictor = Predictor(upstream[0].value, int(config.get("threads", 1)))
         load_s = time.perf_counter() - started_s
         judged: Judged = upstream[0].judged
         latency = Sample(tuple(sample_calls(predictor.predict_row, judged.rows)), "s")

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Protocol, final
 
 from tunewright.core.config import Config, Value, digest_of
-from tunewright.core.knobs import Choice, Knob, Space
+from tunewright.core.knobs import Choice, Knob, Space, When
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
 from tunewright.workloads.tabular.asked import names_of, path_of, source_of
-from tunewright.workloads.tabular.data import Source, Table, TableFacts, Task
-from tunewright.workloads.tabular.families import FAMILIES, Family, family_of
+from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
+from tunewright.workloads.tabular.families import FAMILIES, Family, family_of, yours
 from tunewright.workloads.tabular.quality import METRICS
 from tunewright.workloads.tabular.stages import (
     READ,
@@ -33,6 +33,7 @@ from tunewright.workloads.tabular.stages import (
 )
 
 VERSION = 4  # of the chain: raised when a stage comes to give another answer
+CHECK = "tunewright.workloads.tabular.yours_library:check"
 LEAST_ROWS = 0.05  # of a trial's effort
 
 _OWN = (
@@ -65,7 +66,9 @@ class TableSpec:
     with the rows for the verdict. task: binary, multiclass or regression. metrics: those of the
     goal, which decide the task where it is not said. types: "age=number,zip=category" or a mapping.
     missing: "-999,?", further texts that stand for no value. delimiter, decimal, encoding: of a
-    text (default: found). whole: no row is held back: a model can be fitted, and nothing be tuned.
+    text (default: found). baseline: what you have today: your estimator as "module:attribute",
+    or a bundle's directory; "" for LightGBM's defaults, or the knobs that are given. whole: no row
+    is held back: a model can be fitted, and nothing be tuned.
     """
 
     path: str | PathLike[str] | Frame
@@ -86,11 +89,14 @@ class TableSpec:
     decimal: str | None = None
     encoding: str | None = None
     whole: bool = False
+    baseline: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_of("data", self.path))
         if self.test is not None:
             object.__setattr__(self, "test", path_of("test", self.test))
+        if Path(self.baseline).is_dir() and self.baseline:
+            object.__setattr__(self, "baseline", str(Path(self.baseline).absolute()))
 
 
 @final
@@ -139,6 +145,16 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
         efforts=(Effort("rows", LEAST_ROWS, 1.0), Effort("folds", 1, read.facts.folds)),
     )
     space = space_of(made)
+    if spec.baseline:
+        if asked:
+            raise InputError(
+                f"expected knobs of the baseline, or {spec.baseline!r}; got both; drop one of them"
+            )
+        shape = Schema(
+            read.facts.task, read.facts.target, read.facts.classes, read.schemas, features=()
+        )
+        resolve(CHECK)(spec.baseline, shape)
+        asked = {"family": yours.NAME}
     return replace(made, baseline=space.asked(asked), portfolio=_portfolio(space, spec, read))
 
 
@@ -148,12 +164,17 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     cores = spec.cores or usable_cores()
     knobs = [knob for family in families for knob in family.space(cores)]
     names = tuple(family.name for family in families)
+    own: tuple[str, ...] = ()
+    if spec.baseline:
+        own, knobs = (yours.NAME,), [*knobs, *yours.knobs(spec.baseline)]
+        families = [*families, yours.FAMILY]
 
     def of(stage: str) -> tuple[Knob, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
+    ours = When("family", names) if own else None  # what is yours has its own threads
     encoding = Knob("encoding", Choice(("category", "ordered")), "category", "algorithm", "prepare")
-    family = Knob("family", Choice(names), names[0], "algorithm", "fit")
+    family = Knob("family", Choice((*names, *own)), names[0], "algorithm", "fit", baseline_only=own)
     return (
         Load(source, read.content),
         Prepare((encoding,)),
@@ -162,7 +183,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
         Compile(of("compile")),
         Blend(),
         Predict(
-            (threads("threads", "predict", cores, cores, exact=False),),
+            (replace(threads("threads", "predict", cores, cores, exact=False), when=ours),),
             tuple(family.runtime for family in families),
         ),
     )

@@ -20,6 +20,7 @@ FAMILIES = {
     "forest": "tunewright.workloads.tabular.families.forest:FAMILY",
     "histogram": "tunewright.workloads.tabular.families.histogram:FAMILY",
 }
+YOURS = "tunewright.workloads.tabular.families.yours:FAMILY"  # a baseline alone
 
 
 @final
@@ -47,7 +48,8 @@ class Family:
     `runtimes`, and its default. fit: of Training, config and seed to what was Learned.
     simplify: of its text and the config to a smaller one. file: the text's name in a bundle.
     needs: what fitting a config needs. portfolio: settings worth trying first on any data, the most
-    promising first; defaults elsewhere.
+    promising first; defaults elsewhere. plain: it learns from columns and answers rows as they are,
+    and is no more than a baseline: nothing of it is ever handed over.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Family:
     simplify: str = ""
     needs: Callable[[Config], Need] = lambda _: Need()
     portfolio: tuple[Mapping[str, Value], ...] = ()
+    plain: bool = False
 
     @property
     def served_by(self) -> str:
@@ -82,7 +85,7 @@ class Family:
 @cache
 def family_of(name: str) -> Family:
     """The family with this name. Raises InputError naming the nearest one."""
-    if name not in FAMILIES:
+    if name not in FAMILIES and name != "yours":
         raise InputError(f"expected a family of models; got {name!r}: {nearest(name, FAMILIES)}")
-    family: Family = resolve(FAMILIES[name])
+    family: Family = resolve(FAMILIES.get(name, YOURS))
     return family
