@@ -143,11 +143,15 @@ class ProcessExecutor:
         except InputError as error:
             self._end(trial, Measurement(Outcome.REJECTED, detail=str(error)))
             return
-        self._prepare_spares(trial, workload)
         keys = keys_of(workload, above, trial.config, trial.fidelity)
         lean = bool(tail) and trial.need.process in ("lane", "fresh")
+        waits = lean or trial.need.alone  # the others need not wait until spares were started
+        if waits:
+            self._prepare_spares(trial, workload)
         self._jobs.append(_Job(trial, workload, keys, lean))
         self._dispatch()
+        if not waits:
+            self._prepare_spares(trial, workload)
 
     def wait(self, timeout_s: float) -> Sequence[Event]:
         """Events since the last call, waiting at most `timeout_s` for the first."""
