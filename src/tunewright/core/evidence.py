@@ -83,10 +83,10 @@ class Record:
         own, base = self.estimate(metric), baseline.estimate(metric)
         if own is None or base is None:
             return None
-        told = [r.change for r in self.readings[metric.name].values() if r.change is not None]
-        change = fmean(told) if told else own.value - base.value
+        changes = [r.change for r in self.readings[metric.name].values() if r.change is not None]
+        change = fmean(changes) if changes else own.value - base.value
         error = (
-            own.error if told or metric.evidence == "rows" else math.hypot(own.error, base.error)
+            own.error if changes or metric.evidence == "rows" else math.hypot(own.error, base.error)
         )
         return Estimate(metric.signed(change), 0.0 if self is baseline else error)
 
@@ -108,7 +108,7 @@ class Evidence:
     ) -> None:
         self.records: dict[str, Record] = {}
         self.baseline: Record | None = None
-        self._metrics, self._place = tuple(metrics), {name: i for i, name in enumerate(stages)}
+        self._metrics, self._position = tuple(metrics), {name: i for i, name in enumerate(stages)}
         self._refitted = refitted
 
     def learn(self, trial: Trial, measurement: Measurement) -> Record | None:
@@ -142,7 +142,7 @@ class Evidence:
         return not metric.since or bool(since and self._after(metric.stage, since))
 
     def _after(self, stage: str, since: str) -> bool:
-        return self._place.get(stage, 0) >= self._place.get(since, 0)
+        return self._position.get(stage, 0) >= self._position.get(since, 0)
 
     def _costs(self, record: Record, trial: Trial, measurement: Measurement) -> None:
         since = trial.fidelity.since

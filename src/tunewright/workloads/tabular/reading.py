@@ -195,7 +195,7 @@ def _features(
         elif name == source.group:
             why = "groups the rows"
         else:
-            told, odd = len(columns.notes), len(columns.exceptions)
+            notes, odd = len(columns.notes), len(columns.exceptions)
             learned = columns.learn(name)
             if isinstance(learned, str):
                 why = learned
@@ -206,7 +206,7 @@ def _features(
                 if not why:
                     kept.append(learned)
             if why:
-                del columns.notes[told:], columns.exceptions[odd:]
+                del columns.notes[notes:], columns.exceptions[odd:]
         if why:
             dropped.append((name, why))
     if not kept:
@@ -242,7 +242,7 @@ def _split(
     source: Source, keys: Keys, time: Column | None, main: int, answers: _Answers
 ) -> tuple[Parts, str]:
     """The split, and how it was made, in a sentence. Raises InputError where none can be judged."""
-    held = f"rows with the same {source.group!r}" if source.group else "equal rows"
+    together = f"rows with the same {source.group!r}" if source.group else "equal rows"
     if source.test is not None:
         train, valid, _ = split_rows(keys[:main], 1, test=False)
         parts: Parts = train, valid, (np.arange(main, len(keys)),)
@@ -259,7 +259,7 @@ def _split(
         how = f"by a hash of the data: {test_share(len(keys)):.0%} of the rows only for the verdict"
         if len(parts[2]) > 1:
             how += f" ({len(parts[2])} parts, each judged after learning from all others)"
-        how += f", 20% to compare candidates, the rest to learn from; {held} stay together"
+        how += f", 20% to compare candidates, the rest to learn from; {together} stay together"
     _check_parts((parts[0], parts[1], np.concatenate(parts[2])), keys, *answers)
     return parts, how
 

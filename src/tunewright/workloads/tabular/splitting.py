@@ -56,9 +56,9 @@ def split_rows(keys: Keys, folds: int, test: bool = True) -> Parts:  # noqa: FBT
     counts = sizes[order]
     middle = np.cumsum(counts) - counts / 2
     dealt = int(sizes[~large].sum())
-    held = test_share(rows) if test else 0.0
+    test_part = test_share(rows) if test else 0.0
     parts = folds if test else 0
-    shares = [*(held * (fold + 1) / folds for fold in range(parts)), held + VALID_SHARE]
+    shares = [*(test_part * (fold + 1) / folds for fold in range(parts)), test_part + VALID_SHARE]
     cuts = [int(np.searchsorted(middle, share * dealt)) for share in shares]
     for i in range(len(cuts)):  # a cluster for each part, as long as there are some
         cuts[i] = max(cuts[i], cuts[i - 1] + 1 if i else 1)
@@ -85,8 +85,8 @@ def split_by_time(times: Floats, keys: Keys | None) -> Parts:
         np.maximum.at(last, cluster, when)
         when = last[cluster]
     ordered = np.sort(when)
-    held = test_share(rows)
-    starts = [ordered[round((1 - share) * rows)] for share in (held + VALID_SHARE, held)]
+    test_part = test_share(rows)
+    starts = [ordered[round((1 - share) * rows)] for share in (test_part + VALID_SHARE, test_part)]
     of_row = np.searchsorted(starts, when, side="right")
     train, valid, test = (np.flatnonzero(of_row == part) for part in range(3))
     return train, valid, (test,)
