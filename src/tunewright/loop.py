@@ -122,6 +122,8 @@ class Plan:
         cut = names.index(fidelity.since) if fidelity.since else len(names)
         blend = names.index(BLEND) if BLEND in names else len(names)
         members = [member for member, _ in config.members] or [config]
+        if fidelity.member >= 0:
+            members = [members[fidelity.member]]
         needs = [
             stage.needs(own)
             for i, stage in enumerate(run)
@@ -328,14 +330,13 @@ def _verify(
             return [Finished(elapsed_s, conclude(history, plan, number, elapsed_s))]
     candidate = _candidate(history, plan, number, elapsed_s)
     trials: list[Trial] = []
+    arms: dict[Arm, Config] = {"baseline": plan.baseline, "candidate": candidate or plan.baseline}
     for purpose in next_purposes(
-        history, number, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
+        history, number, arms, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
     ):
-        config = plan.baseline if purpose.arm == "baseline" or candidate is None else candidate
-        new_number = history.last_number + len(trials) + 1
-        trials.append(
-            plan.trial(new_number, config, _fidelity(plan, purpose), purpose, plan.limit_s)
-        )
+        config = arms[purpose.arm or "candidate"]
+        at = history.last_number + len(trials) + 1
+        trials.append(plan.trial(at, config, _fidelity(plan, purpose), purpose, plan.limit_s))
     return _admit(history, free, elapsed_s, trials)
 
 
@@ -344,7 +345,9 @@ def _fidelity(plan: Plan, purpose: Purpose) -> Fidelity:
     split: Literal["search", "test"] = "test" if plan.proof.folds else "search"
     if purpose.kind == "refit":
         piece = Piece(split, purpose.block, plan.seed)
-        return Fidelity(plan.cached, piece=piece)
+        names = [stage.name for stage in plan.stages]
+        above = names[names.index(BLEND) - 1] if purpose.member >= 0 else plan.cached
+        return Fidelity(above, piece=piece, member=purpose.member)
     drawn = int(digest_of([plan.study, purpose.look, purpose.block]), 16) % FRESH
     piece = Piece(split, 0, plan.seed, FRESH + drawn)
     return Fidelity(plan.proof.through, plan.proof.since, piece=piece)
@@ -429,5 +432,5 @@ def _without(history: History, plan: Plan, reason: str, candidate: Config | None
 
 def _key(history: History, plan: Plan, config: Config) -> str:
     """The artifact of a config that the search has left, "" where there is none."""
-    record = plan.ranking(history).evidence.records.get(config.id)
+    record = plan.ranking(history).evidence.record_of(config)
     return record.key if record else ""

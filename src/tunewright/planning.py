@@ -140,7 +140,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     refitted = workload.untouched.folds > 0
     problem = Problem(
         space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
-        request.seed, metrics=workload.metrics, refitted=refitted,
+        request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
     )  # fmt: skip
     return Plan(
         goal=goal,

@@ -1,7 +1,7 @@
 """What counts as evidence of a config, and how sure it makes us."""
 
 import math
-from statistics import median, stdev
+from statistics import fmean, median, stdev
 
 import pytest
 from hypothesis import given
@@ -58,7 +58,8 @@ def test_the_same_piece_read_again_is_no_new_evidence(runs):
     for metric, expected in ((AUC, rows), (SIZE, rows), (TIME, anew), (LOSS, anew)):
         readings = record.readings[metric.name]
         assert sorted(r.value for r in readings.values()) == sorted(expected.values())
-        assert record.value(metric) == median(expected.values())
+        middle = fmean if metric.evidence == "rows" else median
+        assert record.value(metric) == pytest.approx(middle(expected.values()))
     again = learned(*((trial(), ok(time=2.0)) for _ in range(9))).records[A.id].estimate(TIME)
     assert again == Estimate(2.0, SPREAD * 2.0)
 
@@ -156,6 +157,55 @@ def test_rows_bring_their_error_and_more_pieces_a_smaller_one():
     assert four.estimate(AUC) == Estimate(0.9, pytest.approx(0.001))
     base = learned((trial(), ok(auc=Sample((0.8,), error=0.01)))).records[A.id]
     assert four.change(AUC, base) == Estimate(pytest.approx(-0.01), pytest.approx(0.001))
+
+
+@given(st.lists(st.tuples(positive, positive), min_size=2, max_size=6), st.data())
+def test_configs_judged_on_other_folds_are_held_against_the_baseline_on_the_same(folds, data):
+    """A hard fold makes no config worse: what counts is the change on the folds that it was given."""
+    share = data.draw(st.sets(st.integers(0, len(folds) - 1), min_size=1))
+    runs = [(trial(A, fold=i), ok(auc=base)) for i, (base, _) in enumerate(folds)]
+    for i in share:
+        base, own = folds[i]
+        samples = {"auc": own, "auc_change": Sample((own - base,), error=0.1)}
+        runs.append((trial(B, fold=i), ok(**samples)))
+    record = learned(*runs).records[B.id]
+    expected = fmean(b for b, _ in folds) + fmean(folds[i][1] - folds[i][0] for i in share)
+    assert record.value(AUC) == pytest.approx(expected)
+    assert record.pieces(AUC) == len(share)
+
+
+def test_what_separates_two_configs_is_known_from_fold_to_fold():
+    """Both vary by 0.05 from fold to fold, and one is always better by 0.01."""
+    values = [0.80, 0.85, 0.90, 0.95]
+    runs = [(trial(A, fold=i), ok(auc=0.7)) for i in range(4)]
+    for config, gain in ((B, 0.0), (Config({"n": 2}), 0.01)):
+        runs += [
+            (trial(config, fold=i), ok(auc=v + gain, auc_change=Sample((v + gain - 0.7,), error=0.04)))
+            for i, v in enumerate(values)
+        ]  # fmt: skip
+    evidence = learned(*runs)
+    _, one, other = evidence.records.values()
+    assert one.apart(other, AUC) == Estimate(pytest.approx(0.01), pytest.approx(0.0, abs=1e-9))
+    assert one.estimate(AUC).error == pytest.approx(0.02)
+
+
+def test_a_config_is_settled_by_what_its_fits_chose():
+    bound, other = Config({"n": 3000, "rate": 0.5}), Config({"n": 7})
+    runs = [(trial(A), ok()), (trial(other), ok(auc=1.0))]
+    runs += [(trial(bound, fold=i), ok(n=n, rate=0.25)) for i, n in enumerate((100, 105))]
+    evidence = learned(*runs)
+    settled = Config({"n": 102, "rate": 0.25})
+    assert evidence.settled(bound) == settled
+    assert evidence.settled(other) == other
+    blend = Config({}, [(bound, 0.5), (other, 0.5)])
+    assert evidence.settled(blend) == Config({}, [(settled, 0.5), (other, 0.5)])
+    assert evidence.record_of(settled) is evidence.records[bound.id]
+    assert evidence.record_of(Config({"n": 9})) is None
+
+
+def test_members_without_weights_are_no_candidate():
+    evidence = learned((trial(A), ok()), (trial(Config({}, [(A, 0.0), (B, 0.0)])), ok(auc=1.0)))
+    assert list(evidence.records) == [A.id]
 
 
 @given(positive, positive)

@@ -192,9 +192,19 @@ def test_what_the_goal_names_first_decides_among_what_is_clearly_better():
 
 
 def test_scores_that_noise_cannot_tell_apart_leave_it_to_the_second_objective():
-    """One standard error: 0.0008 of each, so 0.0011 of their difference."""
-    assert chosen(SCORES, BASE, (1, ok(0.010, time=20.0)), (2, ok(0.0095, time=1.0))) == 2
-    assert chosen(SCORES, BASE, (1, ok(0.010, time=20.0)), (2, ok(0.0080, time=1.0))) == 1
+    """One standard error is 0.0011 of their difference; a tenth of the margin is 0.0005."""
+    assert chosen(SCORES, BASE, (1, ok(0.010, time=20.0)), (2, ok(0.0096, time=1.0))) == 2
+    assert chosen(SCORES, BASE, (1, ok(0.010, time=20.0)), (2, ok(0.0090, time=1.0))) == 1
+
+
+def test_luck_on_one_fold_is_no_merit():
+    found = Ranking(parse_goal("maximize auc", METRICS), Evidence(METRICS, STAGES))
+    for n, changes in ((0, [0.0] * 3), (1, [0.01] * 3), (2, [0.05])):
+        for fold, change in enumerate(changes):
+            one = Trial(1, config(n), Fidelity("fit", piece=Piece(fold=fold)))
+            found.learn(one, ok(change))
+    assert found.choose([]) == config(1)
+    assert found.choose([config(1)]) == config(2)
 
 
 def test_what_is_clearly_better_goes_before_what_noise_may_explain():

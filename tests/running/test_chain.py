@@ -296,9 +296,9 @@ def test_members_meet_at_the_blend_and_share_what_is_above_it(tmp_path):
     members = ((Config({"a": 1}), 0.25), (Config({"a": 2}), 0.75))
     config = Config({"t": 5}, members)
 
-    def tried(config):
+    def tried(config, fidelity=Fidelity("t")):
         cache = ArtifactCache(tmp_path / "artifacts")
-        trial, ticks = Trial(1, config, Fidelity("t")), count()
+        trial, ticks = Trial(1, config, fidelity), count()
         clock = lambda: float(next(ticks))  # noqa: E731 - slow enough to be worth keeping
         return run_chain(trial, workload, cache, tmp_path / "trial", clock), cache
 
@@ -312,6 +312,12 @@ def test_members_meet_at_the_blend_and_share_what_is_above_it(tmp_path):
     again, _ = tried(config)
     assert again.key == first.key
     assert len(runs) == 6
+    third = Config({"t": 5}, (*members, (Config({"a": 3}), 1.0)))
+    part, cache = tried(third, Fidelity("a", member=2))
+    assert cache.get(part.key).artifact.value == (3,)
+    assert runs[6:] == ["a"]
+    tried(third)
+    assert runs[7:] == ["blend", "t"]
 
 
 def test_the_most_memory_held_comes_back(tmp_path):

@@ -295,6 +295,7 @@ class Waiting:
     digest: str = "waiting"
     untouched: object = None
     efforts: tuple = ()
+    portfolio: tuple = ()
     baseline: object = None
 
 

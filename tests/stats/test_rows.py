@@ -249,6 +249,16 @@ def test_few_groups_with_a_class_say_nothing_however_many_rows_they_have():
     assert interval.note == "only 3 groups with class 1; at least 10 are needed"
 
 
+@pytest.mark.parametrize("groups", [(), tuple(float(i // 2) for i in range(200))])
+@pytest.mark.parametrize("rare", [0, 1, 2])
+def test_a_class_is_called_by_its_label(groups, rare):
+    rows, others = losses(12, 200), [float(i) for i in range(3) if i != rare]
+    classes = [float(rare)] * 4 + others * 98
+    labels = ("no", "yes, of course", "3")
+    interval = compare_rows(Rows(rows.baseline, rows.candidate, classes, groups, labels), 0.05)
+    assert f" class {labels[rare]}; " in interval.note
+
+
 def test_the_influence_of_a_mean_is_as_good_as_its_rows():
     values = np.random.default_rng(12).exponential(size=1000)
     rows = influence(lambda i: float(values[i].mean()), 1000)

@@ -14,7 +14,6 @@ import pytest
 from pyarrow import feather
 
 from tunewright.workloads.tabular.data import Source
-from tunewright.workloads.tabular.files import load, write_arrow
 from tunewright.workloads.tabular.reading import read
 
 N = 120
@@ -277,16 +276,6 @@ def test_all_spellings_of_the_same_values_are_the_same_data(tmp_path):
             said = {key.rstrip("_"): value for key, value in options.items()}
             digests.add(read(Source(str(path), "answer", **said)).content)
     assert len(digests) == 1
-
-
-def test_whatever_exports_an_arrow_stream_is_a_table(tmp_path):
-    class Frame:
-        def __arrow_c_stream__(self, requested_schema=None):
-            return arrow().__arrow_c_stream__(requested_schema)
-
-    assert load(Frame()).data.equals(arrow())
-    write_arrow(Frame(), tmp_path / "t.arrow")
-    assert load(tmp_path / "t.arrow").data.equals(arrow())
 
 
 def test_what_was_found_is_told(tmp_path):

@@ -14,7 +14,7 @@ from tunewright.errors import InputError
 from tunewright.workloads.tabular import TableSpec, table
 from tunewright.workloads.tabular.data import Column, Source
 from tunewright.workloads.tabular.reading import FOLDS, read
-from tunewright.workloads.tabular.splitting import SMALL, VALID_SHARE, keys_of, split_rows
+from tunewright.workloads.tabular.splitting import SMALL, hold_out, keys_of
 from tunewright.workloads.tabular.splitting import test_share as share_held
 from tunewright.workloads.tabular.stages import prepared_of
 
@@ -67,8 +67,8 @@ def told_apart(x):
 )
 def test_every_row_is_in_one_part_and_equal_rows_are_together(values, salt, folds):
     column = Column("x", np.array(values, np.float64))
-    train, valid, test = split_rows(keys_of([column], len(values), salt), folds)
-    parts = [train, valid, *test]
+    train, test = hold_out(keys_of([column], len(values), salt), folds)
+    parts = [train, *test]
     assert len(test) == folds
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(values)))
     assert all((np.diff(part) > 0).all() for part in parts)
@@ -79,13 +79,12 @@ def test_every_row_is_in_one_part_and_equal_rows_are_together(values, salt, fold
 @pytest.mark.parametrize("folds", FOLDS)
 def test_the_parts_are_of_about_one_size_and_the_others_do_not_depend_on_them(folds):
     column = Column("x", np.random.default_rng(0).random(1000))
-    train, valid, test = split_rows(keys_of([column], 1000, 7), folds)
-    whole_train, whole_valid, (whole,) = split_rows(keys_of([column], 1000, 7), 1)
+    train, test = hold_out(keys_of([column], 1000, 7), folds)
+    whole_train, (whole,) = hold_out(keys_of([column], 1000, 7), 1)
     assert (train == whole_train).all()
-    assert (valid == whole_valid).all()
     assert sorted(np.concatenate(test).tolist()) == whole.tolist()
     assert max(map(len, test)) - min(map(len, test)) <= 1
-    assert len(valid) == pytest.approx(1000 * VALID_SHARE, abs=1)
+    assert len(train) == pytest.approx(600, abs=1)
 
 
 # Learning and judging
@@ -113,10 +112,12 @@ def test_the_search_reads_no_untouched_row_whatever_the_fold(prepared, tmp_path)
     path = written(tmp_path / "t.csv", answers(300))
     got = read(Source(path, "y"))
     held = set(got.columns[0].values[np.concatenate(got.test)].tolist())
+    every = set(got.columns[0].values.tolist())
     found = [prepared(table(TableSpec(path, "y")), fold, split="search") for fold in (0, 1)]
     for one in found:
         assert not held & (told_apart(one.x) | told_apart(one.judged_x))
-    assert (found[0].x == found[1].x).all()
+    assert not told_apart(found[0].judged_x) & told_apart(found[1].judged_x)
+    assert told_apart(found[0].x) | told_apart(found[0].judged_x) == every - held
 
 
 def test_a_group_is_in_one_part_and_the_verdict_knows_it(prepared, tmp_path):
@@ -124,7 +125,7 @@ def test_a_group_is_in_one_part_and_the_verdict_knows_it(prepared, tmp_path):
     path = written(tmp_path / "t.csv", answers(400, 3), who=people)
     got = read(Source(path, "y", group="who"))
     assert len(got.test) > 1
-    parts = [{people[i] for i in part} for part in (got.train, got.valid, *got.test)]
+    parts = [{people[i] for i in part} for part in (*got.folds[:5], *got.test)]
     assert sum(map(len, parts)) == len(set(people))
     workload, ids = table(TableSpec(path, "y", group="who")), []
     for fold in range(workload.untouched.folds):

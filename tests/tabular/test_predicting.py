@@ -21,8 +21,9 @@ from tunewright.core.config import Config
 from tunewright.core.events import decode, encode
 from tunewright.deploying.rows import read_rows
 from tunewright.errors import InputError
-from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema, Source
+from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema, Source, Training
 from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
+from tunewright.workloads.tabular.files import Dialect
 from tunewright.workloads.tabular.linear_library import fit
 from tunewright.workloads.tabular.predictor import Predictor
 from tunewright.workloads.tabular.reading import read
@@ -33,7 +34,7 @@ def trained(path, target="y", *, ordered=False, **said):
     table = read(Source(str(path), target, **said))
     schema = learn_schema(table, table.train, ordered=ordered)
     x = encode_rows(table, schema, table.train)
-    text = fit(x, table.y[table.train], schema, Config({"linear_c": 1.0}), 0)
+    text = fit(Training(schema, x, table.y[table.train]), Config({"linear_c": 1.0}), 0).text
     model = CompiledModel(schema, "linear", "native", {"linear.json": text.encode()})
     return table, Predictor(Blended(((model, 1.0),)))
 
@@ -328,3 +329,57 @@ def test_a_hopeless_file_is_refused_in_one_sentence(model, tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match="expected"):
         read_rows(path, model[1].schema)
+
+
+# Decimal marks
+
+
+def spelled(value, mark):
+    return str(value).replace(".", mark)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """A file with each mark, and a model learned from it."""
+    place, made = tmp_path_factory.mktemp("marks"), {}
+    chance = random.Random(3)
+    rows = [
+        (round(chance.uniform(-9, 9), 1 + i % 3), chance.randrange(5), i % 2) for i in range(120)
+    ]
+    for name, mark in (("dots", "."), ("commas", ",")):
+        lines = [f"{spelled(a, mark)};{b};{y}" for a, b, y in rows]
+        (place / f"{name}.csv").write_text("\n".join(["a;b;y", *lines]))
+        made[mark] = place / f"{name}.csv", trained(place / f"{name}.csv")[1]
+    return made
+
+
+@pytest.mark.parametrize(("own", "other"), [(".", ","), (",", ".")])
+def test_numbers_with_another_mark_are_refused_or_read_as_is_said(marked, own, other):
+    predictor, file = marked[own][1], marked[other][0]
+    with pytest.raises(
+        InputError, match=f'expected "\\{own}" as the decimal mark.*--decimal "'
+    ) as no:
+        read_rows(file, predictor.schema)
+    assert "\n" not in str(no.value)
+    read = read_rows(file, predictor.schema, Dialect(decimal=other))
+    assert not read.exceptions
+    own_answers = answers(predictor, marked[own][0])
+    assert list(predictor.predict_columns(read.columns)) == own_answers
+
+
+@given(st.integers(0, 119), st.sampled_from([".", ","]))
+def test_a_few_cells_with_another_mark_are_named_and_leave_the_others_as_they_are(
+    marked, tmp_path_factory, row, own
+):
+    file, predictor = marked[own]
+    lines = file.read_text().splitlines()
+    lines[row + 1] = lines[row + 1].translate(str.maketrans(".,", ",."))
+    odd = tmp_path_factory.getbasetemp() / "odd.csv"
+    odd.write_text("\n".join(lines))
+    before, after = answers(predictor, file), answers(predictor, odd)
+    assert [i for i in range(120) if before[i] != after[i]] in ([], [row])
+
+
+def test_the_test_file_must_have_the_mark_of_the_other(marked):
+    with pytest.raises(InputError, match=r"decimal mark in .*write both files alike"):
+        read(Source(str(marked["."][0]), "y", test=str(marked[","][0])))

@@ -67,4 +67,5 @@ def test_changes_are_paired_and_rows_are_given_when_asked_for():
     rows = every_row(own, np.array([0, 1, 0]), np.array([4, 4, 7]), ("no", "yes"))
     assert set(rows) == {"mae_rows", "class", "group"}
     assert rows["class"].values == (0.0, 1.0, 0.0)
+    assert rows["class"].labels == ("no", "yes")
     assert rows["group"].values == (4.0, 4.0, 7.0)

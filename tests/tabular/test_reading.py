@@ -39,7 +39,7 @@ def test_strings_are_categories_and_the_rarer_class_is_positive(tmp_path):
     path = csv(tmp_path / "t.csv", rows(y=lambda i: "no" if i % 4 else "yes"))
     facts = table(path, "y").facts
     assert (facts.task, facts.classes, facts.positive) == ("binary", ("no", "yes"), "yes")
-    assert facts.train + facts.valid + facts.test == facts.rows == 200
+    assert facts.train + facts.test == facts.rows == 200
     assert table(path, "y", positive="no").facts.classes == ("yes", "no")
 
 
@@ -118,10 +118,10 @@ def test_equal_rows_stay_together_and_the_split_is_deterministic(tmp_path):
     path = csv(tmp_path / "t.csv", rows(600, x=lambda i: i % 150, y=lambda i: i % 2))
     one, two = read(Source(path, "y")), read(Source(path, "y"))
     assert (one.train == two.train).all()
-    seen = [set(one.columns[0].values[part]) for part in (one.train, one.valid, held(one))]
+    seen = [set(one.columns[0].values[part]) for part in (one.train, held(one))]
     assert not seen[0] & seen[1]
-    assert not seen[1] & seen[2]
-    assert not seen[0] & seen[2]
+    folds = [set(one.columns[0].values[part]) for part in one.folds[:5]]
+    assert sum(map(len, folds)) == len(seen[0]) == len(set.union(*folds))
     assert abs(len(held(one)) - 240) < 10
     other = read(Source(path, "y", seed=1))
     assert set(held(other)) != set(held(one))
@@ -131,9 +131,8 @@ def test_rows_of_a_group_stay_together_and_the_group_is_no_feature(tmp_path):
     data = rows(400, who=lambda i: f"p{i % 40}", y=lambda i: i % 3 == 0)
     got = read(Source(csv(tmp_path / "t.csv", data), "y", group="who"))
     assert "who" not in [column.name for column in got.columns]
-    people = [{i % 40 for i in part.tolist()} for part in (got.train, got.valid, held(got))]
-    assert not people[0] & people[2]
-    assert not people[1] & people[2]
+    people = [{i % 40 for i in part.tolist()} for part in (*got.folds[:5], held(got))]
+    assert sum(map(len, people)) == len(set.union(*people)) == 40
 
 
 BAD = {

@@ -10,13 +10,14 @@ from tunewright.workloads.tabular.data import Column, Source
 from tunewright.workloads.tabular.quality import every_row, samples_of
 from tunewright.workloads.tabular.reading import read
 from tunewright.workloads.tabular.splitting import (
-    VALID_SHARE,
+    deal,
     grouped,
     groups_of,
+    hold_out,
     keys_of,
     only_learned,
+    remixed,
     split_by_time,
-    split_rows,
 )
 from tunewright.workloads.tabular.splitting import test_share as share_held
 
@@ -37,36 +38,64 @@ def keys(values, salt=0):
 SIZES = st.lists(st.integers(1, 60), min_size=4, max_size=40)
 
 
-@given(SIZES, st.integers(0, 2**63), st.sampled_from([1, 2, 3, 5]), st.booleans())
-def test_every_row_is_in_one_part_and_no_cluster_in_two(sizes, salt, folds, test):
+@given(SIZES, st.integers(0, 2**63), st.sampled_from([1, 2, 3, 5]), st.sampled_from([2, 3, 5]))
+def test_every_row_is_in_one_part_and_no_cluster_in_two(sizes, salt, parts, folds):
     values = np.repeat(np.arange(len(sizes)), sizes)
-    train, valid, tests = split_rows(keys(values, salt), folds, test)
-    parts = [train, valid, *tests]
-    assert len(tests) == (folds if test else 0)
-    assert sorted(np.concatenate(parts).tolist()) == list(range(len(values)))
-    seen = [set(values[part].tolist()) for part in parts]
+    found = keys(values, salt)
+    train, tests = hold_out(found, parts)
+    assert len(tests) == parts
+    assert sorted(np.concatenate((train, *tests)).tolist()) == list(range(len(values)))
+    dealt = deal(train, found, values % 3, folds)
+    rest = np.setdiff1d(train, np.concatenate(dealt)) if dealt else train
+    seen = [set(values[part].tolist()) for part in (*tests, rest, *dealt)]
     assert sum(map(len, seen)) == len(set.union(*seen))
-    if len(sizes) >= len(parts):
-        assert all(map(len, parts))
+    if len(sizes) >= parts + 2:
+        assert all(map(len, (train, *tests)))
+        assert len(dealt) == min(folds, len(set.union(set(), *seen[parts + 1 :])))
 
 
 @given(st.integers(0, 2**63), st.lists(st.integers(100, 5_000), min_size=1, max_size=4))
 def test_a_cluster_too_large_for_a_part_is_learned_from_as_a_whole(salt, large):
     values = np.concatenate([np.repeat(-1 - np.arange(len(large)), large), np.arange(200)])
     found = keys(values, salt)
-    train, valid, (test,) = split_rows(found, 1)
+    train, (test,) = hold_out(found, 1)
     dealt = len(values) - len(only_learned(found))
     assert 200 <= dealt < 450
     assert set(only_learned(found)) <= set(train)
-    assert len(valid) == pytest.approx(VALID_SHARE * dealt, abs=60)
     assert len(test) == pytest.approx(share_held(len(values)) * dealt, abs=60)
+    for fold in deal(train, found, values % 2, 5):
+        assert 0 < len(fold) < dealt
+        assert not set(fold) & set(only_learned(found))
 
 
 def test_a_few_large_groups_are_dealt_out():
     for groups in (3, 4, 6, 10):
         values = np.repeat(np.arange(groups), 50)
-        train, valid, (test,) = split_rows(keys(values), 1)
-        assert min(len(train), len(valid), len(test)) >= 50
+        train, (test,) = hold_out(keys(values), 1)
+        folds = deal(train, keys(values), values % 2, 5)
+        assert min(len(train), len(test), *map(len, folds)) >= 50
+        assert len(folds) == min(5, len(set(values[train])))
+
+
+@given(st.integers(0, 2**63), st.integers(2, 6), st.integers(100, 400), st.booleans())
+def test_a_fold_holds_its_share_of_each_class_or_range_of_values(salt, classes, n, numbers):
+    chance = np.random.default_rng(salt % 1000)
+    y = chance.normal(size=n) if numbers else chance.integers(0, classes, n)
+    folds = deal(np.arange(n), keys(np.arange(n), salt), y, 5)
+    assert max(map(len, folds)) - min(map(len, folds)) <= 1
+    groups = np.digitize(y, np.quantile(y, [0.25, 0.5, 0.75])) if numbers else y
+    for group in np.unique(groups):
+        counts = [int((groups[fold] == group).sum()) for fold in folds]
+        assert max(counts) - min(counts) <= (6 if numbers else 1)
+
+
+def test_a_second_deal_is_another():
+    found = keys(np.arange(300))
+    first = deal(np.arange(300), found, np.zeros(300, int), 5)
+    second = deal(np.arange(300), remixed(found), np.zeros(300, int), 5)
+    alike = sum(len(np.intersect1d(one, other)) for one, other in zip(first, second, strict=True))
+    assert alike == pytest.approx(60, abs=40)
+    assert len(np.unique(remixed(keys(np.arange(300) // 3)))) == 100
 
 
 def test_a_row_without_a_group_is_its_own():
@@ -81,7 +110,7 @@ def test_a_row_without_a_group_is_its_own():
 @given(st.lists(st.one_of(st.none(), st.integers(0, 30)), min_size=60, max_size=200))
 def test_the_past_is_learned_from_and_the_future_judged(times):
     when = np.array([np.nan if time is None else time for time in times])
-    train, valid, (test,) = split_by_time(when, None)
+    train, valid, test = split_by_time(when, None)
     assert sorted(np.concatenate((train, valid, test)).tolist()) == list(range(len(times)))
     ends = [when[part][~np.isnan(when[part])] for part in (train, valid, test)]
     for earlier, later in ((0, 1), (1, 2), (0, 2)):
@@ -109,7 +138,7 @@ def test_one_giant_cluster_leaves_a_table_usable(tmp_path):
     x = np.concatenate([np.zeros(3000), chance.normal(size=600).round(6)])
     path = written(tmp_path / "t.csv", x=x, y=[int(v > 0) for v in chance.normal(size=3600)])
     got = read(Source(path, "y"))
-    assert got.facts.valid == pytest.approx(120, abs=2)
+    assert sum(map(len, got.folds[:5])) < 600 < got.facts.train
     assert any("judge nothing" in note for note in got.facts.notes)
 
 
@@ -138,9 +167,10 @@ def test_the_future_is_judged_and_the_time_need_not_be_sorted(tmp_path, blank):
     )
     got = read(Source(path, "y", time="when"))
     (test,) = got.test
-    rest = np.concatenate((got.train, got.valid))
-    assert days[test].min() > days[rest[rest != 7]].max()
-    assert 7 in got.train
+    (then,), rest = got.folds, got.train[got.train != 7]
+    assert days[test].min() > days[rest].max()
+    assert days[then].min() > days[np.setdiff1d(rest, then)].max()
+    assert 7 in np.setdiff1d(got.train, then)
     assert "'when'" in got.facts.split
     with pytest.raises(InputError, match="--time to hold dates or numbers"):
         read(
@@ -170,7 +200,8 @@ def test_a_test_file_has_the_untouched_rows(tmp_path):
     assert got.test[0].tolist() == list(range(200, 240))
     assert (got.facts.rows, got.facts.test) == (240, 40)
     assert got.columns[1].categories == ("a", "b", "z")
-    assert got.facts.valid == pytest.approx(40, abs=2)
+    assert got.train.tolist() == list(range(200))
+    assert [len(fold) for fold in got.folds] == [40] * 10
     (tmp_path / "c.csv").write_text("x,y\n1,no\n2,yes\n")
     with pytest.raises(InputError, match="got no 'c'"):
         read(Source(path, "y", test=str(tmp_path / "c.csv")))

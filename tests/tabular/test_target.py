@@ -152,7 +152,7 @@ def test_what_only_looks_like_it_stays(tmp_path, name, values):
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"path": 5}, "expected a file as data"),
+        ({"path": 5}, "a file or a data frame as data"),
         ({"drop": 5}, "expected names as drop"),
         ({"task": "regresion"}, "did you mean 'regression'"),
         ({"types": "x"}, "expected column=kind"),

@@ -75,6 +75,7 @@ class Network:
         Metric("accuracy", "higher", "fit", scale="difference", evidence="rows"),
     )
     efforts: tuple[Effort, ...] = (Effort("epochs", 1.0, 100.0, continues=True),)
+    portfolio: tuple[Config, ...] = ()
     untouched: Untouched = ROWS
 
 

@@ -8,6 +8,15 @@ import tunewright as tw
 from tunewright.core.verdict import Comparison, Decision
 from tunewright.planning import Proving
 
+
+class Frame:
+    """A table as pandas and polars export it."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return object()
+
+
+frames = tw.TableSpec(Frame(), "income", test=Path("test.parquet"))
 spec = tw.TableSpec("adult.csv", target="income", drop=("id",))
 request = tw.Request(
     "adult", "table", spec, goal="minimize latency_p50", baseline={"family": "linear"},

@@ -41,10 +41,16 @@ CRASHED = Measurement(Outcome.CRASHED, detail="segfault")
 STOPPED = Measurement(Outcome.STOPPED)
 
 
+def sample(value):
+    if isinstance(value, Sample):
+        return value
+    return Sample(tuple(value) if isinstance(value, (list, tuple)) else (value,))
+
+
 def ok(**values):
     return Measurement(
         Outcome.OK,
-        {n: Sample(tuple(v) if isinstance(v, (list, tuple)) else (v,)) for n, v in values.items()},
+        {n: sample(v) for n, v in values.items()},
     )
 
 
@@ -401,6 +407,9 @@ def joined(parts):
     return [value for part in parts for value in part]
 
 
+LABELS = ("no", "yes")
+
+
 def test_the_rows_of_all_folds_are_judged_together():
     chance = random.Random(0)
     base = [[chance.gauss(0.8, 0.1) for _ in range(40)] for _ in range(3)]
@@ -410,7 +419,11 @@ def test_the_rows_of_all_folds_are_judged_together():
 
     def refits(parts):
         return {
-            fold: ok(auc_rows=part, **{"class": classes[fold], "group": groups[fold]})
+            fold: ok(
+                auc_rows=part,
+                group=groups[fold],
+                **{"class": Sample(tuple(classes[fold]), labels=LABELS)},
+            )
             for fold, part in enumerate(parts)
         }
 
@@ -422,6 +435,7 @@ def test_the_rows_of_all_folds_are_judged_together():
     assert rows.candidate == pytest.approx(joined(cand))
     assert list(rows.classes) == joined(classes)
     assert list(rows.groups) == joined(groups)
+    assert rows.labels == LABELS
     decision, _, (told,) = judged("maximize auc", look)
     assert (decision, told.n, told.evidence) == (ACCEPT, 120, "rows")
     assert rows_of(look, "acc") is None

@@ -1,5 +1,7 @@
 """The trials of a look: what is still needed, and in which order the arms take turns."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from tunewright.verifying.pairs import (
     ARMS,
     Look,
     block_order,
+    candidate_of,
     current_look,
     looks,
     next_purposes,
@@ -37,8 +40,11 @@ def refit(arm, look=1, fold=0):
     return Purpose("refit", arm, look, fold)
 
 
-def wanted(history, number=1, folds=0, warm_up=False, seed=0):
-    return next_purposes(history, number, folds=folds, warm_up=warm_up, seed=seed)
+ALONE = {"baseline": Config({}), "candidate": Config({})}
+
+
+def wanted(history, number=1, folds=0, warm_up=False, seed=0, arms=ALONE):
+    return next_purposes(history, number, arms, folds=folds, warm_up=warm_up, seed=seed)
 
 
 def pair(arm, block=0, look=1):
@@ -68,6 +74,18 @@ def test_no_pair_says_who_begins_in_another(apart):
     begins = [block_order(0, 1, block)[0] for block in range(400)]
     alike = sum(a == b for a, b in zip(begins, begins[apart:], strict=False))
     assert 0.4 < alike / (400 - apart) < 0.6
+
+
+def test_members_are_refitted_side_by_side_before_the_whole():
+    members = [(Config({"n": n}), 0.5) for n in range(2)]
+    arms = {**ALONE, "candidate": Config({}, members)}
+    parts = [replace(refit("candidate"), member=place) for place in (0, 1)]
+    assert wanted(History(), folds=1, arms=arms) == [refit("baseline"), *parts]
+    assert wanted(after(refit("baseline"), parts[0], running=[parts[1]]), folds=1, arms=arms) == []
+    done = after(refit("baseline"), *parts)
+    assert wanted(done, folds=1, arms=arms) == [refit("candidate")]
+    assert not refitted(looks(done)[1], 1)
+    assert candidate_of(after(running=[parts[0]]), 1) == Config({"arm": "candidate"})
 
 
 def test_both_arms_are_refitted_before_any_pair():

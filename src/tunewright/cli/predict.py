@@ -54,8 +54,4 @@ def _write(predictor: Predictor, columns: tuple[Column, ...]) -> None:
 def _note(odd: Exceptions) -> str:
     cells = f"{odd.count:,} of the cells"
     first = f"{odd.texts[0]!r} in row {odd.rows[0]}"
-    hint = ""
-    if odd.kind == "number" and "," in odd.texts[0]:
-        hint = "; if these are decimal commas, say --decimal ,"
-    said = f"note: {cells} of {odd.column!r} hold no {odd.kind}, as {first}, and count as missing"
-    return said + hint
+    return f"note: {cells} of {odd.column!r} hold no {odd.kind}, as {first}, and count as missing"

@@ -22,7 +22,8 @@ class Config(Mapping[str, Value]):
 
     Inactive knobs are absent. Equal configs have equal ids, whatever the order of their knobs.
     members: the configs whose artifacts meet at the chain's blend, each with its weight; () for a
-    config that stands for itself. The values are then those of the stages from the blend on.
+    config that stands for itself. The values are then those of the stages from the blend on. Where
+    all weights are 0 the blend is to choose them.
     """
 
     __slots__ = ("_values", "id", "members")
@@ -31,6 +32,11 @@ class Config(Mapping[str, Value]):
         self._values: dict[str, Value] = {name: values[name] for name in sorted(values)}
         self.members: tuple[Member, ...] = tuple((config, weight) for config, weight in members)
         self.id: str = digest_of(self.to_json())
+
+    @property
+    def unweighted(self) -> bool:
+        """Whether it has members whose weights are still to be chosen."""
+        return bool(self.members) and not any(weight for _, weight in self.members)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads. No knob has an empty name: the members have it."""

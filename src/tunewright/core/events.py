@@ -134,9 +134,15 @@ def encode(value: Any) -> Any:
         return str(value)  # JSON has no word for it
     if isinstance(value, str | int | float | None):
         return value
-    if isinstance(value, Sample) and len(value.values) > LONG:
-        packed = b64encode(array("f", value.values).tobytes()).decode()
-        return {"values": packed, "unit": value.unit, "error": value.error}
+    if isinstance(value, Sample):
+        packed = len(value.values) > LONG
+        values = b64encode(array("f", value.values).tobytes()).decode() if packed else None
+        sample = {
+            "values": values if packed else encode(value.values),
+            "unit": value.unit,
+            "error": encode(value.error),
+        }
+        return sample | ({"labels": encode(value.labels)} if value.labels else {})
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, Config):

@@ -46,11 +46,13 @@ class Estimate:
 class Record:
     """One config: its readings by metric and piece, what it cost, and how its runs ended.
 
-    fit_s: the stages that can be cached, whoever made them; measure_s: those that run anew.
-    key: names the deepest artifact of it.
+    base: the baseline's record, None for its own. fit_s: the stages that can be cached, whoever
+    made them; measure_s: those that run anew. key: names the deepest artifact of it. chosen: what
+    its fits made of a knob that they were given an upper bound of, by knob and piece.
     """
 
     config: Config
+    base: Record | None = None
     readings: dict[str, dict[Piece, Reading]] = field(default_factory=dict)
     fit_s: float = 0.0
     measure_s: float = 0.0
@@ -58,25 +60,42 @@ class Record:
     runs: int = 0
     failures: list[str] = field(default_factory=list)
     key: str = ""
+    chosen: dict[str, dict[Piece, float]] = field(default_factory=dict)
 
     def value(self, metric: Metric) -> float | None:
-        """The median over the pieces, or None."""
-        readings = self.readings.get(metric.name)
-        return median(reading.value for reading in readings.values()) if readings else None
+        """The metric over all pieces, or None; see `estimate`."""
+        estimate = self.estimate(metric)
+        return estimate.value if estimate else None
+
+    def pieces(self, metric: Metric) -> int:
+        """On how many pieces of the evidence it was measured."""
+        return len(self.readings.get(metric.name, ()))
 
     def estimate(self, metric: Metric) -> Estimate | None:
-        """The value with its error: of rows the error of the change, else that of repetition."""
+        """The metric over all pieces with its error, or None.
+
+        Of rows the mean, as it stands beside the baseline on the same pieces: so configs that were
+        judged on different pieces can be compared. Else the median. The error is that of the change
+        where there is one, else that of repetition.
+        """
         readings = [*self.readings.get(metric.name, {}).values()]
         if not readings:
             return None
-        single = len(readings) == 1
-        value = readings[0].value if single else median(reading.value for reading in readings)
-        if metric.evidence in ("rows", "fixed"):
-            errors = [reading.error or 0.0 for reading in readings]
-            return Estimate(value, math.hypot(*errors) / len(errors))
-        if single:
+        if metric.evidence == "rows":
+            return Estimate(self._beside_baseline(metric, readings), _error_of(readings))
+        value = median(reading.value for reading in readings)
+        if metric.evidence == "fixed":
+            return Estimate(value, _error_of(readings))
+        if len(readings) == 1:
             return Estimate(value, SPREAD * abs(value) if metric.quiet else 0.0)
         return Estimate(value, stdev(r.value for r in readings) / math.sqrt(len(readings)))
+
+    def _beside_baseline(self, metric: Metric, readings: Sequence[Reading]) -> float:
+        changes = [reading.change for reading in readings if reading.change is not None]
+        base = self.base.readings.get(metric.name) if self.base else None
+        if not base or len(changes) < len(readings):
+            return fmean(reading.value for reading in readings)
+        return fmean(reading.value for reading in base.values()) + fmean(changes)
 
     def change(self, metric: Metric, baseline: Record) -> Estimate | None:
         """The change against the baseline, signed so that less is better; None if unknown."""
@@ -85,10 +104,25 @@ class Record:
             return None
         changes = [r.change for r in self.readings[metric.name].values() if r.change is not None]
         change = fmean(changes) if changes else own.value - base.value
-        error = (
-            own.error if changes or metric.evidence == "rows" else math.hypot(own.error, base.error)
-        )
+        paired = changes or metric.evidence == "rows"
+        error = own.error if paired else math.hypot(own.error, base.error)
         return Estimate(metric.signed(change), 0.0 if self is baseline else error)
+
+    def apart(self, other: Record, metric: Metric) -> Estimate | None:
+        """By how much the metric of two configs differs, without a sign, and the error of that.
+
+        Judged on the same rows, the error is that of the difference from piece to piece.
+        """
+        own, its = self.estimate(metric), other.estimate(metric)
+        if own is None or its is None:
+            return None
+        mine, others = self.readings[metric.name], other.readings[metric.name]
+        common = [piece for piece in mine if piece in others]
+        error = math.hypot(own.error, its.error)
+        if metric.evidence == "rows" and len(common) > 1:
+            changes = [mine[piece].value - others[piece].value for piece in common]
+            error = min(error, stdev(changes) / math.sqrt(len(common)))
+        return Estimate(abs(own.value - its.value), error)
 
     def failing(self, share: float) -> str:
         """How its runs failed, where more than this share of them did; "" where they did not."""
@@ -113,9 +147,10 @@ class Evidence:
 
     def learn(self, trial: Trial, measurement: Measurement) -> Record | None:
         """Take in one ended trial; its record, or None where it is no evidence for the search."""
-        if trial.purpose.kind != "search" or trial.fidelity.effort:
+        if trial.purpose.kind != "search" or trial.fidelity.effort or trial.config.unweighted:
             return None
-        record = self.records.setdefault(trial.config.id, Record(trial.config))
+        fresh = Record(trial.config, self.baseline)
+        record = self.records.setdefault(trial.config.id, fresh)
         self.baseline = self.baseline or record
         if measurement.outcome is Outcome.STOPPED:
             return record
@@ -132,7 +167,30 @@ class Evidence:
                 if self._refitted and metric.evidence == "fixed":
                     reading = replace(reading, error=REFIT_SPREAD * abs(reading.value))
                 record.readings.setdefault(metric.name, {})[piece] = reading
+        for name, sample in measurement.samples.items():
+            if name in trial.config and sample.values:
+                piece = replace(trial.fidelity.piece, repeat=0)
+                record.chosen.setdefault(name, {})[piece] = sample.values[0]
         return record
+
+    def settled(self, config: Config) -> Config:
+        """The config with what its fits made of each knob, on average, in the place of the bounds.
+
+        So it is refitted, where nothing is held back to choose by.
+        """
+        record = self.records.get(config.id)
+        values = dict(config)
+        for name, chosen in record.chosen.items() if record else ():
+            mean = fmean(chosen.values())
+            values[name] = round(mean) if isinstance(values[name], int) else mean
+        members = [(self.settled(member), weight) for member, weight in config.members]
+        return Config(values, members)
+
+    def record_of(self, config: Config) -> Record | None:
+        """The record of a config, whether or not it is settled; None where there is none."""
+        known = self.records.get(config.id)
+        settled = (one for one in self.records.values() if self.settled(one.config) == config)
+        return known or next(settled, None)
 
     def _counts(self, metric: Metric, trial: Trial) -> bool:
         """Whether the trial ran the metric's stage anew, in quiet, where the metric wants that."""
@@ -153,6 +211,10 @@ class Evidence:
         if since:
             record.measure_s = record.measure_s or fresh_s
             record.measured += 1
+
+
+def _error_of(readings: Sequence[Reading]) -> float:
+    return math.hypot(*(reading.error or 0.0 for reading in readings)) / len(readings)
 
 
 def read(metric: Metric, measurement: Measurement) -> Reading | None:

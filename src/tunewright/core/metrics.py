@@ -17,12 +17,14 @@ class Sample:
     """Raw values as measured, in one unit: "s", "B" or "" (a plain number).
 
     error: the standard error of the value, where the sample is one value estimated from many rows.
+    labels: what the values are called, where they are places in this list.
     Long samples are rounded to single precision here, so that what is journaled is what was used.
     """
 
     values: tuple[float, ...]
     unit: str = ""
     error: float | None = None
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.values) > LONG:

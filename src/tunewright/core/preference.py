@@ -25,6 +25,7 @@ from tunewright.core.units import format_quantity
 # A candidate that the search favours by this many standard errors passes the verification with
 # 80 % power: 1.96 for the one-sided test at the first look's α, 0.84 for the power.
 SURE = 2.8
+NEGLIGIBLE = 0.1  # of a score's margin: so much of it may go for another objective
 FAILING = 1 / 3  # of the runs of a config: beyond that it is not to be trusted
 FAILING_BASELINE = 1 / 2  # without it there is no study: one bad run of several is no reason
 
@@ -159,19 +160,29 @@ class Ranking:
         return None
 
     def choose(self, tried: Sequence[Config], likes: Likes = lambda _: True) -> Config | None:
-        """The config to be verified next, leaving out `tried` and what is not liked; None: none.
+        """The config to be verified next, settled; None where there is none.
 
-        Each one tried in vain doubles the slack for chance that the next must have; if none has as
-        much, the one with the most is taken.
+        It is none of `tried`, and liked. Each one tried in vain doubles the slack for chance that
+        the next must have; if none has as much, the one with the most is taken.
         """
-        fit = [r for r in self._candidates() if r.config not in tried and likes(r)]
+        settled = self.evidence.settled
+        fit = [r for r in self._candidates() if settled(r.config) not in tried and likes(r)]
         if not fit:
             return None
+        fit = self._known_best(fit)
         wanted = SURE * 2.0 ** len(tried)
         safe = [r for r in fit if self._slack_in_errors(r) >= wanted]
         fit = safe or [max(fit, key=self._slack_in_errors)]
         clear = [r for r in fit if any(map(self._clearly(r), self.goal.objectives))]
-        return self._preferred(clear or fit).config
+        return settled(self._preferred(clear or fit).config)
+
+    def _known_best(self, records: list[Record]) -> list[Record]:
+        """Those that were judged on the most pieces, where rows decide: luck on one is no merit."""
+        first = self.goal.objectives[0]
+        if first.evidence != "rows":
+            return records
+        most = max(record.pieces(first) for record in records)
+        return [record for record in records if record.pieces(first) == most]
 
     def front(self) -> list[Record]:
         """The Pareto set: what holds every constraint and is beaten by none on all objectives."""
@@ -278,12 +289,17 @@ def _in_errors(estimate: Estimate) -> float:
 
 
 def _within_noise(record: Record, best: Record, metric: Metric) -> bool:
-    """Whether what separates two configs is no more than one standard error of it."""
-    own, other = record.estimate(metric), best.estimate(metric)
-    if own is None or other is None:
+    """Whether what separates two configs is no more than one standard error of it.
+
+    Of a score, for which rows can be had, nor more than anybody would mind.
+    """
+    apart = record.apart(best, metric)
+    if apart is None:
         return False
-    apart = abs(own.value - other.value)
-    return apart <= math.hypot(own.error, other.error)
+    known = best.value(metric) or 0.0
+    minded = metric.margin * (abs(known) if metric.scale == "ratio" else 1.0)
+    most = NEGLIGIBLE * minded if metric.evidence == "rows" else math.inf
+    return apart.value <= min(apart.error, most)
 
 
 def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -141,6 +141,10 @@ class Workload(Protocol):
         """What the user would have without us."""
 
     @property
+    def portfolio(self) -> tuple[Config, ...]:
+        """Configs that are worth trying first on any data, the most promising first."""
+
+    @property
     def digest(self) -> str:
         """Content id of program, data and split: equal digests, comparable studies."""
 

@@ -39,7 +39,8 @@ class Fidelity:
 
     through: the last stage to run. since: from this stage on everything runs anew; "" where all of
     it may come from the cache. effort: how much of each of the workload's efforts; what is absent
-    is whole. earlier: the effort of an artifact to go on from, where the effort allows it.
+    is whole. earlier: the effort of an artifact to go on from, where the effort allows it. member:
+    only this member of the config is run, to above the blend; -1 for the config itself.
     """
 
     through: str
@@ -47,6 +48,7 @@ class Fidelity:
     effort: Mapping[str, float] = field(default_factory=dict, hash=False)
     piece: Piece = Piece()
     earlier: Mapping[str, float] = field(default_factory=dict, hash=False)
+    member: int = -1
 
 
 @final
@@ -84,13 +86,15 @@ class Purpose:
     """What a trial is for: a search, a refit of one arm, or one arm of a verification pair.
 
     look: which look at the test rows this is, from 1; block: which pair or which fold, from 0;
-    -1 is a run that warms the machine up.
+    -1 is a run that warms the machine up. member: which member of the arm's config is refitted,
+    ahead of the whole of it (-1), so that several are side by side.
     """
 
     kind: Literal["search", "refit", "pair"] = "search"
     arm: Arm | None = None
     look: int = 0
     block: int = 0
+    member: int = -1
 
 
 @final
@@ -105,6 +109,12 @@ class Trial:
     attempt: int = 1
     need: Need = Need()
     limit_s: float = 3600.0
+
+    @property
+    def subject(self) -> Config:
+        """What is run: its config, or the one member of it."""
+        member = self.fidelity.member
+        return self.config.members[member][0] if member >= 0 else self.config
 
 
 class Outcome(Enum):

@@ -11,6 +11,7 @@ from tunewright.errors import InputError, nearest
 from tunewright.workloads.tabular.columns import read_column
 from tunewright.workloads.tabular.data import Column, Exceptions, Schema
 from tunewright.workloads.tabular.files import Dialect, load
+from tunewright.workloads.tabular.marks import check_mark
 
 
 @final
@@ -25,19 +26,18 @@ class Rows:
 def read_rows(source: str | Path, schema: Schema, dialect: Dialect | None = None) -> Rows:
     """The rows of a file by the schema of what was learned: no cell depends on any other.
 
-    Raises InputError for a file that is no table, or lacks a column.
+    Raises InputError for a file that is no table, lacks a column, or has another decimal mark.
     """
     dialect = dialect or Dialect()
     data = load(source, dialect).data
     _check_columns(str(source), schema, data.column_names)
-    read = [
-        read_column(
-            replace(column, decimal=dialect.decimal) if dialect.decimal else column,
-            data[column.name],
-        )
-        for column in schema.columns
-    ]
-    return Rows(tuple(column for column, _ in read), tuple(odd for _, odd in read if odd))
+    said = dialect.decimal
+    schemas = [replace(one, decimal=said) if said else one for one in schema.columns]
+    read = [read_column(one, data[one.name]) for one in schemas]
+    odd = tuple(odd for _, odd in read if odd)
+    if odd:
+        check_mark([(one, data[one.name]) for one in schemas], str(source))
+    return Rows(tuple(column for column, _ in read), odd)
 
 
 def _check_columns(source: str, schema: Schema, names: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunewright.core.config import Value
-from tunewright.core.knobs import Integer, Knob, Real
+from tunewright.core.knobs import Domain, Integer, Knob
 
 
 def threads(name: str, stage: str, default: int, cores: int, *, exact: bool) -> Knob:
@@ -11,6 +11,6 @@ def threads(name: str, stage: str, default: int, cores: int, *, exact: bool) -> 
     return Knob(name, Integer(1, cores), default, "resource", stage, exact=exact)
 
 
-def tuned(name: str, domain: Integer | Real, default: Value) -> Knob:
+def tuned(name: str, domain: Domain, default: Value) -> Knob:
     """A hyperparameter of a fit."""
     return Knob(name, domain, default, "hyperparameter", "fit")

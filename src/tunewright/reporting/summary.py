@@ -273,8 +273,7 @@ def _steps(
     best_alone = next(alone, state.baseline)
     if best_alone is not state.baseline:
         steps.append(("runtime only", best_alone))
-    records = state.evidence.records
-    final = records.get(verdict.config.id) if verdict else next(iter(fit), None)
+    final = state.evidence.record_of(verdict.config) if verdict else next(iter(fit), None)
     if final is not None and final is not state.baseline:
         steps.append(("final", final))
     return tuple(_sampled(label, record, state, base) for label, record in steps)

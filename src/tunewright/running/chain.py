@@ -168,8 +168,9 @@ class _Run:
 
     def measure(self) -> Measurement:
         """Run the whole chain, from the deepest artifact in the cache."""
-        workload, config, fidelity = self.workload, self.trial.config, self.trial.fidelity
+        workload, fidelity = self.workload, self.trial.fidelity
         assert workload is not None
+        config = self.trial.subject
 
         def body() -> None:
             head, tail = divide(workload.stages, fidelity)
@@ -238,7 +239,7 @@ class _Run:
                 kept = self.cache.put(key, kept, stages[-1].name, must=self.trial.need.keep)
         else:
             kept = self._make(config, stages, key, last=last)
-        if config == self.trial.config:
+        if config == self.trial.subject:
             self.key, self.made_s = key, kept.made_s
         return kept
 
@@ -306,7 +307,7 @@ class _Run:
         )  # fmt: skip
 
     def _key(self, config: Config, stages: Sequence[Stage]) -> str:
-        if config == self.trial.config and stages[-1].name in self.keys:
+        if config == self.trial.subject and stages[-1].name in self.keys:
             return self.keys[stages[-1].name]
         assert self.workload is not None
         return artifact_key(self.workload, stages, config, self.trial.fidelity)
@@ -333,7 +334,10 @@ class _Run:
         """An artifact that the trial reads and does not make: its time and samples are not told."""
         if (kept := self.cache.get(self._key(config, stages))) is not None:
             return kept
-        trial = replace(self.trial, config=config, need=replace(self.trial.need, keep=False))
+        trial = replace(
+            self.trial, config=config, fidelity=replace(self.trial.fidelity, member=-1),
+            need=replace(self.trial.need, keep=False),
+        )  # fmt: skip
         directory = self.directory / f"aside-{len(self.spans)}"
         run = _Run(trial, directory, self.clock, _ignore, self.cache, self.workload)
         return run._made(config, stages)

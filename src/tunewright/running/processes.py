@@ -143,7 +143,7 @@ class ProcessExecutor:
         except InputError as error:
             self._end(trial, Measurement(Outcome.REJECTED, detail=str(error)))
             return
-        keys = keys_of(workload, above, trial.config, trial.fidelity)
+        keys = keys_of(workload, above, trial.subject, trial.fidelity)
         lean = bool(tail) and trial.need.process in ("lane", "fresh")
         waits = lean or trial.need.alone  # the others need not wait until spares were started
         if waits:

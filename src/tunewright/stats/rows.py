@@ -40,12 +40,14 @@ class Rows:
 
     baseline, candidate: one number a row, whose mean is the metric. classes: the class of each row,
     () where there is none. groups: rows of one group stay together; () where each is its own.
+    labels: what the classes are called, where each is a place in this list.
     """
 
     baseline: Sequence[float]
     candidate: Sequence[float]
     classes: Sequence[float] = ()
     groups: Sequence[float] = ()
+    labels: Sequence[str] = ()
 
 
 def compare_rows(rows: Rows, alpha: float, *, factor: float = 1.0, ratio: bool = False) -> Interval:
@@ -146,7 +148,8 @@ class _Units:
         note = "only one class among the rows" if len(names) < 2 else ""
         if not note and least < LEAST_OF_A_CLASS:
             what = "groups with" if len(rows.groups) else "rows of"
-            note = f"only {least} {what} class {names[rarest]:g}"
+            name = rows.labels[int(names[rarest])] if rows.labels else f"{names[rarest]:g}"
+            note = f"only {least} {what} class {name}"
             note += f"; at least {LEAST_OF_A_CLASS} are needed"
         return cls(unit, sizes, least, note)
 

@@ -103,6 +103,7 @@ class ToyWorkload:
     digest: str = "toy"
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
+    portfolio: tuple[Config, ...] = ()
 
     @property
     def baseline(self) -> Config:

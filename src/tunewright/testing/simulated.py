@@ -124,3 +124,4 @@ class SimulatedWorkload:
     digest: str = "simulated"
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
+    portfolio: tuple[Config, ...] = ()

@@ -92,7 +92,8 @@ def samples(draw: st.DrawFn) -> Sample:
     """Samples of any length, empty and longer than what single precision begins at."""
     numbers = draw(st.lists(finite, max_size=5)) * draw(st.sampled_from([1, 20]))
     error = draw(st.none() | st.floats(0, 10))
-    return Sample(tuple(numbers), draw(st.sampled_from(["s", "B", ""])), error)
+    labels = tuple(draw(st.lists(st.text(max_size=5), max_size=2)))
+    return Sample(tuple(numbers), draw(st.sampled_from(["s", "B", ""])), error, labels)
 
 
 pieces = st.builds(

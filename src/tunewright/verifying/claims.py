@@ -130,7 +130,8 @@ def rows_of(look: Look, metric: str) -> Rows | None:
         return None
     folds = [look.refits["baseline"][fold] for fold in both]
     classes, groups = (sum((values_of(m, name) for m in folds), ()) for name in ("class", "group"))
-    return Rows(base, cand, classes, groups)
+    labels = next((m.samples["class"].labels for m in folds if "class" in m.samples), ())
+    return Rows(base, cand, classes, groups, labels)
 
 
 def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final
 
@@ -20,9 +21,11 @@ class Look:
     """One look at the test rows: a candidate, the refits by fold, and the pairs so far.
 
     Runs before the first pair warm the machine up; they are in the history and count for nothing.
+    members: those of an arm's config that were refitted, each as (arm, fold, place).
     """
 
     candidate: Config | None = None
+    members: set[tuple[Arm, int, int]] = field(default_factory=set)
     refits: dict[Arm, dict[int, Measurement]] = field(default_factory=dict)
     pairs: dict[int, dict[Arm, Measurement]] = field(default_factory=dict)
     warmed: set[Arm] = field(default_factory=set)
@@ -80,7 +83,9 @@ def _step(looks: dict[int, Look], trial: Trial, measurement: Measurement) -> Non
     look = looks.setdefault(purpose.look, Look())
     if purpose.arm == "candidate":
         look.candidate = trial.config
-    if purpose.block < 0:
+    if purpose.member >= 0:
+        look.members.add((purpose.arm, purpose.block, purpose.member))
+    elif purpose.block < 0:
         look.warmed.add(purpose.arm)
     elif purpose.kind == "refit":
         look.refits.setdefault(purpose.arm, {})[purpose.block] = measurement
@@ -113,18 +118,28 @@ def refitted(look: Look, folds: int) -> bool:
     return all(len(look.refits.get(arm, {})) == folds for arm in ARMS) or not folds
 
 
-def next_purposes(
-    history: History, number: int, *, folds: int, warm_up: bool, seed: int
+def next_purposes(  # noqa: PLR0913 - what a proof consists of
+    history: History,
+    number: int,
+    arms: Mapping[Arm, Config],
+    *,
+    folds: int,
+    warm_up: bool,
+    seed: int,
 ) -> list[Purpose]:
-    """What the look still needs next: missing refits, a warm-up, else the next arm of a pair."""
+    """What the look still needs next: missing refits, a warm-up, else the next arm of a pair.
+
+    The members of an arm's config are refitted before the whole of it, the dear ones side by side.
+    """
     look = looks(history).get(number, Look())
     busy = {t.purpose for t in (*history.running, *history.lost)}
     if not refitted(look, folds):
         wanted = [
-            Purpose("refit", arm, number, fold)
+            purpose
             for fold in range(folds)
             for arm in ARMS
             if fold not in look.refits.get(arm, {})
+            for purpose in _refit(look, number, arm, fold, len(arms[arm].members))
         ]
         return [purpose for purpose in wanted if purpose not in busy]
     block, had = 0, set(look.pairs.get(0, {}))
@@ -138,6 +153,12 @@ def next_purposes(
         if arm not in had:
             return [] if purpose in busy else [purpose]
     return []
+
+
+def _refit(look: Look, number: int, arm: Arm, fold: int, members: int) -> list[Purpose]:
+    """The members that are still to be refitted, or then the whole config."""
+    missing = [i for i in range(members) if (arm, fold, i) not in look.members]
+    return [Purpose("refit", arm, number, fold, i) for i in missing or (-1,)]
 
 
 def block_order(seed: int, look: int, block: int) -> tuple[Arm, Arm]:

@@ -159,6 +159,7 @@ class CommandWorkload:
     facts: Facts
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
+    portfolio: tuple[Config, ...] = ()
 
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
         """Each step's words and environment with the knobs filled in; {dir} and the like stay."""

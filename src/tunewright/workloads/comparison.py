@@ -57,6 +57,7 @@ class ComparisonWorkload:
     lines: Mapping[str, str]
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
+    portfolio: tuple[Config, ...] = ()
 
 
 @final

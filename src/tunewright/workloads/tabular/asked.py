@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from tunewright.core.registry import resolve
 from tunewright.errors import InputError, nearest
 from tunewright.workloads.tabular.data import Kind, Source, Task
 
 TASKS: tuple[str, ...] = get_args(Task)
 KINDS: tuple[str, ...] = get_args(Kind)
+KEEP = "tunewright.workloads.tabular.frames:keep"
 
 
 def source_of(spec: Any, target: str) -> Source:
@@ -38,11 +40,16 @@ def source_of(spec: Any, target: str) -> Source:
     )
 
 
-def path_of(role: str, path: object) -> str:
-    """The path as a text."""
-    if isinstance(path, str | os.PathLike):
-        return str(os.fspath(path))
-    raise InputError(f"expected a file as {role}; got {path!r}; give its path")
+def path_of(role: str, data: object) -> str:
+    """The path of a file as a text; a data frame is written to one first."""
+    if isinstance(data, str | os.PathLike):
+        return str(os.fspath(data))
+    if hasattr(data, "__arrow_c_stream__"):
+        return str(resolve(KEEP)(data))
+    raise InputError(
+        f"expected a file or a data frame as {role}; got {type(data).__name__}; give its path, or "
+        "what pandas, polars or pyarrow hold"
+    )
 
 
 def names_of(role: str, names: object) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ _GROUPS = {".": r"[,'’ ]", ",": r"[.'’ ]"}  # what may stand between thousan
 _NUMBER = {
     mark: re.compile(
         rf"(?P<open>\()?(?P<sign>[+-])?\ ?(?P<before>{_CURRENCY})?\ ?(?P<inner>[+-])?"
-        rf"(?P<whole>[0-9]{{1,3}}(?P<mark>{group})[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*|[0-9]+)?"
+        rf"(?P<whole>[1-9][0-9]{{0,2}}(?P<mark>{group})[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*|[0-9]+)?"
         rf"(?:{re.escape(mark)}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
         rf"\ ?(?P<after>{_UNIT})?(?P<close>\))?"
     )

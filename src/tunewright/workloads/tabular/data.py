@@ -85,7 +85,7 @@ class TableFacts:
     dropped: tuple[tuple[str, str], ...]
     rows_without_target: int
     train: int
-    valid: int
+    folds: int
     test: int
     split: str
     notes: tuple[str, ...]
@@ -132,11 +132,10 @@ class Column:
 class Table:
     """The usable rows, split. y: numbers, or places in the classes. content: digest of all.
 
-    schemas: of the columns, in their order.
-
-    test: the untouched rows, in the parts that cross-fitting judges one after the other. answers:
-    digest of the targets alone. groups: which rows belong together, by number; None where each is
-    its own.
+    schemas: of the columns, in their order. train: the rows that a search may read. folds: parts of
+    these, each to be judged after learning from the others. test: the untouched rows, in the parts
+    that cross-fitting judges one after the other. answers: digest of the targets alone. groups:
+    which rows belong together, by number; None where each is its own.
     """
 
     facts: TableFacts
@@ -144,7 +143,7 @@ class Table:
     columns: tuple[Column, ...]
     y: NDArray[Any]
     train: Ints
-    valid: Ints
+    folds: tuple[Ints, ...]
     test: tuple[Ints, ...]
     content: str
     answers: str
@@ -204,6 +203,32 @@ class Prepared:
     judged_y: NDArray[Any]
     rows: tuple[Row, ...]
     groups: Ints | None = None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a fit learns from: encoded rows and their answers.
+
+    judged: further rows by whose loss it may stop early; None where every round is to be made.
+    """
+
+    schema: Schema
+    x: Floats
+    y: NDArray[Any]
+    judged: tuple[Floats, NDArray[Any]] | None = None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a fit leaves: the model as its family writes it down.
+
+    chosen: what early stopping chose, by the knob that was its upper bound.
+    """
+
+    text: str
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
 
 @final

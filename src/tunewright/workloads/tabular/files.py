@@ -36,9 +36,12 @@ _SHOWN = {"\t": "tab", " ": "space"}
 _UNREADABLE = (
     pa.ArrowException, OSError, EOFError, ValueError, MemoryError, lzma.LZMAError, zlib.error,
 )  # fmt: skip
-_DOT = re.compile(r"[^\d.,]*\d+(?:,\d{3})*\.(?:\d{1,2}|\d{4,})[^\d.,]*|[^\d.,]*\d+(?:,\d{3})+\.\d*")
-_COMMA = re.compile(
-    r"[^\d.,]*\d+(?:\.\d{3})*,(?:\d{1,2}|\d{4,})[^\d.,]*|[^\d.,]*\d+(?:\.\d{3})+,\d*"
+_DOT, _COMMA = (  # what can be no thousands, which stand in threes and behind no zero
+    re.compile(
+        rf"[^\d.,]*(?:\d+(?:{other}\d{{3}})*{mark}(?:\d{{1,2}}|\d{{4,}})|0{mark}\d+)[^\d.,]*"
+        rf"|[^\d.,]*\d+(?:{other}\d{{3}})+{mark}\d*"
+    )
+    for mark, other in ((r"\.", ","), (",", r"\."))
 )
 
 
@@ -75,7 +78,7 @@ def load(source: object, dialect: Dialect = Dialect()) -> Raw:
     """
     _check(dialect)
     if hasattr(source, "__arrow_c_stream__"):
-        return _whole(Raw(pa.table(source), read_as="a data frame"), "the data frame")
+        return _whole(_frame(source), "the data frame")
     if not isinstance(source, str | Path):
         raise InputError(f"expected a file or a data frame; got {type(source).__name__}")
     file = _existing(Path(source))
@@ -86,7 +89,7 @@ def load(source: object, dialect: Dialect = Dialect()) -> Raw:
         elif start[:6] == b"ARROW1":
             data = pyarrow.feather.read_table(file, memory_map=False)
             data.validate(full=True)  # what nobody checked may point anywhere
-            raw = Raw(data, read_as="Arrow")
+            raw = Raw(data, read_as="Arrow", leftover=_row_labels(data))
         elif file.suffix.lower() in ARROWS:
             raise pa.ArrowInvalid(f"its content is no {file.suffix[1:].capitalize()}")
         else:
@@ -97,11 +100,6 @@ def load(source: object, dialect: Dialect = Dialect()) -> Raw:
             f"expected a readable table; got {source}: {reason}; repair the file"
         ) from error
     return _whole(raw, str(source))
-
-
-def write_arrow(data: object, path: Path) -> None:
-    """Anything that exports an Arrow stream, as a file that `load` reads."""
-    pyarrow.feather.write_feather(load(data).data, path, compression="uncompressed")
 
 
 def _check(dialect: Dialect) -> None:
@@ -160,8 +158,25 @@ def _unpacked(file: Path, start: bytes) -> bytes:
     return lzma.decompress(content) if start[:6] == b"\xfd7zXZ\0" else content
 
 
+def _frame(source: object) -> Raw:
+    """The columns of a data frame, once its own library has turned them into Arrow's types."""
+    try:
+        data = pa.table(source)
+    except (*_UNREADABLE, TypeError) as error:
+        raise InputError(
+            "expected columns of one type, each with a name of its own, in the data frame; got "
+            f"{' '.join(map(str, error.args))[:200]}; turn mixed columns into texts"
+        ) from error
+    return Raw(data, read_as="a data frame", leftover=_row_labels(data))
+
+
 def _parquet(file: Path) -> Raw:
     data = pyarrow.parquet.ParquetFile(file).read()
+    return Raw(data, read_as="Parquet", leftover=_row_labels(data))
+
+
+def _row_labels(data: pa.Table) -> dict[str, str]:
+    """The column that pandas' row labels became, where they had no name."""
     leftover = {}
     try:
         stored = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
@@ -170,7 +185,7 @@ def _parquet(file: Path) -> Raw:
                 leftover[name] = "the row labels of a data frame"
     except (ValueError, AttributeError, TypeError):
         pass
-    return Raw(data, read_as="Parquet", leftover=leftover)
+    return leftover
 
 
 def _whole(raw: Raw, where: str) -> Raw:

@@ -47,7 +47,7 @@ def _facts(workload: TableWorkload) -> Iterator[tuple[str, str]]:
     yield from (("dropped", f"{column}: {why}") for column, why in facts.dropped)
     if facts.rows_without_target:
         yield "dropped", f"{facts.rows_without_target:,} rows without a target"
-    rows = f"{facts.train:,} rows to learn, {facts.valid:,} to choose, {facts.test:,} untouched"
+    rows = f"{facts.train:,} rows to learn from and to choose by, {facts.test:,} untouched"
     yield "split", f"{rows}; {facts.split}"
     yield from (("note", note) for note in facts.notes)
     default = workload.baseline == space_of(workload).default

@@ -7,20 +7,37 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 
 from tunewright.core.config import Config
-from tunewright.workloads.tabular.data import Floats, Runtime, Schema, one_by_one
+from tunewright.workloads.tabular.data import (
+    Learned,
+    Runtime,
+    Schema,
+    Training,
+    one_by_one,
+)
+from tunewright.workloads.tabular.families.lightgbm import LEAST_TREES
+
+PATIENCE = 50  # rounds without a better loss on the judged rows
 
 
-def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -> str:
-    """The model's text. Does not depend on `fit_threads`: LightGBM is told to be deterministic."""
+def fit(training: Training, config: Config, seed: int) -> Learned:
+    """The model's text. Does not depend on `fit_threads`: LightGBM is told to be deterministic.
+
+    Early stopping chooses the round with the least loss, but none before the least `n_trees`.
+    """
+    schema, judged = training.schema, training.judged
     parameters: dict[str, Any] = {
         "learning_rate": config["learning_rate"],
         "num_leaves": config["num_leaves"],
         "min_child_samples": config["min_child_samples"],
         "colsample_bytree": config["colsample"],
+        "bagging_fraction": config["subsample"],
+        "bagging_freq": int(float(config["subsample"]) < 1.0),
+        "reg_alpha": config["l1"],
         "reg_lambda": config["l2"],
+        "extra_trees": config["extra_trees"] == "yes",
+        "max_bin": config["max_bin"],
         "num_threads": config["fit_threads"],
         "objective": schema.task,
         "seed": seed,
@@ -30,8 +47,22 @@ def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -
     }
     if schema.task == "multiclass":
         parameters["num_class"] = len(schema.classes)
-    data = lightgbm.Dataset(x, y, categorical_feature=schema.nominal, params=parameters)
-    return _text(lightgbm.train(parameters, data, int(config["n_trees"])))
+    data = lightgbm.Dataset(
+        training.x, training.y, categorical_feature=schema.nominal, params=parameters
+    )
+    rounds = int(config["n_trees"])
+    if judged is None or config["early_stopping"] == "no":
+        return Learned(_text(lightgbm.train(parameters, data, rounds)))
+    stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+    grown = lightgbm.train(
+        parameters,
+        data,
+        rounds,
+        valid_sets=[lightgbm.Dataset(*judged, reference=data, params=parameters)],
+        callbacks=[stop],
+    )
+    best = min(max(grown.best_iteration, LEAST_TREES), grown.current_iteration())
+    return Learned(_text(grown, best), {"n_trees": float(best)})
 
 
 def truncate(text: str, config: Config) -> str:

@@ -67,7 +67,7 @@ def every_row(
     """What a verdict reads of each row: its contributions, its class and its group."""
     samples = {f"{name}_rows": Sample(tuple(values.tolist())) for name, values in own.items()}
     if classes:
-        samples["class"] = Sample(tuple(y.astype(float).tolist()))
+        samples["class"] = Sample(tuple(y.astype(float).tolist()), labels=tuple(classes))
     if groups is not None:
         samples["group"] = Sample(tuple(groups.astype(float).tolist()))
     return samples

@@ -22,16 +22,19 @@ from tunewright.workloads.tabular.data import (
     TableFacts,
 )
 from tunewright.workloads.tabular.files import Dialect, Raw, load
+from tunewright.workloads.tabular.marks import check_mark
 from tunewright.workloads.tabular.splitting import (
     SMALL,
     Keys,
     Parts,
+    deal,
     grouped,
     groups_of,
+    hold_out,
     keys_of,
     only_learned,
+    remixed,
     split_by_time,
-    split_rows,
     test_share,
 )
 from tunewright.workloads.tabular.target import Target, read_target
@@ -39,7 +42,7 @@ from tunewright.workloads.tabular.useless import why_useless
 
 LEAST_ROWS = 50
 _Answers = tuple[NDArray[Any], tuple[str, ...]]  # and the classes
-FOLDS = (5, 3, 2, 1)  # parts of the untouched rows of a small table: as many as can be judged
+FOLDS = (5, 3, 2, 1)  # parts of a table's rows: as many as can be judged
 
 
 def column_names(path: str) -> list[str]:
@@ -81,14 +84,14 @@ def read(source: Source) -> Table:
     if group is not None:
         keys = grouped(keys, group, salt)
     main = int(keep[: raw.data.num_rows].sum())  # the others are from the test file
-    parts, how = _split(source, keys, time, main, (y, target.classes))
-    test = np.concatenate(parts[2])
+    train, folds, untouched, how = _split(source, keys, time, main, (y, target.classes))
+    test = np.concatenate(untouched)
     facts = TableFacts(
         path=source.path, rows=len(keep), columns=len(raw.data.column_names), task=target.task,
         target=source.target, classes=target.classes,
         positive=target.classes[1] if target.task == "binary" else None,
         dropped=tuple(dropped), rows_without_target=int((~keep).sum()),
-        train=len(parts[0]), valid=len(parts[1]), test=len(test), split=how,
+        train=len(train), folds=len(folds), test=len(test), split=how,
         notes=(*raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source)),
         read_as=raw.read_as,
         kinds=tuple((one.schema.name, one.schema.kind) for one in kept),
@@ -96,7 +99,8 @@ def read(source: Source) -> Table:
         clusters=len(np.unique(keys[test])), rarest=_rarest(keys, test, y, target.classes),
     )  # fmt: skip
     return Table(
-        facts, tuple(one.schema for one in kept), tuple(features), y, *parts, content,
+        facts, tuple(one.schema for one in kept), tuple(features), y, train, folds,
+        untouched, content,
         _digest([], *_by_name(y, target.classes)), groups_of(keys),
     )  # fmt: skip
 
@@ -131,6 +135,9 @@ class _Columns:
                 f"{name!r}: {nearest(name, self.test.data.column_names)}"
             )
         below, odd = read_column(learned.schema, self.test.data[name], words=words)
+        if odd:
+            pair = (learned.schema, self.test.data[name])
+            check_mark([pair], str(self.source.test), "write both files alike")
         self._tell(odd, " of the test file")
         return replace(learned, column=_joined(learned.column, below))
 
@@ -240,28 +247,54 @@ def _notes(target: Target, keys: Keys, source: Source) -> list[str]:
 
 def _split(
     source: Source, keys: Keys, time: Column | None, main: int, answers: _Answers
-) -> tuple[Parts, str]:
-    """The split, and how it was made, in a sentence. Raises InputError where none can be judged."""
+) -> tuple[Ints, Parts, Parts, str]:
+    """The rows of the search, its folds, the untouched rows, and how it was made, in a sentence.
+
+    Raises InputError where none can be judged.
+    """
     together = f"rows with the same {source.group!r}" if source.group else "equal rows"
-    if source.test is not None:
-        train, valid, _ = split_rows(keys[:main], 1, test=False)
-        parts: Parts = train, valid, (np.arange(main, len(keys)),)
-        how = f"{source.test} only for the verdict; of the others 20% to compare candidates"
-    elif time is not None:
-        parts = split_by_time(time.values, keys if source.group else None)
+    folds: Parts
+    untouched: Parts
+    if time is not None and source.test is None:
+        past, then, future = split_by_time(time.values, keys if source.group else None)
         how = f"by {time.name!r}: the latest {test_share(len(keys)):.0%} only for the verdict, the"
         how += " 20% before to compare candidates, what was earlier to learn from"
+        train, folds, untouched = np.sort(np.concatenate((past, then))), (then,), (future,)
+        _check_parts((past, then, future), keys, *answers)
+        return train, folds, untouched, how
+    if source.test is not None:
+        train, untouched = np.arange(main), (np.arange(main, len(keys)),)
+        how = f"{source.test} only for the verdict"
     else:
-        for folds in FOLDS if len(keys) < SMALL else FOLDS[-1:]:
-            parts = split_rows(keys, folds)
-            if all(_can_judge(part, keys, *answers) for part in parts[2]):
+        for parts in FOLDS if len(keys) < SMALL else FOLDS[-1:]:
+            train, untouched = hold_out(keys, parts)
+            if all(_can_judge(part, keys, *answers) for part in untouched):
                 break
         how = f"by a hash of the data: {test_share(len(keys)):.0%} of the rows only for the verdict"
-        if len(parts[2]) > 1:
-            how += f" ({len(parts[2])} parts, each judged after learning from all others)"
-        how += f", 20% to compare candidates, the rest to learn from; {together} stay together"
-    _check_parts((parts[0], parts[1], np.concatenate(parts[2])), keys, *answers)
-    return parts, how
+        if len(untouched) > 1:
+            how += f" ({len(untouched)} parts, each judged after learning from all others)"
+    folds = _folds(train, keys, answers)
+    how += f", the others in {min(len(folds), FOLDS[0])} folds to compare candidates"
+    how += f", dealt out {len(folds) // FOLDS[0]} times" if len(folds) > FOLDS[0] else ""
+    how += f"; {together} stay together"
+    learned = np.setdiff1d(train, folds[0])
+    _check_parts((learned, folds[0], np.concatenate(untouched)), keys, *answers)
+    return train, folds, untouched, how
+
+
+def _folds(train: Ints, keys: Keys, answers: _Answers) -> Parts:
+    """The parts of the rows of a search: five, or fewer where not each could be judged.
+
+    Those of a small table are dealt out twice, since one deal says less there.
+    """
+    for count in FOLDS[:-1]:
+        folds = deal(train, keys, answers[0], count)
+        if all(_can_judge(fold, keys, *answers) for fold in folds):
+            break
+    if len(train) < SMALL and len(folds) == FOLDS[0]:
+        again = deal(train, remixed(keys), answers[0], FOLDS[0])
+        folds += again if all(_can_judge(fold, keys, *answers) for fold in again) else ()
+    return folds
 
 
 def _can_judge(part: Ints, keys: Keys, y: NDArray[Any], classes: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ takes its rows for independent evidence.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from tunewright.workloads.tabular.data import Column, Floats, Ints
 
 SMALL = 5_000  # rows below which the test part is doubled, so that a margin can be proven
-VALID_SHARE = 0.2
+VALID_SHARE = 0.2  # of the rows, by time; and a part that is judged has no more of them
+STRATA = 20  # ranges of a number, each of which is dealt out evenly
 LEAST_CLUSTERS = 10  # that are left to be dealt out when the large ones are only learned from
 _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 Keys = NDArray[np.uint64]
-Parts = tuple[Ints, Ints, tuple[Ints, ...]]
+Parts = tuple[Ints, ...]
 
 
 def keys_of(columns: Sequence[Column], rows: int, salt: int) -> Keys:
@@ -36,42 +38,75 @@ def keys_of(columns: Sequence[Column], rows: int, salt: int) -> Keys:
     return mixed
 
 
+def remixed(keys: Keys) -> Keys:
+    """Keys in another order, equal where these are."""
+    return (keys ^ (keys >> np.uint64(31))) * _TWO
+
+
 def grouped(keys: Keys, group: Column, salt: int) -> Keys:
     """The keys of the groups; a row without one keeps its own."""
     known = group.values >= 0 if group.categories is not None else ~np.isnan(group.values)
     return np.where(known, keys_of([group], len(keys), salt + 1), keys)
 
 
-def split_rows(keys: Keys, folds: int, test: bool = True) -> Parts:  # noqa: FBT001, FBT002 - a share
-    """Train and valid rows, and the test rows in so many parts; each sorted.
+def hold_out(keys: Keys, parts: int) -> tuple[Ints, Parts]:
+    """The rows that a search may read, and the untouched ones in so many parts; each sorted.
 
-    Clusters are ordered by their key and cut where their rows reach the shares. One that is too
-    large for any part but the training rows is learned from, and judged nowhere. test: whether
-    some rows are kept for it.
+    Clusters are ordered by their key and cut where their rows reach the share. One that is too
+    large to be judged is left to the search.
     """
-    rows = len(keys)
     _, cluster, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     large = _too_large(sizes)
     order = np.argsort(large, kind="stable")
-    counts = sizes[order]
-    middle = np.cumsum(counts) - counts / 2
-    dealt = int(sizes[~large].sum())
-    test_part = test_share(rows) if test else 0.0
-    parts = folds if test else 0
-    shares = [*(test_part * (fold + 1) / folds for fold in range(parts)), test_part + VALID_SHARE]
-    cuts = [int(np.searchsorted(middle, share * dealt)) for share in shares]
-    for i in range(len(cuts)):  # a cluster for each part, as long as there are some
+    middle = np.cumsum(sizes[order]) - sizes[order] / 2
+    test_rows = test_share(len(keys)) * sizes[~large].sum()
+    cuts = [int(np.searchsorted(middle, test_rows * (part + 1) / parts)) for part in range(parts)]
+    for i in range(parts):  # a cluster for each part, as long as there are some
         cuts[i] = max(cuts[i], cuts[i - 1] + 1 if i else 1)
-    for i in reversed(range(len(cuts))):
-        cuts[i] = min(cuts[i], len(sizes) - (len(cuts) - i))
+    for i in reversed(range(parts)):  # and two for the search, to learn from and to judge on
+        cuts[i] = max(min(cuts[i], len(sizes) - (parts - i) - 1), 0)
     of_cluster = np.empty(len(sizes), np.int64)
     of_cluster[order] = np.searchsorted(cuts, np.arange(len(sizes)), side="right")
     of_row = of_cluster[cluster]
-    *tests, valid, train = (np.flatnonzero(of_row == part) for part in range(len(cuts) + 1))
-    return train, valid, tuple(tests)
+    *tests, rest = (np.flatnonzero(of_row == part) for part in range(parts + 1))
+    return rest, tuple(tests)
 
 
-def split_by_time(times: Floats, keys: Keys | None) -> Parts:
+def deal(rows: Ints, keys: Keys, y: NDArray[Any], folds: int) -> Parts:
+    """The rows in so many parts of about one size, in each of which the target is much the same.
+
+    Clusters are ordered by what their first row answers (its class, or where its value ranks), then
+    by key, and dealt out in turn. One that is too large for a part is in none.
+    """
+    _, first, cluster, sizes = np.unique(
+        keys[rows], return_index=True, return_inverse=True, return_counts=True
+    )
+    dealt = np.flatnonzero(~_too_large(sizes))
+    answers = y[rows][first[dealt]]
+    if answers.dtype.kind == "f":
+        ranks = np.argsort(np.argsort(answers, kind="stable"), kind="stable")
+        answers = ranks * STRATA // len(ranks)
+    ordered = dealt[np.lexsort((np.arange(len(dealt)), answers))]
+    part = np.full(len(sizes), -1)
+    part[ordered] = _in_turn(sizes[ordered], folds)
+    of_row = part[cluster]
+    return tuple(rows[of_row == fold] for fold in range(folds) if (of_row == fold).any())
+
+
+def _in_turn(sizes: NDArray[Any], folds: int) -> NDArray[Any]:
+    """The part of each cluster: always the one that has the fewest rows."""
+    if (sizes == 1).all():
+        return np.arange(len(sizes)) % folds
+    filled = [(0, part) for part in range(folds)]
+    parts = []
+    for size in sizes.tolist():
+        rows, part = filled[0]
+        heapq.heapreplace(filled, (rows + size, part))
+        parts.append(part)
+    return np.array(parts, np.int64)
+
+
+def split_by_time(times: Floats, keys: Keys | None) -> tuple[Ints, Ints, Ints]:
     """The past to learn from, what came then to compare candidates, the future for the verdict.
 
     Rows of one moment stay together. keys: of groups, each of which goes where its last row does.
@@ -88,8 +123,8 @@ def split_by_time(times: Floats, keys: Keys | None) -> Parts:
     test_part = test_share(rows)
     starts = [ordered[round((1 - share) * rows)] for share in (test_part + VALID_SHARE, test_part)]
     of_row = np.searchsorted(starts, when, side="right")
-    train, valid, test = (np.flatnonzero(of_row == part) for part in range(3))
-    return train, valid, (test,)
+    past, then, future = (np.flatnonzero(of_row == part) for part in range(3))
+    return past, then, future
 
 
 def groups_of(keys: Keys) -> Ints | None:

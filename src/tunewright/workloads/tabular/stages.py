@@ -18,15 +18,18 @@ from tunewright.core.roles import Artifact, Context
 from tunewright.core.trial import Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
+from tunewright.workloads.tabular.blending import weights_of
 from tunewright.workloads.tabular.data import (
     Blended,
     CompiledModel,
     Fitted,
     Floats,
     Judged,
+    Learned,
     Prepared,
     Source,
     Table,
+    Training,
 )
 from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
 from tunewright.workloads.tabular.families import Family, family_of
@@ -66,8 +69,8 @@ class Load:
 class Prepare:
     """Encodes rows; learns the codes from the training rows of the fidelity alone.
 
-    With split "search" it learns from training rows and is judged on validation rows; with "test"
-    it is judged on one part of the test rows and learns from all other rows there are.
+    With split "search" it is judged on one fold of the search's rows and learns from their others;
+    with "test" it is judged on one part of the test rows and learns from all other rows there are.
     """
 
     knobs: tuple[Knob, ...]
@@ -81,11 +84,12 @@ class Prepare:
         """Prepared, with its arrays as files."""
         table: Table = upstream[0].value
         fidelity = context.fidelity
-        judged, learned = table.valid, table.train
-        if fidelity.piece.split == "test":
-            judged = table.test[fidelity.piece.fold]
-            others = (part for i, part in enumerate(table.test) if i != fidelity.piece.fold)
-            learned = np.sort(np.concatenate((table.train, table.valid, *others)))
+        fold, untouched = fidelity.piece.fold, fidelity.piece.split == "test"
+        judged = (table.test if untouched else table.folds)[fold]
+        learned = np.setdiff1d(table.train, judged, assume_unique=True)
+        if untouched:
+            others = (part for i, part in enumerate(table.test) if i != fold)
+            learned = np.sort(np.concatenate((table.train, *others)))
         rows = subsample(learned, fidelity.effort.get("rows", 1.0), fidelity.piece.seed)
         schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
         files = context.directory / "arrays"
@@ -114,7 +118,11 @@ def prepared_of(artifact: Artifact) -> Prepared:
 @final
 @dataclass(frozen=True)
 class Fit:
-    """Trains a model of the family that the config names."""
+    """Trains a model of the family that the config names.
+
+    In a search, a family that can stops early on the judged rows: then the knob that counts its
+    rounds is an upper bound, and a sample of that name says what was chosen. A refit never does.
+    """
 
     knobs: tuple[Knob, ...]
     name: Literal["fit"] = "fit"
@@ -126,10 +134,15 @@ class Fit:
     def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
         """Fitted; its digest is that of the model's text."""
         data, family = prepared_of(upstream[0]), _family(config)
+        searching = context.fidelity.piece.split == "search"
+        judged = (data.judged_x, data.judged_y) if searching else None
+        training = Training(data.schema, data.x, data.y, judged)
         started_s = time.perf_counter()
-        text: str = resolve(family.fit)(data.x, data.y, data.schema, config, context.seed)
-        took = Sample((time.perf_counter() - started_s,), "s")
-        return Artifact(Fitted(data.schema, family.name, text), {"fit_s": took}, digest_of(text))
+        learned: Learned = resolve(family.fit)(training, config, context.seed)
+        samples = {"fit_s": Sample((time.perf_counter() - started_s,), "s")}
+        samples |= {knob: Sample((value,)) for knob, value in learned.chosen.items()}
+        text = learned.text
+        return Artifact(Fitted(data.schema, family.name, text), samples, digest_of(text))
 
 
 @final
@@ -194,12 +207,16 @@ class Blend:
         return Need()
 
     def run(self, upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
-        """Blended, with samples of its quality and size."""
+        """Blended, with samples of its quality and size, and the weights where it chose them."""
+        answers: list[Judged] = [artifact.judged for artifact in upstream]
+        first = answers[0]
         weights = [weight for _, weight in config.members] or [1.0]
+        if config.unweighted:
+            task = upstream[0].value.schema.task
+            weights = weights_of([one.prediction for one in answers], first.y, task).tolist()
         models: list[CompiledModel] = [artifact.value for artifact in upstream]
         blended = Blended(tuple(zip(models, weights, strict=True)))
-        answers: list[Judged] = [artifact.judged for artifact in upstream]
-        first, schema = answers[0], blended.schema
+        schema = blended.schema
         prediction = _mean([answer.prediction for answer in answers], weights)
         own = {
             metric.name: contributions(metric.name, first.y, prediction)
@@ -211,6 +228,8 @@ class Blend:
             samples |= every_row(own, first.y, first.groups, schema.classes)
         size = sum(len(file) for model in models for file in model.files.values())
         samples["model_bytes"] = Sample((float(size),), "B")
+        if config.unweighted:
+            samples["weights"] = Sample(tuple(weights))
         judged = replace(first, prediction=np.empty(0), contributions=own)
         return Artifact(blended, samples, judged=judged)
 

@@ -37,13 +37,13 @@ class Tree:
 
 
 def to_text(
-    trees: Sequence[Tree], schema: Schema, features: int, *, objective: str = "", mean: bool = False
+    trees: Sequence[Tree], schema: Schema, *, objective: str = "", mean: bool = False
 ) -> str:
     """The model that sums these trees, or takes their mean; of many classes they take turns.
 
     objective: what turns sums into answers, in LightGBM's words; "" for nothing.
     """
-    outputs = len(schema.classes) if len(schema.classes) > 2 else 1
+    features, outputs = len(schema.features), len(schema.classes) if len(schema.classes) > 2 else 1
     head = [
         "tree", "version=v4", f"num_class={outputs}", f"num_tree_per_iteration={outputs}",
         "label_index=0", f"max_feature_idx={features - 1}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
+from os import PathLike
 from pathlib import Path
-from typing import final
+from typing import Protocol, final
 
 from tunewright.core.config import Config, Value, digest_of
-from tunewright.core.knobs import Choice, Knob
+from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
@@ -42,22 +44,31 @@ _OWN = (
 )
 
 
+class Frame(Protocol):
+    """A table in memory, as pandas, polars and pyarrow hold it."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows, in the form that Arrow has for those who exchange them."""
+
+
 @final
 @dataclass(frozen=True)
 class TableSpec:
     """What a user says about a table.
 
-    path: a CSV or Parquet file. target: the column to predict. positive: which of two classes
+    path: a CSV, Parquet or Arrow file, or a data frame, which is kept in a file below .tunewright
+    and known by that from then on. target: the column to predict. positive: which of two classes
     counts as positive (default: the rarer one). group: a column whose equal values must not be
     split over training and test. drop: columns to leave out. families: the models to choose from
     (default: all). seed: of the split. cores: for threads, None for all that this process may use.
-    time: a column by which rows are split, the past from the future. test: a file with the rows for
-    the verdict. task: binary, multiclass or regression. metrics: those of the goal, which decide
-    the task where it is not said. types: "age=number,zip=category" or a mapping. missing: "-999,?",
-    further texts that stand for no value. delimiter, decimal, encoding: of a text (default: found).
+    time: a column by which rows are split, the past from the future. test: a file or a data frame
+    with the rows for the verdict. task: binary, multiclass or regression. metrics: those of the
+    goal, which decide the task where it is not said. types: "age=number,zip=category" or a mapping.
+    missing: "-999,?", further texts that stand for no value. delimiter, decimal, encoding: of a
+    text (default: found).
     """
 
-    path: str
+    path: str | PathLike[str] | Frame
     target: str | None = None
     positive: str | None = None
     group: str | None = None
@@ -66,7 +77,7 @@ class TableSpec:
     seed: int = 0
     cores: int | None = None
     time: str | None = None
-    test: str | None = None
+    test: str | PathLike[str] | Frame | None = None
     task: Task | None = None
     metrics: tuple[str, ...] = ()
     types: str | Mapping[str, str] = ""
@@ -74,6 +85,11 @@ class TableSpec:
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_of("data", self.path))
+        if self.test is not None:
+            object.__setattr__(self, "test", path_of("test", self.test))
 
 
 @final
@@ -88,7 +104,8 @@ class TableWorkload:
     digest: str
     untouched: Untouched
     facts: TableFacts
-    efforts: tuple[Effort, ...] = (Effort("rows", LEAST_ROWS, 1.0),)
+    efforts: tuple[Effort, ...]
+    portfolio: tuple[Config, ...] = ()
 
 
 def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> TableWorkload:
@@ -118,8 +135,10 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
         ),
         untouched=Untouched(len(read.test), read.answers),
         facts=read.facts,
+        efforts=(Effort("rows", LEAST_ROWS, 1.0), Effort("folds", 1, read.facts.folds)),
     )
-    return TableWorkload(**{**vars(made), "baseline": space_of(made).asked(asked)})
+    space = space_of(made)
+    return replace(made, baseline=space.asked(asked), portfolio=_portfolio(space, spec, read))
 
 
 def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
@@ -146,6 +165,20 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
             tuple(family.runtime for family in families),
         ),
     )
+
+
+def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
+    """The settings that families are known to do well with, in turn, on runtimes for serving."""
+    families = _families(names_of("families", spec.families), read)
+    settings = [
+        [
+            {"family": family.name, family.runtime: family.served_by, **one}
+            for one in family.portfolio
+        ]
+        for family in families
+    ]
+    turns = zip_longest(*settings)
+    return tuple(space.config(one) for turn in turns for one in turn if one is not None)
 
 
 def _families(asked: Sequence[str], read: Table) -> list[Family]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import final
 
-from tunewright.core.config import Config
+from tunewright.core.config import Config, Value
 from tunewright.core.knobs import Choice, Knob, When
 from tunewright.core.registry import resolve
 from tunewright.core.trial import Need
@@ -44,9 +44,10 @@ class Family:
     """A family of models. Functions are named as "module:function": a heavy library is behind them.
 
     knobs: of the stages fit and simplify, for so many cores. runtime: the knob that names one of
-    `runtimes`, and its default. fit: of x, y, schema, config and seed to the model's text.
-    simplify: of that text and the config to a smaller one. file: the text's name in a bundle.
-    needs: what fitting a config needs.
+    `runtimes`, and its default. fit: of Training, config and seed to what was Learned.
+    simplify: of its text and the config to a smaller one. file: the text's name in a bundle.
+    needs: what fitting a config needs. portfolio: settings worth trying first on any data, the most
+    promising first; defaults elsewhere.
     """
 
     name: str
@@ -59,16 +60,23 @@ class Family:
     file: str
     simplify: str = ""
     needs: Callable[[Config], Need] = lambda _: Need()
+    portfolio: tuple[Mapping[str, Value], ...] = ()
+
+    @property
+    def served_by(self) -> str:
+        """The first of its runtimes that answers without the library that fits."""
+        return next(name for name, backend in self.runtimes.items() if backend.lean)
 
     def space(self, cores: int) -> tuple[Knob, ...]:
-        """All its knobs, each read only where the family is chosen."""
+        """All its knobs, each read only where the family is chosen, or where it says itself."""
         heavy = tuple(name for name, backend in self.runtimes.items() if not backend.lean)
         runtime = Knob(
             self.runtime, Choice(tuple(self.runtimes)), self.default_runtime, "resource", "compile",
             own_process=True, baseline_only=heavy,
         )  # fmt: skip
         own = When("family", (self.name,))
-        return tuple(replace(knob, when=own) for knob in (*self.knobs(cores), runtime))
+        knobs = (*self.knobs(cores), runtime)
+        return tuple(knob if knob.when else replace(knob, when=own) for knob in knobs)
 
 
 @cache

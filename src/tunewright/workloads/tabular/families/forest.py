@@ -12,7 +12,7 @@ from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.registry import resolve
 from tunewright.core.trial import Need
 from tunewright.knobs import threads, tuned
-from tunewright.workloads.tabular.data import Floats, Schema
+from tunewright.workloads.tabular.data import Learned, Training
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.trees import Tree, keep, keep_first, single, to_text
 
@@ -25,19 +25,20 @@ def _knobs(cores: int) -> tuple[Knob, ...]:
         tuned("forest_trees", Integer(20, 300, log=True), 100),
         tuned("forest_leaf", Integer(1, 50, log=True), 2),
         tuned("forest_features", Real(0.1, 1.0), 0.4),
-        threads("forest_threads", "fit", cores, cores, exact=True),
+        threads("forest_threads", "fit", 1, cores, exact=True),
         keep("forest_keep"),
     )
 
 
-def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -> str:
+def fit(training: Training, config: Config, seed: int) -> Learned:
     """The forest's text: each leaf says a mean, or the share of each class."""
+    schema = training.schema
     kind = _GROWN[str(config["forest_kind"])] + ("Classifier" if schema.classes else "Regressor")
     forest = resolve(f"sklearn.ensemble:{kind}")(
         n_estimators=config["forest_trees"], min_samples_leaf=config["forest_leaf"],
         max_features=config["forest_features"], n_jobs=config["forest_threads"],
         random_state=seed % 2**32,
-    ).fit(single(x), y)  # fmt: skip
+    ).fit(single(training.x), training.y)  # fmt: skip
     columns = [0]
     if len(schema.classes) > 2:
         columns = list(range(len(schema.classes)))
@@ -48,7 +49,7 @@ def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -
         for one in forest.estimators_
         for column in columns
     ]
-    return to_text(grown, schema, x.shape[1], mean=True)
+    return Learned(to_text(grown, schema, mean=True))
 
 
 def _tree(tree: Any, classes: NDArray[Any] | None, column: int) -> Tree:

@@ -12,7 +12,7 @@ from tunewright.core.knobs import Integer, Knob, Real
 from tunewright.core.registry import resolve
 from tunewright.errors import TrialFailed
 from tunewright.knobs import tuned
-from tunewright.workloads.tabular.data import Floats, Schema
+from tunewright.workloads.tabular.data import Learned, Training
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.trees import Tree, keep, keep_first, shifted, to_text
 
@@ -30,8 +30,9 @@ def _knobs(_cores: int) -> tuple[Knob, ...]:
     )
 
 
-def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -> str:
+def fit(training: Training, config: Config, seed: int) -> Learned:
     """The model's text. Uses one thread: sums over more would change the last digits."""
+    schema = training.schema
     kind = "Classifier" if schema.classes else "Regressor"
     limit, make = (
         resolve("threadpoolctl:threadpool_limits"),
@@ -43,7 +44,7 @@ def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -
             max_leaf_nodes=config["hist_leaves"], min_samples_leaf=config["hist_rows"],
             l2_regularization=config["hist_l2"], max_features=config["hist_features"],
             early_stopping=False, random_state=seed % 2**32,
-        ).fit(x, y)  # fmt: skip
+        ).fit(training.x, training.y)  # fmt: skip
     count = len(schema.classes)
     if count and len(model.classes_) < count:
         raise TrialFailed("expected training rows of every class; some have none")
@@ -54,7 +55,7 @@ def fit(x: Floats, y: NDArray[Any], schema: Schema, config: Config, seed: int) -
         for turn, one in enumerate(turns)
     ]
     objective = {"binary": "binary sigmoid:1", "multiclass": f"multiclass num_class:{count}"}
-    return to_text(trees, schema, x.shape[1], objective=objective.get(schema.task, ""))
+    return Learned(to_text(trees, schema, objective=objective.get(schema.task, "")))
 
 
 def _tree(nodes: NDArray[Any]) -> Tree:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from tunewright.core.config import Config
-from tunewright.core.knobs import Integer, Knob, Real
+from tunewright.core.config import Config, Value
+from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.trial import Need
 from tunewright.knobs import threads, tuned
 from tunewright.workloads.tabular.families import Backend, Family
+from tunewright.workloads.tabular.trees import keep
 
+LEAST_TREES = 10  # fewer are no model worth having, so early stopping chooses none
+_STOPPED: dict[str, Value] = {"early_stopping": "yes", "n_trees": 3000}
 _LIBRARY = "tunewright.workloads.tabular.lightgbm_library"
 
 
 def _knobs(cores: int) -> tuple[Knob, ...]:
     """The defaults are LightGBM's own."""
     return (
-        tuned("n_trees", Integer(20, 500, log=True), 100),
+        tuned("n_trees", Integer(LEAST_TREES, 3000, log=True), 100),
+        tuned("early_stopping", Choice(("no", "yes")), "no"),
         tuned("learning_rate", Real(0.01, 0.3, log=True), 0.1),
         tuned("num_leaves", Integer(4, 255, log=True), 31),
-        tuned("min_child_samples", Integer(5, 100, log=True), 20),
-        tuned("colsample", Real(0.4, 1.0), 1.0),
-        tuned("l2", Real(0.0, 10.0), 0.0),
+        tuned("min_child_samples", Integer(2, 100, log=True), 20),
+        tuned("colsample", Real(0.3, 1.0), 1.0),
+        tuned("subsample", Real(0.5, 1.0), 1.0),
+        tuned("l1", Real(0.0, 10.0), 0.0),
+        tuned("l2", Real(0.0, 30.0), 0.0),
+        tuned("extra_trees", Choice(("no", "yes")), "no"),
+        tuned("max_bin", Integer(63, 1023, log=True), 255),
         threads("fit_threads", "fit", 1, cores, exact=True),
-        Knob("keep_trees", Real(0.05, 1.0, log=True), 1.0, "simplification", "simplify"),
+        keep("keep_trees"),
     )
 
 
@@ -48,4 +56,9 @@ FAMILY = Family(
     runtime="runtime",
     default_runtime="library",
     file="model.txt",
+    portfolio=(
+        {**_STOPPED, "learning_rate": 0.03},
+        {**_STOPPED, "learning_rate": 0.05, "extra_trees": "yes"},
+        {**_STOPPED, "learning_rate": 0.03, "num_leaves": 128, "min_child_samples": 3},
+    ),
 )
