@@ -226,19 +226,19 @@ def stage_of(stage: str, language: Language) -> str:
 def _translated(sentence: str, *, whole: bool = False) -> str | None:
     """The Chinese sentence, None where all of it is unknown (whole: or some of it)."""
     for pattern, template in _patterns():
-        found = pattern.fullmatch(sentence)
-        places = _filled(found.groupdict()) if found else None
+        match = pattern.fullmatch(sentence)
+        places = _filled(match.groupdict()) if match else None
         if places is not None:
             return template.format(**places)
     if sentence in OWN_WORDS or "; " not in sentence:
         return OWN_WORDS.get(sentence)
     parts = sentence.split("; ")
-    told = [_translated(part) for part in parts]
-    known = [one is not None for one in told]
+    translated = [_translated(part) for part in parts]
+    known = [one is not None for one in translated]
     if not (all if whole else any)(known):
         return None
     ends = ["；" if a and b else "; " for a, b in itertools.pairwise(known)]
-    texts = [one or part for one, part in zip(told, parts, strict=True)]
+    texts = [one or part for one, part in zip(translated, parts, strict=True)]
     return "".join(itertools.chain(*zip(texts, [*ends, ""], strict=True)))
 
 
@@ -246,10 +246,10 @@ def _filled(places: dict[str, str]) -> dict[str, str] | None:
     """What stands in the places, sentences translated; None where one should be and is not."""
     filled = dict(places)
     for name in places.keys() & (TOLD | FREE):
-        told = _translated(places[name], whole=name in TOLD)
-        if told is None and name in TOLD:
+        translated = _translated(places[name], whole=name in TOLD)
+        if translated is None and name in TOLD:
             return None
-        filled[name] = told or places[name]
+        filled[name] = translated or places[name]
     return filled
 
 
