@@ -252,25 +252,25 @@ def saved_from(result: Result, workload: Workload, line: str, programs: Programs
     return Saved(line, programs, lasting(probe()), runs)
 
 
-def save(saved: Saved, place: Path) -> None:
+def save(saved: Saved, path: Path) -> None:
     """Write a saved baseline as JSON."""
     try:
-        place.write_text(
+        path.write_text(
             json.dumps(encode(saved), indent=1, allow_nan=False) + "\n", encoding="utf-8"
         )
     except OSError as error:
-        raise StoreError(f"cannot write {place}: {error.strerror}; choose another place") from error
+        raise StoreError(f"cannot write {path}: {error.strerror}; choose another place") from error
 
 
-def read_saved(place: Path) -> Saved:
+def read_saved(path: Path) -> Saved:
     """The saved baseline in a file. Raises InputError where it is none."""
     try:
-        saved: Saved = decode(Saved, json.loads(place.read_text(encoding="utf-8")))
+        saved: Saved = decode(Saved, json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InputError(f"expected a saved baseline; got {place}: {error.strerror}") from error
+        raise InputError(f"expected a saved baseline; got {path}: {error.strerror}") from error
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise InputError(
-            f"expected a saved baseline; got {place}, which is none; "
+            f"expected a saved baseline; got {path}, which is none; "
             "make one with 'tunewright verify --save'"
         ) from error
     return saved

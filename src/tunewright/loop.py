@@ -193,7 +193,7 @@ def _admit(
     return started
 
 
-def _has_room(history: History, free: Resources) -> bool:
+def _can_start(history: History, free: Resources) -> bool:
     """Whether anything at all could start now: if not, nobody need be asked what."""
     alone = [trial for trial in history.running if trial.need.alone]
     if not alone:
@@ -216,10 +216,10 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
         return late
     reserve_s = plan.costs.reserve_s(ranked)
     if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
-        room = _has_room(history, free)
-        if not room and not history.reported:
+        startable = _can_start(history, free)
+        if not startable and not history.reported:
             return ()
-        n = min(free.slots, plan.budget.trials_left(history.last_number)) if room else 0
+        n = min(free.slots, plan.budget.trials_left(history.last_number)) if startable else 0
         wanted = plan.searcher.propose(history, n)
         halted = {halt.number for halt in wanted if isinstance(halt, Halt)}
         events: list[Event] = [
@@ -335,8 +335,8 @@ def _verify(
         history, number, arms, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
     ):
         config = arms[purpose.arm or "candidate"]
-        place = history.last_number + len(trials) + 1
-        trials.append(plan.trial(place, config, _fidelity(plan, purpose), purpose, plan.limit_s))
+        at = history.last_number + len(trials) + 1
+        trials.append(plan.trial(at, config, _fidelity(plan, purpose), purpose, plan.limit_s))
     return _admit(history, free, elapsed_s, trials)
 
 

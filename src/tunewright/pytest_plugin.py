@@ -37,8 +37,8 @@ def tunewright_verify(request: pytest.FixtureRequest, tmp_path: Path) -> Callabl
             result: Result = resolve(COMPARISON)(*programs, root=tmp_path / "tunewright", **options)
         except resolve(INTERRUPTED):
             raise KeyboardInterrupt from None
-        told = resolve(TEXT)(resolve(SUMMARY)(result.history, result.goal))
-        request.node.add_report_section("call", "tunewright", told)
+        text = resolve(TEXT)(resolve(SUMMARY)(result.history, result.goal))
+        request.node.add_report_section("call", "tunewright", text)
         return result
 
     return verify

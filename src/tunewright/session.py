@@ -20,7 +20,7 @@ from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Executor, Store, Workload, space_of
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Purpose
-from tunewright.core.verdict import Decision, Verdict, told
+from tunewright.core.verdict import Decision, Verdict, comparison_text
 from tunewright.errors import InputError, StoreError, TunewrightError
 from tunewright.loop import Plan, apply, conclude, decide
 from tunewright.machine import describe, probe
@@ -78,7 +78,7 @@ class Result:
         opened = self.history.opened
         known = (*self.goal.metrics, *(opened.metrics if opened else ()))
         units = {metric.name: metric.unit for metric in known}
-        figures = [told(c, units.get(c.metric, "")) for c in self.verdict.comparisons]
+        figures = [comparison_text(c, units.get(c.metric, "")) for c in self.verdict.comparisons]
         return "\n".join([first, *(f"  {figure}" for figure in figures)])
 
     def _repr_html_(self) -> str:
@@ -276,13 +276,13 @@ def begin(  # noqa: PLR0913 - what a caller may have already, and who listens
     began_s = time.monotonic() if began_s is None else began_s
     parse_budget(request.budget)
     made = prepare(request.name, request.kind, request.limits, root)
-    with made if workspace is None else nullcontext(workspace) as place:
+    with made if workspace is None else nullcontext(workspace) as used:
         workload = workload or build_workload(request)
-        directory = place.directory
+        directory = used.directory
         before = looks_at(workload.untouched.rows, directory.parent)
         plan = make_plan(workload, request, before, directory.name)  # complain before it begins
         with Journal(directory) as journal:
-            return _run(request, workload, plan, journal, History(), place, watch, began_s)
+            return _run(request, workload, plan, journal, History(), used, watch, began_s)
 
 
 def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None = None) -> Result:
@@ -303,8 +303,8 @@ def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None =
         if not current_look(history):  # other studies may have looked since
             before = looks_at(workload.untouched.rows, directory.parent, directory.name)
         plan = make_plan(workload, request, before, directory.name)
-        with _workspace(directory, request.kind, request.limits, history.elapsed_s) as place:
-            return _run(request, workload, plan, journal, history, place, watch, began_s)
+        with _workspace(directory, request.kind, request.limits, history.elapsed_s) as used:
+            return _run(request, workload, plan, journal, history, used, watch, began_s)
 
 
 def replay(store: Store | Reader) -> History:

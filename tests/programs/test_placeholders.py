@@ -14,7 +14,7 @@ from tunewright.workloads.programs.placeholders import (
     fill,
     fill_words,
     is_name,
-    places_in,
+    placeholders_in,
 )
 
 SHOW = f"{sys.executable} -S -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
@@ -76,7 +76,7 @@ def test_where_no_quotation_is_sure_a_value_that_needs_one_is_refused(script, va
 @given(st.from_regex(r"[a-zA-Z_学é][a-zA-Z0-9学é_-]{0,5}[a-z0-9é率]", fullmatch=True))
 def test_names_of_any_script_and_with_hyphens_can_be_used(name):
     assert is_name(name)
-    assert places_in([f"--x={{{name}}}"]) == {name}
+    assert placeholders_in([f"--x={{{name}}}"]) == {name}
     assert fill(f"--x={{{name}}}", {name: 3}) == "--x=3"
 
 
@@ -87,5 +87,5 @@ def test_other_texts_are_no_names(name):
 
 @given(st.text(max_size=20))
 def test_what_is_no_placeholder_stays(text):
-    if not places_in([text]) and "{{" not in text:
+    if not placeholders_in([text]) and "{{" not in text:
         assert fill(text, {}) == text

@@ -14,7 +14,7 @@ ENDS = st.floats(0, math.inf)
 
 @given(st.lists(POSITIVE, min_size=1, max_size=9), ENDS, ENDS)
 def test_the_points_of_pairs_fill_a_good_part_of_the_picture(changes, low, high):
-    bottom, top = _window(changes, (min(low, high), max(low, high)))
+    bottom, top = _window(changes, min(low, high), max(low, high))
     assert bottom < min(changes) <= max(changes) < top
     spread = max(max(changes) - min(changes), 1e-2 * max(changes))
     assert top - bottom <= 6 * spread

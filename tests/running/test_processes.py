@@ -81,6 +81,15 @@ def test_a_dead_worker_loses_its_trial_alone_and_is_replaced(tmp_path):
         assert len(marked(tmp_path)) == AT_REST  # the daemon of the dead worker is gone, too
 
 
+def test_a_trial_does_not_wait_for_the_processes_of_later_ones(tmp_path, monkeypatch):
+    stands = []
+    with closing(open_executor(tmp_path)) as executor:
+        seen = lambda *_: stands.append([job.stand for job in executor._jobs])  # noqa: E731
+        monkeypatch.setattr(executor._pool, "prepare", seen)
+        assert measure(executor, toy_trial(1)).outcome is Outcome.OK
+    assert stands == [[Stand.RUNNING]]
+
+
 def test_cancelling_kills_the_whole_tree(tmp_path):
     with closing(open_executor(tmp_path)) as executor:
         executor.submit(toy_trial(1, act="hang"), ToyWorkload())

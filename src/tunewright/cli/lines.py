@@ -67,7 +67,7 @@ class Lines:
     doing: str = "starting"
     write: Callable[[str], object] = click.echo
     _clock_s: tuple[float, float] = (0.0, 0.0)  # the study's time, and the machine's at that moment
-    _told_s: float = field(default_factory=time.monotonic)
+    _printed_s: float = field(default_factory=time.monotonic)
     _alike: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
     _over: Flag = field(default_factory=Flag)
@@ -99,17 +99,17 @@ class Lines:
         """Lines are said one by one; there is no more to see."""
 
     def _print(self, elapsed_s: float, text: str) -> None:
-        self._told_s = time.monotonic()
+        self._printed_s = time.monotonic()
         first = f"{elapsed_s:6.1f} s  "
         whole = not sys.stdout.isatty()  # for other programs a line stays a line
         shown = [first + text] if whole else wrapped(text, columns(), first)
         self.write("\n".join(shown))
 
     def _watch(self) -> None:
-        while not self._over.wait(max(self._told_s + SILENCE_S - time.monotonic(), 0.1)):
+        while not self._over.wait(max(self._printed_s + SILENCE_S - time.monotonic(), 0.1)):
             with self._lock:
                 now_s = time.monotonic()
-                if self._over.is_set() or now_s < self._told_s + SILENCE_S:
+                if self._over.is_set() or now_s < self._printed_s + SILENCE_S:
                     continue
                 at_s, then_s = self._clock_s
                 self._print(at_s + (now_s - then_s if then_s else 0.0), self.doing)

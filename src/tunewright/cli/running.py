@@ -160,11 +160,11 @@ def _write_json(found: Summary, place: str) -> None:
 
 def shown(directory: Path, history: History) -> Summary:
     """The summary of a study with what its directory adds: command lines, and a date."""
-    found = summary(history, session.goal_of(history))
+    study = summary(history, session.goal_of(history))
     written_s = (directory / FILE).stat().st_mtime
     date = datetime.fromtimestamp(written_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    winning = found.verdict is not None and found.handed_over
-    return replace(found, date=date, commands=_commands(directory / BUNDLE) if winning else {})
+    winning = study.verdict is not None and study.handed_over
+    return replace(study, date=date, commands=_commands(directory / BUNDLE) if winning else {})
 
 
 def _commands(bundle: Path) -> dict[str, str]:
@@ -181,16 +181,16 @@ def _commands(bundle: Path) -> dict[str, str]:
     }
 
 
-def write_report(found: Summary, place: Path, language: Language = "en") -> Path:
+def write_report(study: Summary, path: Path, language: Language = "en") -> Path:
     """Write the page, and say where. Raises InputError where nothing can be written."""
     render: Callable[[Summary, Language], str] = resolve(RENDER)
     try:
-        place.write_text(render(found, language), encoding="utf-8")
+        path.write_text(render(study, language), encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"expected a place to write the report; got {place}: {error.strerror}; say --output"
+            f"expected a place to write the report; got {path}: {error.strerror}; say --output"
         ) from error
-    return place
+    return path
 
 
 @final
@@ -250,14 +250,14 @@ class _Progress:
             value = best.value(metric)
             if value is not None:
                 before = base.value(metric) if base else None
-                values.append(f"{told(metric, value)}{_as_multiple(metric, value, before)}")
+                values.append(f"{metric_text(metric, value)}{_as_multiple(metric, value, before)}")
         base_values = state.baseline.config if state.baseline else {}
         changed = [f"{k}={v}" for k, v in best.config.items() if base_values.get(k) != v]
         text = f"{', '.join(values)}   {' '.join(changed) or 'baseline'}"
         self.lines.say(event.elapsed_s, text)
 
 
-def told(metric: Metric, value: float) -> str:
+def metric_text(metric: Metric, value: float) -> str:
     """A metric and its value."""
     return f"{metric.name} {format_quantity(value, metric.unit)}"
 
@@ -274,6 +274,6 @@ def _best_so_far(result: session.Result) -> str:
     if best is None:
         return "interrupted before anything was measured"
     values = [(m, best.value(m)) for m in goal.metrics]
-    shown = ", ".join(told(m, v) for m, v in values if v is not None)
+    shown = ", ".join(metric_text(m, v) for m, v in values if v is not None)
     config = " ".join(f"{k}={v}" for k, v in best.config.items())
     return f"best so far, not verified: {shown}   {config}"

@@ -180,22 +180,22 @@ class PairLines:
             for name, value in zip(self.names, pairs[-1], strict=True)
         )
         ratio = f"{pairs[-1][1] / pairs[-1][0]:.3f}×"
-        told = f"pair {self.shown:<3} {first}   {second}   {ratio}   {self._so_far(pairs)}"
-        self.lines.say(event.elapsed_s, told.rstrip())
+        line = f"pair {self.shown:<3} {first}   {second}   {ratio}   {self._so_far(pairs)}"
+        self.lines.say(event.elapsed_s, line.rstrip())
 
     def _failed(self, event: Ended, history: History) -> None:
         """Print how a run failed; of many that fail alike the first few say enough."""
         outcome, detail = event.measurement.outcome.value, event.measurement.detail
         ((trial, _),) = history.ended(len(history) - 1)
         arm = self.names[0] if trial.purpose.arm == "baseline" else self.names[1]
-        told = f"a run of {arm} ended as {outcome}: {detail}"
-        self.lines.say(event.elapsed_s, told, like=told)
+        line = f"a run of {arm} ended as {outcome}: {detail}"
+        self.lines.say(event.elapsed_s, line, like=line)
 
     def _keep(self, history: History) -> None:
         """Note beside the study where its result is to be written: it may be resumed."""
         if self.places and not self.kept and history.opened is not None:
-            place = Studies().root / history.opened.study / ASKED
-            place.write_text(json.dumps(self.places), encoding="utf-8")
+            path = Studies().root / history.opened.study / ASKED
+            path.write_text(json.dumps(self.places), encoding="utf-8")
             self.kept = True
 
     def _so_far(self, pairs: Sequence[tuple[float, float]]) -> str:
@@ -233,7 +233,7 @@ def _check(programs: Sequence[str], options: Mapping[str, Any]) -> None:
             f"expected --save without --{asked[0].rstrip('_')}, as it only measures; omit it"
         )
     for name in PLACES:
-        _check_place(name.rstrip("_"), options[name])
+        _check_writable(name.rstrip("_"), options[name])
     if len(programs) != (1 if alone else 2):
         wanted = "one program" if alone else "two programs, each in quotes"
         raise InputError(
@@ -242,16 +242,16 @@ def _check(programs: Sequence[str], options: Mapping[str, Any]) -> None:
         )
 
 
-def _check_place(option: str, place: Path | None) -> None:
+def _check_writable(option: str, path: Path | None) -> None:
     """Refuse now what could not be written at the end."""
-    if place is None:
+    if path is None:
         return
-    parent = place.absolute().parent
-    if place.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(f"--{option}: expected a place to write; got {place}; name another one")
+    parent = path.absolute().parent
+    if path.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"--{option}: expected a place to write; got {path}; name another one")
 
 
-def _save(line: str, read: Programs, sampling: Sampling, place: Path) -> int:
+def _save(line: str, read: Programs, sampling: Sampling, path: Path) -> int:
     """Measure a program beside the yardstick and keep what it gave."""
     request, workload = comparing.measured(line, read, sampling)
     try:
@@ -262,17 +262,17 @@ def _save(line: str, read: Programs, sampling: Sampling, place: Path) -> int:
         click.echo("interrupted; nothing was saved", err=True)
         return 130
     saved = comparing.saved_from(result, workload, line, read)
-    comparing.save(saved, place)
-    click.echo(f"saved   {len(saved.runs['wall_s'])} runs of {line!r} in {place}")
+    comparing.save(saved, path)
+    click.echo(f"saved   {len(saved.runs['wall_s'])} runs of {line!r} in {path}")
     return 0
 
 
 def _write(shown: Summary, places: Mapping[str, str]) -> None:
-    for name, place in places.items():
+    for name, path in places.items():
         try:
-            Path(place).write_text(WRITTEN[name](shown), encoding="utf-8")
+            Path(path).write_text(WRITTEN[name](shown), encoding="utf-8")
         except OSError as error:
             option = name.rstrip("_")
             raise InputError(
-                f"--{option}: expected a place to write; got {place}: {error.strerror}"
+                f"--{option}: expected a place to write; got {path}: {error.strerror}"
             ) from error

@@ -16,10 +16,11 @@ CLEAR_PAIRS, USUAL_PAIRS = 7, 15
 PROCESS_S = 0.2  # a pair's own processes
 REFIT_MORE = 1.5  # a refit learns on more rows than the search did …
 REFIT_S = 0.1  # … and is a trial of its own
+MEMBERS_AT_ONCE = 1.5  # of a blend, on two cores: the last one is alone
 DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
 RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
 MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
-LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.1  # a trial may take so many times the baseline's, or so much
+LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.2  # a trial may take so many times the baseline's, or so much
 LEAST_LIMIT_S = 5.0  # a start on a busy machine is no reason to stop a trial
 LIMIT_UNBOUNDED_S = 3600.0  # where neither the baseline nor a budget of time says more
 FEW_CONFIGS = 10  # fewer are no search
@@ -54,12 +55,17 @@ class Costs:
         return base.measure_s + own.measure_s + made_s + PROCESS_S
 
     def verification_s(self, ranked: Ranking, own: Record) -> float:
-        """To verify a config: to refit both arms, and as many pairs as its change asks for."""
-        base, objective = ranked.baseline or own, ranked.goal.objectives[0]
-        a, b = base.value(objective), own.value(objective)
+        """To verify a config: to refit both arms, and as many pairs as its change asks for.
+
+        The members of a blend are refitted side by side.
+        """
+        base = ranked.baseline or own
+        fit_s = own.fit_s / (MEMBERS_AT_ONCE if own.config.members else 1)
+        timed = next((metric for metric in ranked.goal.objectives if metric.since), None)
+        a, b = (record.value(timed) if timed else None for record in (base, own))
         clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
         pairs = CLEAR_PAIRS if clear else USUAL_PAIRS
-        return self.refits_s(base.fit_s, own.fit_s) + pairs * self.pair_s(base, own)
+        return self.refits_s(base.fit_s, fit_s) + pairs * self.pair_s(base, own)
 
     def reserve_s(self, ranked: Ranking) -> float:
         """The tail of the budget to be kept for refits and pairs of the best so far."""

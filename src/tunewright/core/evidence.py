@@ -142,7 +142,7 @@ class Evidence:
     ) -> None:
         self.records: dict[str, Record] = {}
         self.baseline: Record | None = None
-        self._metrics, self._place = tuple(metrics), {name: i for i, name in enumerate(stages)}
+        self._metrics, self._position = tuple(metrics), {name: i for i, name in enumerate(stages)}
         self._refitted = refitted
 
     def learn(self, trial: Trial, measurement: Measurement) -> Record | None:
@@ -200,7 +200,7 @@ class Evidence:
         return not metric.since or bool(since and self._after(metric.stage, since))
 
     def _after(self, stage: str, since: str) -> bool:
-        return self._place.get(stage, 0) >= self._place.get(since, 0)
+        return self._position.get(stage, 0) >= self._position.get(since, 0)
 
     def _costs(self, record: Record, trial: Trial, measurement: Measurement) -> None:
         since = trial.fidelity.since

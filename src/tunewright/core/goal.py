@@ -38,10 +38,10 @@ class Constraint:
 
     def slack(self, value: float, baseline: float) -> float:
         """How far `value` is inside the bound; negative where the constraint is broken."""
-        room = self.bound(baseline) - value
+        distance = self.bound(baseline) - value
         if self.op == "within":
-            return min(room, value - self.other_bound(baseline))
-        return room if self.op == "<=" else -room
+            return min(distance, value - self.other_bound(baseline))
+        return distance if self.op == "<=" else -distance
 
     def other_bound(self, baseline: float) -> float:
         """The lower bound of an equivalence, as far from the baseline as the upper one."""
@@ -71,7 +71,7 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
     InputError for an unknown metric, a direction against the metric's nature, a bound or a unit
     that cannot be read.
     """
-    asked, held = _clauses(text)
+    asked, bounds = _clauses(text)
     objectives = []
     for part in asked:
         words = part.split()
@@ -88,15 +88,15 @@ def parse_goal(text: str, metrics: Sequence[Metric]) -> Goal:
                 f"{metric.name} is better when {metric.better}; say '{other} {metric.name}'"
             )
         objectives.append(metric)
-    constraints = [parse_constraint(part, metrics) for part in held if part.strip()]
+    constraints = [parse_constraint(part, metrics) for part in bounds if part.strip()]
     return Goal(tuple(objectives), tuple(constraints), " ".join(text.split()))
 
 
 def stated_directions(goal: str) -> dict[str, Literal["lower", "higher"]]:
     """Which way is better, for each metric whose direction this sentence states."""
-    asked, held = _clauses(goal)
+    asked, bounds = _clauses(goal)
     stated: dict[str, Literal["lower", "higher"]] = {}
-    for part in held:
+    for part in bounds:
         if match := _COMPARISON.fullmatch(part):
             stated[match[1]] = "lower" if match[2].startswith("<") else "higher"
     for part in asked:

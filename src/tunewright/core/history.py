@@ -128,8 +128,8 @@ class History:
                 self._check_known(number, event)
                 outcome = Outcome.TIMEOUT if reason == "limit" else Outcome.STOPPED
                 ran = self._ran(number, attempt, event.elapsed_s)
-                told = [r for r in self.reports() if (r.number, r.attempt) == (number, attempt)]
-                samples = told[-1].samples if told and reason == "halted" else {}
+                own = [r for r in self.reports() if (r.number, r.attempt) == (number, attempt)]
+                samples = own[-1].samples if own and reason == "halted" else {}
                 after._end(number, attempt, Measurement(outcome, samples, ran, _STOPPED[reason]))
             case Finished(_, verdict):
                 if self.finished is not None or self.running:

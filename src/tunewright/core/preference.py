@@ -71,7 +71,9 @@ class Ranking:
 
     def leaders(self, count: int) -> list[Record]:
         """The best `count` by each objective but the first."""
-        return [self.evidence.records[id_] for led in self._leaders for _, id_ in led[:count]]
+        return [
+            self.evidence.records[id_] for leaders in self._leaders for _, id_ in leaders[:count]
+        ]
 
     def standing(self, record: Record) -> Standing | None:
         """Where a config stands, None while the goal reads something that it has not shown."""
@@ -84,26 +86,28 @@ class Ranking:
             return
         # All stand where they do beside the baseline: when it moves, they move.
         for moved in self.evidence.records.values() if record is self.baseline else (record,):
-            self._place(moved)
+            self._rank(moved)
 
-    def _place(self, record: Record) -> None:
+    def _rank(self, record: Record) -> None:
         old, new = self._standings.pop(record.config.id, None), self._stand(record)
         if old is not None:
             del self._order[bisect.bisect_left(self._order, old)]
-            for led, place in self._led(old):
-                del led[bisect.bisect_left(led, place)]
+            for leaders, entry in self._leading(old):
+                del leaders[bisect.bisect_left(leaders, entry)]
         if new is not None:
             self._standings[record.config.id] = new
             bisect.insort(self._order, new)
-            for led, place in self._led(new):
-                bisect.insort(led, place)
+            for leaders, entry in self._leading(new):
+                bisect.insort(leaders, entry)
 
-    def _led(self, standing: Standing) -> list[tuple[list[tuple[float, str]], tuple[float, str]]]:
+    def _leading(
+        self, standing: Standing
+    ) -> list[tuple[list[tuple[float, str]], tuple[float, str]]]:
         """The lists of leaders that a config stands in, each with its place there."""
         if standing.tier > 1:
             return []
         others = zip(self._leaders, standing.objectives[1:], strict=True)
-        return [(led, (value, standing.id)) for led, value in others]
+        return [(leaders, (value, standing.id)) for leaders, value in others]
 
     def _stand(self, record: Record) -> Standing | None:
         values = [record.value(objective) for objective in self.goal.objectives]
@@ -167,8 +171,8 @@ class Ranking:
             return None
         fit = self._known_best(fit)
         wanted = SURE * 2.0 ** len(tried)
-        sure = [r for r in fit if self._slack_in_errors(r) >= wanted]
-        fit = sure or [max(fit, key=self._slack_in_errors)]
+        safe = [r for r in fit if self._slack_in_errors(r) >= wanted]
+        fit = safe or [max(fit, key=self._slack_in_errors)]
         clear = [r for r in fit if any(map(self._clearly(r), self.goal.objectives))]
         return settled(self._preferred(clear or fit).config)
 
@@ -182,10 +186,10 @@ class Ranking:
 
     def front(self) -> list[Record]:
         """The Pareto set: what holds every constraint and is beaten by none on all objectives."""
-        held = [s for s in self._order if s.tier < 2]
-        held.sort(key=lambda standing: standing.objectives)
+        feasible = [s for s in self._order if s.tier < 2]
+        feasible.sort(key=lambda standing: standing.objectives)
         front: list[Standing] = []
-        for one in held:
+        for one in feasible:
             if not any(_dominates(other.objectives, one.objectives) for other in front):
                 front.append(one)
         return [self.evidence.records[standing.id] for standing in front]

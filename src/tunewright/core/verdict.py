@@ -78,7 +78,7 @@ class Verdict:
     key: str = ""
 
 
-def told(comparison: Comparison, unit: str) -> str:
+def comparison_text(comparison: Comparison, unit: str) -> str:
     """The figures of a comparison: both values, and the change with its interval."""
     c = comparison
     if math.isnan(c.estimate):

@@ -21,48 +21,46 @@ INDEX = "bundle.json"
 
 
 def write_index(
-    place: Path, index: Mapping[str, Any], files: Mapping[str, bytes] | None = None
+    path: Path, index: Mapping[str, Any], files: Mapping[str, bytes] | None = None
 ) -> Path:
     """A new directory with an index and files, whole or not at all. Raises InputError."""
-    if place.exists():
-        raise InputError(f"expected a new directory; got {place}, which exists; name another")
+    if path.exists():
+        raise InputError(f"expected a new directory; got {path}, which exists; name another")
     sums = {name: hashlib.sha256(file).hexdigest() for name, file in (files or {}).items()}
     body = {"format": FORMAT, **index, "sha256": sums}
     text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
     draft: Path | None = None
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         for name, file in {**(files or {}), INDEX: text.encode()}.items():
             (draft / name).write_bytes(file)
         draft.chmod(0o755)  # a temporary directory is private; a bundle is not
-        draft.rename(place)
+        draft.rename(path)
     except OSError as error:
         raise InputError(
-            f"expected to write the bundle {place}; got {error.strerror}; name another place"
+            f"expected to write the bundle {path}; got {error.strerror}; name another place"
         ) from error
     finally:
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
-    return place
+    return path
 
 
 def load(directory: str | Path) -> Predictor:
     """The bundle's predictor. Raises InputError unless format and every checksum are right."""
-    place = Path(directory)
+    path = Path(directory)
     try:
-        index = json.loads((place / INDEX).read_text(encoding="utf-8"))
+        index = json.loads((path / INDEX).read_text(encoding="utf-8"))
         version = index["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"expected a bundle; got {place} without {INDEX}: {error}") from error
+        raise InputError(f"expected a bundle; got {path} without {INDEX}: {error}") from error
     if "steps" in index:
-        raise InputError(
-            f"expected a model's bundle; got {place}, which holds command lines to run"
-        )
+        raise InputError(f"expected a model's bundle; got {path}, which holds command lines to run")
     if version != FORMAT:
         raise InputError(f"expected a bundle of format {FORMAT}; got {version!r}; export it again")
     try:
-        files = {name: _checked(place, name, digest) for name, digest in index["sha256"].items()}
+        files = {name: _checked(path, name, digest) for name, digest in index["sha256"].items()}
         members = [
             (
                 CompiledModel(
@@ -74,20 +72,20 @@ def load(directory: str | Path) -> Predictor:
             for one in index["members"]
         ]  # fmt: skip
         if any(family_of(model.family).plain for model, _ in members):
-            raise InputError(f"expected a bundle of ours; got {place} with a model of another kind")
+            raise InputError(f"expected a bundle of ours; got {path} with a model of another kind")
         return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"expected a whole bundle; got {place} without {error}") from error
+        raise InputError(f"expected a whole bundle; got {path} without {error}") from error
 
 
-def _checked(place: Path, name: str, digest: str) -> bytes:
+def _checked(path: Path, name: str, digest: str) -> bytes:
     """The file's bytes, which have this digest."""
     if Path(name).name != name:
-        raise InputError(f"expected a file of the bundle {place}; got {name!r}; export it again")
+        raise InputError(f"expected a file of the bundle {path}; got {name!r}; export it again")
     try:
-        file = (place / name).read_bytes()
+        file = (path / name).read_bytes()
     except OSError as error:
-        raise InputError(f"expected {name} in {place}; got {error}; export it again") from error
+        raise InputError(f"expected {name} in {path}; got {error}; export it again") from error
     if hashlib.sha256(file).hexdigest() != digest:
-        raise InputError(f"expected {place / name} as written; got other bytes; export it again")
+        raise InputError(f"expected {path / name} as written; got other bytes; export it again")
     return file

@@ -25,13 +25,13 @@ LEARNED = {
 }
 
 
-def deploy(result: Result, place: Path | None = None) -> Path | None:
-    """Write what the verdict hands over to `place` (default: `bundle` in the study's directory).
+def deploy(result: Result, path: Path | None = None) -> Path | None:
+    """Write what the verdict hands over to `path` (default: `bundle` in the study's directory).
 
     A table's bundle holds the very files that were verified, or where that was asked for those of
     the same recipe fitted on every row, and says which; a program's holds its command lines.
     Returns None where there is nothing to hand over but what you have. Raises InputError where
-    something else is in the place.
+    something else is there.
     """
     verdict = result.verdict
     if verdict is None:
@@ -54,10 +54,10 @@ def deploy(result: Result, place: Path | None = None) -> Path | None:
     }  # fmt: skip
     if rows := learned_from(result):
         index["learned_from"] = rows
-    place = place or result.directory / "bundle"
-    if _is(place, index, made.files):
-        return place
-    return write_index(place, {**index, "environment": encode(asdict(probe()))}, made.files)
+    path = path or result.directory / "bundle"
+    if _is(path, index, made.files):
+        return path
+    return write_index(path, {**index, "environment": encode(asdict(probe()))}, made.files)
 
 
 def kept_key(result: Result) -> str:
@@ -82,12 +82,12 @@ def used(bundle: Path) -> str:
     return str(index.get("use", "")).format(bundle=bundle)
 
 
-def _is(place: Path, index: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
+def _is(path: Path, index: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
     """Whether this very bundle is there already, whole: it was written before."""
     wanted = json.loads(json.dumps(index))
     try:
-        body = json.loads((place / INDEX).read_text(encoding="utf-8"))
-        same = all((place / name).read_bytes() == file for name, file in files.items())
+        body = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        same = all((path / name).read_bytes() == file for name, file in files.items())
         return same and all(body[name] == value for name, value in wanted.items())
     except (OSError, ValueError, LookupError, TypeError):
         return False

@@ -98,11 +98,6 @@ def lasting(machine: Machine) -> dict[str, str]:
     return {name: value or "unknown" for name, value in named.items()}
 
 
-def environment_digest(machine: Machine) -> str:
-    """Equal where everything that lasts is equal."""
-    return digest_of(lasting(machine))
-
-
 def describe(machine: Machine) -> tuple[tuple[str, str], ...]:
     """Everything about the machine as (name, text); what is not known reads "unavailable"."""
     pressure = machine.pressure and ", ".join(f"{k} {v:g} %" for k, v in machine.pressure.items())
@@ -126,25 +121,29 @@ def describe(machine: Machine) -> tuple[tuple[str, str], ...]:
 
 def why_noisy(machine: Machine, threads: int = 1) -> tuple[str, ...]:
     """What may disturb timings here, and what to do about it; () where nothing is seen."""
-    found = []
+    reasons = []
     if machine.load is not None and machine.load > NOISY_LOAD * machine.cores_usable:
-        found.append(f"other work is running (load {machine.load:.2f}); wait for it or stop it")
+        reasons.append(f"other work is running (load {machine.load:.2f}); wait for it or stop it")
     for what, share in (machine.pressure or {}).items():
         if share > NOISY_PRESSURE:
-            found.append(f"processes wait for {what} {share:g} % of the time; free some {what}")
+            reasons.append(f"processes wait for {what} {share:g} % of the time; free some {what}")
     if machine.cores_usable < threads:
-        found.append(f"{threads} threads share {machine.cores_usable:g} cores; use fewer threads")
+        reasons.append(f"{threads} threads share {machine.cores_usable:g} cores; use fewer threads")
     if machine.cores_usable < 2:
-        found.append("the driver shares one core with what it measures; allow a second one")
+        reasons.append("the driver shares one core with what it measures; allow a second one")
     if machine.hypervisor:
-        found.append(f"a virtual machine ({machine.hypervisor}) shares its host; expect more pairs")
+        reasons.append(
+            f"a virtual machine ({machine.hypervisor}) shares its host; expect more pairs"
+        )
     if machine.turbo is None:
-        found.append("turbo and frequency are not visible; speed may drift with temperature")
+        reasons.append("turbo and frequency are not visible; speed may drift with temperature")
     elif machine.turbo:
-        found.append("turbo is on, so speed depends on temperature; switch it off to compare days")
+        reasons.append(
+            "turbo is on, so speed depends on temperature; switch it off to compare days"
+        )
     if machine.pressure is None:
-        found.append("pressure (PSI) is not visible; disturbance by others goes unnoticed")
-    return tuple(found)
+        reasons.append("pressure (PSI) is not visible; disturbance by others goes unnoticed")
+    return tuple(reasons)
 
 
 def _cgroups(root: Path, controller: str) -> Iterator[Path]:
@@ -190,5 +189,5 @@ def _text(path: Path) -> str | None:
 
 
 def _match(pattern: str, text: str) -> str | None:
-    found = re.search(pattern, text)
-    return found[1].strip() if found else None
+    match = re.search(pattern, text)
+    return match[1].strip() if match else None

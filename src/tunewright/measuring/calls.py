@@ -116,7 +116,8 @@ def _split(
 
 def _maker(given: Given) -> Callable[[object], Given]:
     """What gives arguments equal to these each time."""
-    values = (*given[0], *given[1].values())
+    args, named = given
+    values = (*args, *named.values())
     if copy.deepcopy(values) is values:  # nothing in them can change
         return lambda _: given
     try:
@@ -189,12 +190,12 @@ def _called(function: Callable[..., object]) -> Callable[..., object]:
 
 def _modules(function: Callable[..., object]) -> set[ModuleType]:
     """The modules in which a function is defined, and those that its wrappers are from."""
-    found, left = set(), [cast("Any", function)]
+    modules, left = set(), [cast("Any", function)]
     while left:
         part = left.pop()
         owner = part if hasattr(part, "__module__") else type(part)
         module = sys.modules.get(getattr(owner, "__module__", None) or "")
-        found |= {module} if module is not None else set()
+        modules |= {module} if module is not None else set()
         left += [
             getattr(part, name)
             for name in ("func", "__wrapped__", "__func__")
@@ -202,7 +203,7 @@ def _modules(function: Callable[..., object]) -> set[ModuleType]:
         ]
         if inspect.ismethod(part):
             left.append(type(part.__self__))
-    return found
+    return modules
 
 
 def _by_value(module: ModuleType) -> None:

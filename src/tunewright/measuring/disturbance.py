@@ -41,8 +41,8 @@ class Snapshot:
             hertz = os.sysconf("SC_CLK_TCK")
             busy_s, stolen_s = sum(ticks[i] for i in _BUSY) / hertz, ticks[_STOLEN] / hertz
         with contextlib.suppress(OSError):
-            found = _TOTAL.search(PRESSURE.read_bytes())
-            pressed_s = int(found[1]) / 1e6 if found else None
+            match = _TOTAL.search(PRESSURE.read_bytes())
+            pressed_s = int(match[1]) / 1e6 if match else None
         with contextlib.suppress(OSError, ValueError, IndexError):
             queue = int(LOAD.read_bytes().split()[3].split(b"/")[0]) - 1
         return cls(time.monotonic(), busy_s, stolen_s, pressed_s, queue)
@@ -56,16 +56,16 @@ def disturbance(before: Snapshot, after: Snapshot, own_cpu_s: float) -> dict[str
     programs that were ready to run at either end, on average. The kernel counts in hundredths of a
     second: of a shorter run little is known.
     """
-    found: dict[str, float] = {}
+    samples: dict[str, float] = {}
     if before.queue is not None and after.queue is not None:
-        found["run_queue"] = (before.queue + after.queue) / 2
+        samples["run_queue"] = (before.queue + after.queue) / 2
     wall_s = after.at_s - before.at_s
     if wall_s < 5 / os.sysconf("SC_CLK_TCK"):
-        return {name: Sample((value,)) for name, value in found.items()}
+        return {name: Sample((value,)) for name, value in samples.items()}
     if before.busy_s is not None and after.busy_s is not None:
-        found["others_cores"] = max(after.busy_s - before.busy_s - own_cpu_s, 0.0) / wall_s
+        samples["others_cores"] = max(after.busy_s - before.busy_s - own_cpu_s, 0.0) / wall_s
     if before.stolen_s is not None and after.stolen_s is not None:
-        found["stolen_cores"] = max(after.stolen_s - before.stolen_s, 0.0) / wall_s
+        samples["stolen_cores"] = max(after.stolen_s - before.stolen_s, 0.0) / wall_s
     if before.pressed_s is not None and after.pressed_s is not None:
-        found["cpu_pressure"] = min((after.pressed_s - before.pressed_s) / wall_s, 1.0)
-    return {name: Sample((value,)) for name, value in found.items()}
+        samples["cpu_pressure"] = min((after.pressed_s - before.pressed_s) / wall_s, 1.0)
+    return {name: Sample((value,)) for name, value in samples.items()}

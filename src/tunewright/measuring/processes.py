@@ -103,14 +103,14 @@ def run_program(  # noqa: PLR0913 - what a shell would be told of a program
     """
     environment = dict(os.environ if env is None else env)
     _check_program(argv[0], cwd, environment)
-    streams = [(spool / name).absolute() for name in ("stdout", "stderr")]
+    stdout, stderr = ((spool / name).absolute() for name in ("stdout", "stderr"))
     order: launcher.Order = {
         "argv": list(argv),
         "cwd": None if cwd is None else str(cwd),
         "env": environment,
         "stdin": os.devnull if stdin is None else str(stdin.absolute()),
-        "stdout": str(streams[0]),
-        "stderr": str(streams[1]),
+        "stdout": str(stdout),
+        "stderr": str(stderr),
         "limit_s": limit_s,
         "output_bytes": output_bytes,
         "shell": SHELL if _kept_by_shells(environment) else "",
@@ -124,8 +124,8 @@ def run_program(  # noqa: PLR0913 - what a shell would be told of a program
         report["wall_s"],
         report["cpu_s"],
         peak_bytes if peak_bytes > _ABOVE_FLOOR * report["floor_bytes"] > 0 else None,
-        Stream.read(streams[0]),
-        Stream.read(streams[1]),
+        Stream.read(stdout),
+        Stream.read(stderr),
         report["timed_out"],
         report["flooded"],
     )

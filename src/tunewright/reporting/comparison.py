@@ -55,10 +55,10 @@ def compared(summary: Summary, language: Language = "en") -> list[tuple[str, ...
         values = [
             quantity_of(value, c.metric, summary.units) for value in (c.baseline, c.candidate)
         ]
-        told = [change_of(c, summary.units, language), limit_of(c, summary.units)]
+        figures = [change_of(c, summary.units, language), limit_of(c, summary.units)]
         evidence = in_language(c.note, language) or say(c.evidence, language, n=c.n)
         asked = "" if c.role == "watched" else c.decision.name
-        rows.append((c.metric, *values, *told, evidence, asked))
+        rows.append((c.metric, *values, *figures, evidence, asked))
     return rows
 
 
@@ -70,8 +70,8 @@ def picture(summary: Summary, width: int = WIDTH) -> list[str]:
     changes = [math.log(pair.candidate / pair.baseline) for pair in pairs]
     columns = min(PICTURE, max(width - BESIDE, COLUMN))
     low, high = min(*changes, 0.0), max(*changes, 0.0)
-    room = 0.03 * (high - low) or 0.01
-    low, high = low - room, high + room
+    padding = 0.03 * (high - low) or 0.01
+    low, high = low - padding, high + padding
 
     def column(change: float) -> int:
         return min(int((change - low) / (high - low) * columns), columns - 1)
@@ -81,10 +81,10 @@ def picture(summary: Summary, width: int = WIDTH) -> list[str]:
         counts[column(change)] += 1
     bars = [BARS[math.ceil(count / max(counts) * (len(BARS) - 1))] for count in counts]
     bars[column(0.0)] = "┊" if bars[column(0.0)] == " " else bars[column(0.0)]
-    ends = f"{math.exp(low):.3g}×", f"{math.exp(high):.3g}×"
+    first, last = f"{math.exp(low):.3g}×", f"{math.exp(high):.3g}×"
     name = f"{list(summary.lines)[-1]} / {next(iter(summary.lines))}, {metric.name}"
     lines = labelled("pairs", f"{name}; ┊ is 1×", width, COLUMN)
-    lines.append(f"{'':9} {ends[0]:>7} {''.join(bars)} {ends[1]}")
+    lines.append(f"{'':9} {first:>7} {''.join(bars)} {last}")
     shown = _interval(summary)
     if shown is not None:
         left, right = (column(min(max(math.log(end), low), high - 1e-9)) for end in shown)
@@ -123,10 +123,10 @@ def arms_of(summary: Summary, language: Language) -> tuple[str, str]:
 def _said(finding: Finding, summary: Summary, language: Language) -> str:
     first, second = arms_of(summary, language)
     arm = {"baseline": first, "candidate": second, "": ""}[finding.arm]
-    told = {
+    figures = {
         k: in_language(str(v), language) if k == "how" else v for k, v in finding.values.items()
     }
-    return say(finding.kind, language, arm=arm, **told)
+    return say(finding.kind, language, arm=arm, **figures)
 
 
 def _spread(pairs: Sequence[Pair], summary: Summary, language: Language) -> list[str]:
@@ -136,8 +136,8 @@ def _spread(pairs: Sequence[Pair], summary: Summary, language: Language) -> list
         return []
     shares = [stdev(values) / fmean(values) for values in zip(*_values(pairs), strict=True)]
     first, second = arms_of(summary, language)
-    told = {"a": first, "b": second, "base": shares[0], "cand": shares[1], "name": metric.name}
-    return [say("spread", language, **told)]
+    figures = {"a": first, "b": second, "base": shares[0], "cand": shares[1], "name": metric.name}
+    return [say("spread", language, **figures)]
 
 
 def _values(pairs: Sequence[Pair]) -> list[tuple[float, float]]:

@@ -75,14 +75,14 @@ def _svg(draw: Draw, summary: Summary, language: Language) -> str:
 def _search(axes: Axes, summary: Summary, language: Language) -> None:
     objective, constraint, tried = _axes_of(summary)
     across = constraint.metric if constraint else None
-    place = {_key(t): i for i, t in enumerate(tried, start=1)}
+    number_of = {_key(t): i for i, t in enumerate(tried, start=1)}
 
     def points(some: Sequence[Sampled]) -> tuple[list[float], list[float]]:
-        order = [float(place[_key(s)]) for s in some]
+        order = [float(number_of[_key(s)]) for s in some]
         xs = [s.values[across.name] for s in some] if across else order
         return xs, [s.values[objective.name] for s in some]
 
-    steps = {step.label: step for step in summary.steps if _key(step) in place}
+    steps = {step.label: step for step in summary.steps if _key(step) in number_of}
     groups = [
         ("breaks", GREY, 14, [t for t in tried if not t.holds]),
         ("holds", BLUE, 14, [t for t in tried if t.holds]),
@@ -96,9 +96,10 @@ def _search(axes: Axes, summary: Summary, language: Language) -> None:
     if constraint and across and "baseline" in steps:
         bound = constraint.bound(steps["baseline"].values[across.name])
         axes.axvline(bound, color=ORANGE, linestyle="--", linewidth=1, label=say("bound", language))
-    _scale(axes.yaxis, axes.set_yscale, points(tried)[1], objective.unit)
+    xs, ys = points(tried)
+    _scale(axes.yaxis, axes.set_yscale, ys, objective.unit)
     if across:
-        _scale(axes.xaxis, axes.set_xscale, points(tried)[0], across.unit)
+        _scale(axes.xaxis, axes.set_xscale, xs, across.unit)
     axes.set_xlabel(across.name if across else say("order", language))
     axes.set_ylabel(objective.name)
     axes.legend(loc="best")
@@ -117,7 +118,7 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
     lows, highs = [pair.low for pair in summary.pairs], [pair.high for pair in summary.pairs]
     axes.scatter(blocks, changes, s=22, c=BLUE, zorder=3, linewidths=0)
     axes.axhline(1.0 if ratio else 0.0, color=ORANGE, linewidth=1, linestyle="--")
-    bottom, top = _window(changes, (lows[-1], highs[-1]))
+    bottom, top = _window(changes, lows[-1], highs[-1])
     axes.set_ylim(bottom, top)
     drawn = [  # the first intervals are endless, and so would be the picture
         (block, max(low, bottom), min(high, top))
@@ -137,12 +138,12 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
     axes.set_ylabel(_change_label(summary, metric, language))
 
 
-def _window(changes: Sequence[float], interval: tuple[float, float]) -> tuple[float, float]:
+def _window(changes: Sequence[float], low: float, high: float) -> tuple[float, float]:
     """From where to where the points are drawn, with the interval as far as they stay visible."""
     least, most = min(changes), max(changes)
     spread = max(most - least, 1e-2 * max(abs(least), abs(most)), 1e-12)
-    low = max(min(least, interval[0]), least - 2 * spread)
-    high = min(max(most, interval[1]), most + 2 * spread)
+    low = max(min(least, low), least - 2 * spread)
+    high = min(max(most, high), most + 2 * spread)
     return low - spread / 4, high + spread / 4
 
 
@@ -165,8 +166,8 @@ def _time(axes: Axes, summary: Summary, language: Language) -> None:
     axes.set_yticks(range(len(bars)), names)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"{say('wall', language)} (s)")
-    for place, value in enumerate(seconds):
-        axes.text(value, place, f" {value:.1f}", va="center", fontsize=8)
+    for y, value in enumerate(seconds):
+        axes.text(value, y, f" {value:.1f}", va="center", fontsize=8)
     axes.margins(x=0.12)
 
 

@@ -87,8 +87,8 @@ def to_junit(summary: Summary) -> str:
 
 def _comparison(c: Comparison) -> dict[str, Any]:
     names = ("metric", "role", "scale", "baseline", "candidate", "estimate", "low", "high", "limit")
-    told = {name: _known(getattr(c, name)) for name in (*names, "n", "evidence", "detectable")}
-    return {**told, "decision": c.decision.name, "note": c.note}
+    figures = {name: _known(getattr(c, name)) for name in (*names, "n", "evidence", "detectable")}
+    return {**figures, "decision": c.decision.name, "note": c.note}
 
 
 def _known(value: Any) -> Any:

@@ -15,7 +15,7 @@ _GLUE = "\N{NO-BREAK SPACE}"
 
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """The text on lines of this width; `first` begins the first of them, `rest` the others."""
-    glued = _WHOLE.sub(lambda found: found[0].replace(" ", _GLUE), text)
+    glued = _WHOLE.sub(lambda match: match[0].replace(" ", _GLUE), text)
     lines = textwrap.wrap(
         glued, width, initial_indent=first, break_on_hyphens=False,
         subsequent_indent=" " * len(first) if rest is None else rest,
@@ -46,9 +46,9 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
     columns = [*zip(*rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     words = [max(map(_longest_word, column)) for column in columns]
-    room = width - GAP * (len(widths) - 1)
+    available = width - GAP * (len(widths) - 1)
     for least in (words, [LEAST] * len(widths)):
-        while sum(widths) > room:
+        while sum(widths) > available:
             spare = [wide - narrow for wide, narrow in zip(widths, least, strict=True)]
             if max(spare) <= 0:
                 break
@@ -57,5 +57,5 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
 
 
 def _longest_word(cell: str) -> int:
-    glued = _WHOLE.sub(lambda found: found[0].replace(" ", _GLUE), cell)
+    glued = _WHOLE.sub(lambda match: match[0].replace(" ", _GLUE), cell)
     return max(map(len, glued.split(" ")))

@@ -26,12 +26,12 @@ def headline(summary: Summary, language: Language = "en") -> str:
         return say("RUNNING", language)
     if summary.lines:
         return f"{say(verdict.decision.name, language)}: {sentence(summary, verdict, language)}"
-    told = [_told(c, summary, language) for c in verdict.comparisons]
+    phrases = [_phrase(c, summary, language) for c in verdict.comparisons]
     reason = reason_of(summary, language)
-    return f"{say(verdict.decision.name, language)}: " + (joined(told, language) or reason)
+    return f"{say(verdict.decision.name, language)}: " + (joined(phrases, language) or reason)
 
 
-def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
+def _phrase(comparison: Comparison, summary: Summary, language: Language) -> str:
     """A comparison in words; an objective that is not proven says so."""
     goal, units = summary.goal, summary.units
     if comparison.role == "objective" and comparison.decision.name == "ACCEPT":
@@ -44,13 +44,13 @@ def _told(comparison: Comparison, summary: Summary, language: Language) -> str:
     constraints = (c for c in goal.constraints if c.metric.name == comparison.metric)
     relative = any(c.factor for c in constraints)
     key = {"ACCEPT": "not worse" if relative else "within", "REJECT": "worse"}
-    told = (
+    wording = (
         key.get(comparison.decision.name, "unproven")
         if comparison.role == "constraint"
         else "unproven"
     )
     return say(
-        told, language, name=comparison.metric, change=change_of(comparison, units, language)
+        wording, language, name=comparison.metric, change=change_of(comparison, units, language)
     )
 
 
@@ -60,14 +60,14 @@ def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> s
         return in_language(verdict.reason, language)
     name = list(summary.lines)[-1]
     telling = [c for c in verdict.comparisons if c.role != "watched" or not c.note]
-    told = [_plainly(c, summary, name, language) for c in telling]
+    phrases = [_plainly(c, summary, name, language) for c in telling]
     expected = ("not enough evidence", "everything that was asked")
     reasons = (*expected, *(c.metric for c in verdict.comparisons))
     if verdict.reason.startswith(reasons):
-        return joined(told, language)
+        return joined(phrases, language)
     if any(finding.kind == "failed" for finding in summary.findings):
-        told = [say("of the others", language, told=told[0]), *told[1:]]
-    return joined([in_language(verdict.reason, language), *told], language)
+        phrases = [say("of the others", language, told=phrases[0]), *phrases[1:]]
+    return joined([in_language(verdict.reason, language), *phrases], language)
 
 
 def _plainly(c: Comparison, summary: Summary, name: str, language: Language) -> str:
@@ -103,20 +103,20 @@ def _bounded(c: Comparison, summary: Summary, language: Language) -> str:
     bounds = [b for b in summary.goal.constraints if b.metric.name == c.metric]
     unit = summary.units.get(c.metric, "")
     size = abs(c.limit - neutral)
-    told = {
+    values = {
         "name": c.metric,
         "change": change_of(c, summary.units, language),
         "limit": f"{100 * size:.3g} %" if c.scale == "ratio" else signed(size, unit).lstrip("+"),
     }
     if c.decision.name == "REJECT":
-        return say("worse", language, **told)
+        return say("worse", language, **values)
     if any(not bound.factor for bound in bounds):
-        return say("within" if c.decision.name == "ACCEPT" else "open", language, **told)
+        return say("within" if c.decision.name == "ACCEPT" else "open", language, **values)
     if c.decision.name == "ACCEPT":
         both = any(bound.op == "within" for bound in bounds)
-        return say("alike" if both else "kept within", language, **told)
+        return say("alike" if both else "kept within", language, **values)
     if c.low > neutral or c.high < neutral:
-        return say("open", language, **told)
+        return say("open", language, **values)
     return _unseen(c, summary, language)
 
 
@@ -184,8 +184,8 @@ def unlike(summary: Summary, language: Language) -> list[str]:
             continue
         medians = c.candidate / c.baseline
         if abs(math.log(c.estimate / medians)) > UNLIKE:
-            told = {"pairs": f"{c.estimate:.3g}", "medians": f"{medians:.3g}"}
-            lines.append(say("unlike", language, name=c.metric, **told))
+            values = {"pairs": f"{c.estimate:.3g}", "medians": f"{medians:.3g}"}
+            lines.append(say("unlike", language, name=c.metric, **values))
     return lines
 
 

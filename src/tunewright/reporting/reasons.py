@@ -34,7 +34,7 @@ def note_of(c: Comparison, summary: Summary, language: Language) -> str:
     """Why nothing is proven of a metric, what its pairs say so far, and what would be needed."""
     note, _, more = c.note.partition("; a larger budget gives more")
     parts = [in_language(note + more, language)] if note else []
-    parts += [told] if (told := _so_far(c, summary, language)) else []
+    parts += [so_far] if (so_far := _so_far(c, summary, language)) else []
     if note != c.note and summary.budget_s is not None:
         parts += _larger(max(summary.needed_s, 1.5 * summary.budget_s), language)
     return joined(parts, language)
@@ -50,15 +50,15 @@ def _parts(summary: Summary, reason: str, language: Language) -> list[str]:
     overdue = _OVERDUE.search(reason)
     if overdue and reason.startswith("the baseline failed") and not summary.limited:
         limit_s = float(overdue["limit"])
-        told = say("baseline overdue", language, limit=format_quantity(limit_s, "s"))
-        return [told, *_larger(4 * limit_s, language)]
+        cause = say("baseline overdue", language, limit=format_quantity(limit_s, "s"))
+        return [cause, *_larger(4 * limit_s, language)]
     if reason.startswith("the search found nothing better"):
         return _nothing_better(summary, reason, language)
-    told = in_language(reason.removesuffix("; give a larger one"), language)
+    cause = in_language(reason.removesuffix("; give a larger one"), language)
     if not reason.startswith("the budget"):
-        return [told]
+        return [cause]
     known = math.isfinite(summary.needed_s)
-    return [told, *_larger(summary.needed_s if known else 4 * (summary.budget_s or 0), language)]
+    return [cause, *_larger(summary.needed_s if known else 4 * (summary.budget_s or 0), language)]
 
 
 def _nothing_better(summary: Summary, reason: str, language: Language) -> list[str]:

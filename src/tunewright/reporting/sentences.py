@@ -111,15 +111,20 @@ SENTENCES: dict[str, str] = {
     "identifier-like: whole numbers, each once": "形似标识符：整数，各出现一次",
     "{type} is not supported": "不支持 {type} 类型",
     "{column}: {why}": "{column}：{why}",
-    "{n} rows to learn, {m} to choose, {k} untouched": "{n} 行用于学习，{m} 行用于挑选，{k} 行留作验证",
-    "by a hash of the data: {n} of the rows only for the verdict, 20% to compare candidates, the rest to learn from":
-        "按数据的哈希划分：{n} 的行只用于判定，20% 用于比较候选，其余用于学习",
-    "by a hash of the data: {n} of the rows only for the verdict ({k} parts, each judged after learning from all others), 20% to compare candidates, the rest to learn from":
-        "按数据的哈希划分：{n} 的行只用于判定（分 {k} 份，每份都在学习其余各份之后评判），20% 用于比较候选，其余用于学习",
+    "{n} rows to learn from and to choose by, {k} untouched": "{n} 行用于学习和挑选，{k} 行留作验证",
+    "by a hash of the data: {n} of the rows only for the verdict, the others in {m} folds to compare candidates":
+        "按数据的哈希划分：{n} 的行只用于判定，其余分 {m} 折用于比较候选",
+    "by a hash of the data: {n} of the rows only for the verdict, the others in {m} folds to compare candidates, dealt out {k} times":
+        "按数据的哈希划分：{n} 的行只用于判定，其余分 {m} 折用于比较候选，共分 {k} 次",
+    "by a hash of the data: {n} of the rows only for the verdict ({k} parts, each judged after learning from all others), the others in {m} folds to compare candidates":
+        "按数据的哈希划分：{n} 的行只用于判定（分 {k} 份，每份都在学习其余各份之后评判），其余分 {m} 折用于比较候选",
+    "by a hash of the data: {n} of the rows only for the verdict ({k} parts, each judged after learning from all others), the others in {m} folds to compare candidates, dealt out {j} times":
+        "按数据的哈希划分：{n} 的行只用于判定（分 {k} 份，每份都在学习其余各份之后评判），其余分 {m} 折用于比较候选，共分 {j} 次",
     "by {name}: the latest {n} only for the verdict, the 20% before to compare candidates, what was earlier to learn from":
         "按 {name} 划分：最近的 {n} 只用于判定，其前的 20% 用于比较候选，更早的用于学习",
-    "{file} only for the verdict": "{file} 只用于判定",
-    "of the others 20% to compare candidates": "其余的 20% 用于比较候选",
+    "{file} only for the verdict, the others in {m} folds to compare candidates": "{file} 只用于判定，其余分 {m} 折用于比较候选",
+    "{file} only for the verdict, the others in {m} folds to compare candidates, dealt out {k} times":
+        "{file} 只用于判定，其余分 {m} 折用于比较候选，共分 {k} 次",
     "equal rows stay together": "相同的行不拆开",
     "rows with the same {name} stay together": "{name} 相同的行不拆开",
     "the target is taken as a regression, since the goal names {name}": "目标列按回归处理，因为目标中提到 {name}",
@@ -221,19 +226,19 @@ def stage_of(stage: str, language: Language) -> str:
 def _translated(sentence: str, *, whole: bool = False) -> str | None:
     """The Chinese sentence, None where all of it is unknown (whole: or some of it)."""
     for pattern, template in _patterns():
-        found = pattern.fullmatch(sentence)
-        places = _filled(found.groupdict()) if found else None
+        match = pattern.fullmatch(sentence)
+        places = _filled(match.groupdict()) if match else None
         if places is not None:
             return template.format(**places)
     if sentence in OWN_WORDS or "; " not in sentence:
         return OWN_WORDS.get(sentence)
     parts = sentence.split("; ")
-    told = [_translated(part) for part in parts]
-    known = [one is not None for one in told]
+    translated = [_translated(part) for part in parts]
+    known = [one is not None for one in translated]
     if not (all if whole else any)(known):
         return None
     ends = ["；" if a and b else "; " for a, b in itertools.pairwise(known)]
-    texts = [one or part for one, part in zip(told, parts, strict=True)]
+    texts = [one or part for one, part in zip(translated, parts, strict=True)]
     return "".join(itertools.chain(*zip(texts, [*ends, ""], strict=True)))
 
 
@@ -241,10 +246,10 @@ def _filled(places: dict[str, str]) -> dict[str, str] | None:
     """What stands in the places, sentences translated; None where one should be and is not."""
     filled = dict(places)
     for name in places.keys() & (TOLD | FREE):
-        told = _translated(places[name], whole=name in TOLD)
-        if told is None and name in TOLD:
+        translated = _translated(places[name], whole=name in TOLD)
+        if translated is None and name in TOLD:
             return None
-        filled[name] = told or places[name]
+        filled[name] = translated or places[name]
     return filled
 
 

@@ -211,8 +211,8 @@ def _broken(state: Ranking) -> tuple[tuple[str, str, str], ...]:
     for constraint in state.goal.constraints:
         value, slack = baseline.value(constraint.metric), state.slack(baseline, constraint)
         if value is not None and slack is not None and slack.value < 0:
-            told = format_quantity(value, constraint.metric.unit)
-            broken.append((constraint.metric.name, told, constraint.text))
+            shown = format_quantity(value, constraint.metric.unit)
+            broken.append((constraint.metric.name, shown, constraint.text))
     return tuple(broken)
 
 
@@ -228,8 +228,8 @@ def _needed_s(state: Ranking, opened: Opened | None) -> float:
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:
     """What was odd; a yardstick's own output means nothing."""
     look = looks(history).get(max(looks(history), default=0))
-    found = findings(look, metric) if look and metric else ()
-    return tuple(f for f in found if not (saved and f.kind.startswith("outputs")))
+    odd = findings(look, metric) if look and metric else ()
+    return tuple(f for f in odd if not (saved and f.kind.startswith("outputs")))
 
 
 def _stage_time(stage: str, spans: Sequence[Span]) -> StageTime:
@@ -287,7 +287,7 @@ def _pairs(
     metric = next((m for m in metrics if m.since), None)
     if not look_number or metric is None:
         return (), metric
-    found: list[Pair] = []
+    pairs: list[Pair] = []
     changes: list[float] = []
     for block, arms in sorted(looks(history)[look_number].pairs.items()):
         values = [
@@ -302,5 +302,5 @@ def _pairs(
         low, high = so_far.low, so_far.high
         if metric.scale == "ratio":
             low, high = math.exp(low), math.exp(min(high, 700.0))
-        found.append(Pair(block, a, b, low, high))
-    return tuple(found), metric
+        pairs.append(Pair(block, a, b, low, high))
+    return tuple(pairs), metric

@@ -81,8 +81,10 @@ def understood(summary: Summary, language: Language = "en") -> list[tuple[str, s
 
 def command_lines(summary: Summary) -> list[str]:
     """The command lines that are handed over, ready to paste: never cut, never wrapped."""
-    steps = list(summary.commands.items())
-    return [f"{'run' if step == steps[-1][0] else step:7} {line}" for step, line in steps]
+    *_, last = summary.commands or ("",)
+    return [
+        f"{'run' if step == last else step:7} {line}" for step, line in summary.commands.items()
+    ]
 
 
 def _compared(summary: Summary, width: int) -> list[str]:

@@ -184,15 +184,15 @@ class ArtifactCache:
         if self._unseen_bytes < self.budget_bytes / 16:
             return  # looking through the directory costs time: let it grow a little beyond
         self._unseen_bytes = 0
-        found: dict[str, tuple[int, int]] = {}  # when each was used last, and its size
+        usage: dict[str, tuple[int, int]] = {}  # when each was used last, and its size
         for entry in self.directory.glob("*.*"):
             with contextlib.suppress(FileNotFoundError):
-                used_ns, size = found.get(entry.stem, (0, 0))
+                used_ns, size = usage.get(entry.stem, (0, 0))
                 status = entry.lstat()
                 size += status.st_size if entry.is_file() else _tree_bytes(entry)
-                found[entry.stem] = (max(used_ns, status.st_mtime_ns), size)
-        excess = sum(size for _, size in found.values()) - self.budget_bytes
-        for key, (_, size) in sorted(found.items(), key=lambda item: item[1]):
+                usage[entry.stem] = (max(used_ns, status.st_mtime_ns), size)
+        excess = sum(size for _, size in usage.values()) - self.budget_bytes
+        for key, (_, size) in sorted(usage.items(), key=lambda item: item[1]):
             if excess <= 0:
                 break
             for entry in (self._path(key), self.directory / f"{key}.part"):

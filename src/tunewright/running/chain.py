@@ -251,10 +251,10 @@ class _Run:
             sources = [self._made(config, above)]
         context = self._context(config, stages, self.trial.fidelity.piece.seed, cached=True)
         artifact = self._run(stage, tuple(kept.artifact for kept in sources), config, context)
-        told = sources[0].samples if len(sources) == 1 and not members else {}
+        inherited = sources[0].samples if len(sources) == 1 and not members else {}
         took_s = self.spans[-1].end_s - self.spans[-1].start_s
         made_s = took_s + sum(source.made_s for source in sources)
-        kept = Kept(artifact, {**told, **artifact.samples}, made_s)
+        kept = Kept(artifact, {**inherited, **artifact.samples}, made_s)
         must = last and self.trial.need.keep
         return self.cache.put(key, kept, stage.name, math.inf if last else took_s, must=must)
 

@@ -143,11 +143,15 @@ class ProcessExecutor:
         except InputError as error:
             self._end(trial, Measurement(Outcome.REJECTED, detail=str(error)))
             return
-        self._prepare_spares(trial, workload)
         keys = keys_of(workload, above, trial.subject, trial.fidelity)
         lean = bool(tail) and trial.need.process in ("lane", "fresh")
+        waits = lean or trial.need.alone  # the others need not wait until spares were started
+        if waits:
+            self._prepare_spares(trial, workload)
         self._jobs.append(_Job(trial, workload, keys, lean))
         self._dispatch()
+        if not waits:
+            self._prepare_spares(trial, workload)
 
     def wait(self, timeout_s: float) -> Sequence[Event]:
         """Events since the last call, waiting at most `timeout_s` for the first."""
@@ -254,7 +258,9 @@ class ProcessExecutor:
             fidelity = replace(trial.fidelity, through=last, since="")
             sent = replace(trial, fidelity=fidelity, need=replace(trial.need, keep=True))
         origin_s = time.monotonic() - self._clock()
-        task = Task(sent, program, self._place(trial), origin_s, None if whole else job.above)
+        task = Task(
+            sent, program, self._trial_directory(trial), origin_s, None if whole else job.above
+        )
         try:
             worker.connection.send(task)
         except OSError:  # it died: no attempt was made yet, and of what it ran we hear soon
@@ -384,7 +390,7 @@ class ProcessExecutor:
             for other in [j for j in self._jobs if j.worker is worker and j is not job]:
                 other.moves(Stand.WAITING)
                 other.begun_s = None
-                shutil.rmtree(self._place(other.trial), ignore_errors=True)
+                shutil.rmtree(self._trial_directory(other.trial), ignore_errors=True)
         self._drop(job)
 
     def _finish(self, job: _Job, measurement: Measurement) -> None:
@@ -394,9 +400,9 @@ class ProcessExecutor:
     def _drop(self, job: _Job) -> None:
         job.moves(Stand.OVER)
         self._jobs.remove(job)
-        shutil.rmtree(self._place(job.trial), ignore_errors=True)
+        shutil.rmtree(self._trial_directory(job.trial), ignore_errors=True)
 
-    def _place(self, trial: Trial) -> Path:
+    def _trial_directory(self, trial: Trial) -> Path:
         return self._trials / f"{trial.number}-{trial.attempt}"
 
     def _end(self, trial: Trial, measurement: Measurement) -> None:

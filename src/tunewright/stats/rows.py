@@ -68,7 +68,7 @@ def compare_rows(rows: Rows, alpha: float, *, factor: float = 1.0, ratio: bool =
     estimate = b / a if ratio else b - factor * a
     changes = cand / b - base / a if ratio else cand - factor * base
     if np.isin(base, (0, 1)).all() and np.isin(cand, (0, 1)).all():
-        counts = _counted(base, cand, units.worth(changes, certain=a == b == 1))
+        counts = _counted(base, cand, units.effective(changes, certain=a == b == 1))
         score = _score_ends(counts, alpha, factor, ratio=ratio)
         if not len(rows.groups):
             return Interval(estimate, *score)
@@ -143,8 +143,8 @@ class _Units:
         if not len(rows.classes):
             return cls(unit, sizes, len(sizes), "")
         names, label = np.unique(np.asarray(rows.classes, np.float64), return_inverse=True)
-        held = np.bincount(np.unique(label * len(sizes) + unit) // len(sizes))
-        rarest, least = int(held.argmin()), int(held.min())
+        units_of = np.bincount(np.unique(label * len(sizes) + unit) // len(sizes))
+        rarest, least = int(units_of.argmin()), int(units_of.min())
         note = "only one class among the rows" if len(names) < 2 else ""
         if not note and least < LEAST_OF_A_CLASS:
             what = "groups with" if len(rows.groups) else "rows of"
@@ -172,7 +172,7 @@ class _Units:
         low, high = _studentised(residuals, self.sizes, alpha)
         return plain, (mean - high * error, mean - low * error)
 
-    def worth(self, changes: Floats, *, certain: bool) -> float:
+    def effective(self, changes: Floats, *, certain: bool) -> float:
         """As many independent rows as these say the same about their mean change.
 
         Their number over the design effect, which a score interval takes like this after Korn &
@@ -280,10 +280,10 @@ def _times_drawn(chance: np.random.Generator, resamples: int, n: int) -> Floats:
     return counts.reshape(resamples, n).astype(np.float64)
 
 
-def _counted(base: Floats, cand: Floats, worth: float) -> Counts:
-    """How many of `worth` rows both models have right, one of them, and neither."""
+def _counted(base: Floats, cand: Floats, effective: float) -> Counts:
+    """How many of `effective` rows both models have right, one of them, and neither."""
     both, one, other = float(base @ cand), float(cand @ (1 - base)), float(base @ (1 - cand))
-    scale = worth / len(base)
+    scale = effective / len(base)
     return both * scale, one * scale, other * scale, (len(base) - both - one - other) * scale
 
 

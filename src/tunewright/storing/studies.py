@@ -23,10 +23,10 @@ class Studies:
 
     def names(self) -> tuple[str, ...]:
         """Every study with a journal, the one written last at the end."""
-        found = [
+        studies = [
             (_written_ns(path.parent), path.parent.name) for path in self.root.glob(f"*/{FILE}")
         ]
-        return tuple(name for _, name in sorted(found))
+        return tuple(name for _, name in sorted(studies))
 
     def create(self, stem: str) -> Path:
         """A fresh private directory, `stem-1`, `stem-2` …: one beyond the highest number in use."""

@@ -83,8 +83,8 @@ class Null:
     def _scored(self, piece: Piece, chance: random.Random, *, changed: bool) -> dict[str, Sample]:
         if piece.split == "search":
             change = chance.gauss(-self.worse, BOUND / 2) if changed else 0.0
-            told = Sample((change,), error=BOUND / 10)
-            return {"score": Sample((0.8 + change,)), "score_change": told}
+            measured = Sample((change,), error=BOUND / 10)
+            return {"score": Sample((0.8 + change,)), "score_change": measured}
         shared = _chance(piece, "rows", "", 0)
         truth = 0.8 - (self.worse if changed else 0.0)
         rows = [truth + shared.gauss(0.0, SPREAD) + chance.gauss(0.0, SPREAD) for _ in range(ROWS)]

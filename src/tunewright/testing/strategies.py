@@ -267,8 +267,8 @@ def _following(draw: st.DrawFn, history: History, clock_s: float) -> Event:
     else:
         number, attempt = draw(st.integers(1, history.last_number)), draw(_attempt)
     if kind == "known":
-        told = draw(st.dictionaries(names, samples(), max_size=1))
-        return Reported(clock_s, number, attempt, draw(finite), told)
+        reported = draw(st.dictionaries(names, samples(), max_size=1))
+        return Reported(clock_s, number, attempt, draw(finite), reported)
     if kind == "stop":
         return Stopped(
             clock_s, number, attempt, draw(st.sampled_from(["budget", "halted", "limit"]))

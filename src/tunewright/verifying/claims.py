@@ -71,13 +71,13 @@ def _by_value(case: Case, claim: Claim) -> Comparison:
     """By the one value that each config has: of the first refit, where there is one."""
     metric, constraint = claim.metric, claim.constraint
     values: dict[Arm, set[float | None]] = {}
-    for place, arm in enumerate(ARMS):
+    for index, arm in enumerate(ARMS):
         refit = case.look.refits.get(arm, {}).get(0)
-        runs = [refit] if refit else [pair[place] for pair in case.look.complete()]
+        runs = [refit] if refit else [pair[index] for pair in case.look.complete()]
         values[arm] = {metric.of(run.samples) for run in runs}
-    if any(None in found or not found for found in values.values()):
+    if any(None in runs_of or not runs_of for runs_of in values.values()):
         return _nothing(claim, "not measured")
-    if any(len(found) > 1 for found in values.values()):
+    if any(len(runs_of) > 1 for runs_of in values.values()):
         return _nothing(claim, "declared to be fixed, but its runs gave different values")
     base, cand = (next(value for value in values[arm] if value is not None) for arm in ARMS)
     added = constraint is not None and constraint.offset != 0
@@ -138,8 +138,8 @@ def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
     """By pairs of processes: log-ratios where the metric compares by ratio, else differences."""
     metric, constraint = claim.metric, claim.constraint
     complete = case.look.complete()
-    found = [(metric.of(a.samples), metric.of(b.samples)) for a, b in complete]
-    pairs = [(a, b) for a, b in found if a is not None and b is not None]
+    values = [(metric.of(a.samples), metric.of(b.samples)) for a, b in complete]
+    pairs = [(a, b) for a, b in values if a is not None and b is not None]
     note = _why_unusable(metric, complete, pairs)
     if not complete and any(case.look.failures(arm) for arm in ARMS):
         note = "no pair of runs ended well"
@@ -270,15 +270,16 @@ def _comparison(
 
     values: the metric of the baseline and of the candidate. ratio: the scale is that of logarithms.
     """
-    limits = _limits(claim.constraint, values[0], ratio=ratio)
-    margin = _margin(claim.metric, values[0], ratio=ratio)
+    base, _ = values
+    limits = lower, upper = _limits(claim.constraint, base, ratio=ratio)
+    margin = _margin(claim.metric, base, ratio=ratio)
     decision, note = _decide(claim, interval, limits, margin), interval.note
     if not note and decision is not _decide(claim, replace(interval, check=None), limits, margin):
         note = "its tests by ranks and by means disagree: odd values"
     return Comparison(
         claim.metric.name, claim.role, "ratio" if ratio else "difference", *values,
         interval.estimate, interval.low, interval.high,
-        limits[1] if math.isfinite(limits[1]) else limits[0], decision, n, claim.metric.evidence,
+        upper if math.isfinite(upper) else lower, decision, n, claim.metric.evidence,
         note=note,
     )  # fmt: skip
 
@@ -291,9 +292,10 @@ def _decide(
     if interval.note or math.isnan(low) or math.isnan(high):
         return Decision.INCONCLUSIVE
     if claim.constraint is not None:
-        if limits[0] <= low and high <= limits[1]:
+        lower, upper = limits
+        if lower <= low and high <= upper:
             return Decision.ACCEPT
-        outside = high < limits[0] or low > limits[1]
+        outside = high < lower or low > upper
         return Decision.REJECT if outside else Decision.INCONCLUSIVE
     if claim.metric.better == "higher":
         low, high = -high, -low

@@ -41,10 +41,10 @@ class Finding:
 
 def findings(look: Look, metric: Metric) -> tuple[Finding, ...]:
     """Everything odd about these pairs; `metric` is the one whose series is looked through."""
-    return tuple(_found(look, metric))
+    return tuple(_findings(look, metric))
 
 
-def _found(look: Look, metric: Metric) -> Iterator[Finding]:
+def _findings(look: Look, metric: Metric) -> Iterator[Finding]:
     for arm in ARMS:
         if failed := look.failures(arm):
             counted = {"count": len(failed), "runs": look.runs(arm)}
@@ -52,8 +52,8 @@ def _found(look: Look, metric: Metric) -> Iterator[Finding]:
     outputs = outputs_of(look)
     if outputs in ("differ", "vary"):
         yield Finding("outputs differ" if outputs == "differ" else "outputs vary", "", {})
-    for place, arm in enumerate(ARMS):
-        runs = [pair[place] for pair in look.complete()]
+    for index, arm in enumerate(ARMS):
+        runs = [pair[index] for pair in look.complete()]
         series = [value for run in runs if (value := metric.of(run.samples)) is not None]
         if shift := level_shift(series):
             yield Finding("unsteady", arm, {"after": shift.after, "factor": shift.factor})

@@ -73,16 +73,16 @@ def holm(claims: Sequence[Claim], compare: Compare, alpha: float) -> list[Compar
     The error is shared by weight, and what is decided passes its share on to the others. What was
     asked weighs more than what is merely watched: watching must not cost much power.
     """
-    found: dict[int, Comparison] = {}
+    comparisons: dict[int, Comparison] = {}
     open_ = list(range(len(claims)))
     while open_:
         weights = {i: WATCHED if claims[i].role == "watched" else 1.0 for i in open_}
         whole = sum(weights.values())
         tried = {i: compare(claims[i], alpha * weights[i] / whole) for i in open_}
         decided = [i for i in open_ if tried[i].decision is not Decision.INCONCLUSIVE]
-        found |= tried if not decided else {i: tried[i] for i in decided}
-        open_ = [i for i in open_ if i not in found]
-    return [found[i] for i in range(len(claims))]
+        comparisons |= tried if not decided else {i: tried[i] for i in decided}
+        open_ = [i for i in open_ if i not in comparisons]
+    return [comparisons[i] for i in range(len(claims))]
 
 
 def _decided(

@@ -109,8 +109,8 @@ def candidate_of(history: History, number: int) -> Config | None:
         return look.candidate
     under_way = (*history.running, *history.lost)
     wanted = (number, "candidate")
-    found = (t.config for t in under_way if (t.purpose.look, t.purpose.arm) == wanted)
-    return next(found, None)
+    candidates = (t.config for t in under_way if (t.purpose.look, t.purpose.arm) == wanted)
+    return next(candidates, None)
 
 
 def refitted(look: Look, folds: int) -> bool:

@@ -29,8 +29,8 @@ from tunewright.workloads.programs.placeholders import (
     check_values,
     fill,
     fill_words,
-    has_place,
-    places_in,
+    has_placeholder,
+    placeholders_in,
 )
 from tunewright.workloads.programs.words import (
     checked_words,
@@ -193,20 +193,20 @@ def command(
     read = [
         read_knob(text, placement[name], cores) for name, text in zip(names, spec.knob, strict=True)
     ]
-    every = places_in(text for _, text in variables)
-    every |= places_in(word for stage in words.values() for word in stage)
+    every = placeholders_in(text for _, text in variables)
+    every |= placeholders_in(word for stage in words.values() for word in stage)
     if "threads" in names and "threads" not in every:
         variables = (*((name, "{threads}") for name in THREADS_ENV), *variables)
     stages = _stages(words, [knob.knob for knob in read], variables, where, readers)
     for stage in stages:
         check_values(stage.argv, {k.name: _values(k) for k in stage.knobs})
     # What differs between two arms, or has chance of its own, is made anew for each pair of runs.
-    since = next((s.name for s in stages if s.knobs or "seed" in places_in(s.argv)), LAST)
+    since = next((s.name for s in stages if s.knobs or "seed" in placeholders_in(s.argv)), LAST)
     space = Space(tuple(knob for stage in stages for knob in stage.knobs))
     notes = [*(note for knob in read for note in knob.notes), *_notes(words, metrics)]
     steps = {name: shlex.join(argv) for name, argv in words.items()}
     return CommandWorkload(
-        name=" ".join(Path(word).name for word in spec.argv[:2] if not has_place(word)),
+        name=" ".join(Path(word).name for word in spec.argv[:2] if not has_placeholder(word)),
         stages=stages,
         metrics=tuple(
             replace(metric, since=since) for metric in (*_OWN, *(m.metric for m in metrics))
@@ -254,9 +254,9 @@ def _stages(
     for name, argv in words.items():
         own = tuple(knob for knob in knobs if knob.stage == name)
         known |= {knob.name for knob in own}
-        env = tuple((key, text) for key, text in variables if places_in([text]) <= known)
-        read = places_in((*argv, *(text for _, text in env)))
-        read |= places_in(reader.path for reader in readers) if name == LAST else set()
+        env = tuple((key, text) for key, text in variables if placeholders_in([text]) <= known)
+        read = placeholders_in((*argv, *(text for _, text in env)))
+        read |= placeholders_in(reader.path for reader in readers) if name == LAST else set()
         steps = tuple(stage.name for stage in stages if stage.name in read)
         kept = readers if name == LAST else ()
         stages.append(Program(name, own, argv, env, where, kept, steps))
@@ -266,7 +266,7 @@ def _stages(
 
 def _check_program(first: str, where: str) -> None:
     path = str(Path(where, first)) if os.sep in first else first
-    if not has_place(first) and shutil.which(path) is None:
+    if not has_placeholder(first) and shutil.which(path) is None:
         raise InputError(
             f"expected a program that can be run; got {first!r}, which is not on the PATH "
             "and is no executable file"
@@ -304,11 +304,14 @@ def _check_places(
     known = {*names, *RESERVED}
     for stage, texts in words.items():
         paths = [reader.path for reader in readers if reader.kind != "regex"]
-        for place in sorted(places_in((*texts, *env, *paths) if stage == LAST else texts)):
-            if place not in known:
+        for placeholder in sorted(
+            placeholders_in((*texts, *env, *paths) if stage == LAST else texts)
+        ):
+            if placeholder not in known:
                 raise InputError(
-                    f"{{{place}}} is no knob and no step above {stage!r}: {nearest(place, known)}; "
-                    f"for the text itself write {{{{{place}}}}}"
+                    f"{{{placeholder}}} is no knob and no step above {stage!r}: "
+                    f"{nearest(placeholder, known)}; "
+                    f"for the text itself write {{{{{placeholder}}}}}"
                 )
         known.add(stage)
 
@@ -318,9 +321,9 @@ def _stage_of(
 ) -> str:
     """The first stage that reads a knob."""
     for stage, texts in words.items():
-        if name in places_in(texts):
+        if name in placeholders_in(texts):
             return stage
-    if name != "threads" and name not in places_in(text for _, text in variables):
+    if name != "threads" and name not in placeholders_in(text for _, text in variables):
         raise InputError(f"knob {name!r} is used nowhere; write {{{name}}} in an argument or --env")
     return LAST
 
@@ -338,7 +341,7 @@ def _shaken(seed: int) -> dict[str, str]:
 
 def _contents(words: Mapping[str, Sequence[str]], where: str) -> list[str]:
     """What the programs and the files named in the command lines hold; of large ones the age."""
-    found = []
+    contents = []
     for first, *rest in words.values():
         program = shutil.which(first)
         for path in (Path(program or first), *(Path(where, word) for word in rest)):
@@ -347,8 +350,8 @@ def _contents(words: Mapping[str, Sequence[str]], where: str) -> list[str]:
                 large = status.st_size > _SMALL_BYTES
                 content = b"" if large else path.read_bytes()
                 stamp = f"{status.st_size} {status.st_mtime_ns}" if large else ""
-                found.append(hashlib.blake2b(content, digest_size=16).hexdigest() + stamp)
-    return found
+                contents.append(hashlib.blake2b(content, digest_size=16).hexdigest() + stamp)
+    return contents
 
 
 def _used(run: ProgramRun) -> dict[str, Sample]:

@@ -50,10 +50,10 @@ def telling(stdout: Stream, stderr: Stream) -> str:
     for pattern, which in _TELLING:
         for text in texts:
             lines = [line.strip() for line in text.splitlines() if not _TRAILER.fullmatch(line)]
-            found = [at for at, line in enumerate(lines) if pattern.fullmatch(line)]
-            found = [at for at in found if not _NOTHING.search(lines[at])]
-            if found:
-                at = found[which]
+            matches = [at for at, line in enumerate(lines) if pattern.fullmatch(line)]
+            matches = [at for at in matches if not _NOTHING.search(lines[at])]
+            if matches:
+                at = matches[which]
                 more = lines[at + 1] if "panicked at" in lines[at] and at + 1 < len(lines) else ""
                 return printable(f"{lines[at]} {more}".strip())
     for text in texts:
@@ -82,14 +82,14 @@ def why_failed(run: ProgramRun, argv: Sequence[str], rest: Path | None = None) -
     return f"{argv[0]} {how}: {telling(run.stdout, run.stderr)}{where}"
 
 
-def keep_failure(run: ProgramRun, argv: Sequence[str], place: Path) -> Path:
+def keep_failure(run: ProgramRun, argv: Sequence[str], path: Path) -> Path:
     """Write a run's command line and both ends of both its streams to a file; gives its path."""
     parts = [f"$ {shlex.join(argv)}", f"status {run.returncode}, {run.wall_s:.3f} s"]
     for name, stream in (("standard error", run.stderr), ("standard output", run.stdout)):
         parts += [f"--- {name}, {stream.size} bytes", _ends(stream)]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text("\n".join(parts) + "\n", encoding="utf-8", errors="replace")
-    return place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(parts) + "\n", encoding="utf-8", errors="replace")
+    return path
 
 
 def printable(text: str) -> str:
@@ -113,8 +113,8 @@ def _ends(stream: Stream) -> str:
 
 def _traceback(text: str) -> str:
     """The message under Python's last traceback: the first line that is not indented."""
-    _, found, rest = text.rpartition(_TRACEBACK)
-    for line in rest.splitlines()[1:] if found else ():
+    _, traceback, rest = text.rpartition(_TRACEBACK)
+    for line in rest.splitlines()[1:] if traceback else ():
         if line.strip() and not line.startswith((" ", "\t")):
             return line
     return ""

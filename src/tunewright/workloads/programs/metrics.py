@@ -16,7 +16,7 @@ from tunewright.errors import InputError, TrialFailed, nearest
 from tunewright.measuring.processes import ProgramRun, Stream
 from tunewright.workloads.programs.failures import telling
 from tunewright.workloads.programs.numbers import parse_number, whole_around
-from tunewright.workloads.programs.placeholders import fill, places_in
+from tunewright.workloads.programs.placeholders import fill, placeholders_in
 from tunewright.workloads.programs.words import split_named
 
 METRIC_FORMAT = "NAME=file:PATH, NAME=json:PATH:FIELD or NAME=regex:EXPRESSION"
@@ -52,7 +52,7 @@ class Reader:
         earlier run left, and what is no number.
         """
         if self.kind == "regex":
-            return (self._found(run),)
+            return (self._last_match(run),)
         path = Path(fill(self.path, places))
         if not path.is_file():
             raise TrialFailed(f"expected metric {self.name} in {self.path}; the file is not there")
@@ -73,7 +73,7 @@ class Reader:
         values = value if isinstance(value, list) and value else [value]
         return tuple(map(self._number, values))
 
-    def _found(self, run: ProgramRun) -> float:
+    def _last_match(self, run: ProgramRun) -> float:
         """The last match in what went to standard output, else in what went to standard error."""
         for stream in (run.stdout, run.stderr):
             text = _lines(stream)
@@ -154,14 +154,14 @@ def read_metrics(
     stated: the directions that objectives state, which go before any guess. taken: names that other
     metrics have. Raises InputError for what cannot be read and for two directions of one metric.
     """
-    names, found = set(taken), []
+    names, stated_metrics = set(taken), []
     for text in texts:
         metric = _read_metric(text, stage, stated or {})
         if metric.metric.name in names:
             raise InputError(f"metric {metric.metric.name!r}: the name is taken; give it another")
         names.add(metric.metric.name)
-        found.append(metric)
-    return tuple(found)
+        stated_metrics.append(metric)
+    return tuple(stated_metrics)
 
 
 def stamps(
@@ -172,7 +172,7 @@ def stamps(
     paths = [
         Path(fill(reader.path, places))
         for reader in readers
-        if reader.kind != "regex" and not places_in([reader.path]) & above
+        if reader.kind != "regex" and not placeholders_in([reader.path]) & above
     ]
     return {str(path): _stamp(path) for path in paths}
 

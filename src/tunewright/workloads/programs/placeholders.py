@@ -26,14 +26,14 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def places_in(texts: Iterable[str]) -> set[str]:
+def placeholders_in(texts: Iterable[str]) -> set[str]:
     """The names that stand in braces in these texts."""
     return {match[2] for text in texts for match in _PLACE.finditer(text) if match[2]}
 
 
-def has_place(text: str) -> bool:
+def has_placeholder(text: str) -> bool:
     """Whether anything in a text will be replaced."""
-    return bool(places_in([text]))
+    return bool(placeholders_in([text]))
 
 
 def fill(text: str, places: Mapping[str, Value]) -> str:
@@ -57,8 +57,8 @@ def fill_words(words: Sequence[str], places: Mapping[str, Value]) -> list[str]:
 def check_values(words: Sequence[str], values: Mapping[str, Iterable[Value]]) -> None:
     """Raise InputError now if a value could not be filled into these words later."""
     for at in _scripts(words):
-        for name in places_in([words[at]]) & values.keys():
-            rest = dict.fromkeys(places_in([words[at]]), "x")
+        for name in placeholders_in([words[at]]) & values.keys():
+            rest = dict.fromkeys(placeholders_in([words[at]]), "x")
             for value in values[name]:
                 _fill_script(words[at], {**rest, name: value})
 
@@ -68,13 +68,13 @@ def _scripts(words: Sequence[str]) -> Iterator[int]:
     for at, word in enumerate(words):
         if PurePath(word).name not in _SHELLS:
             continue
-        command, place = False, at + 1
-        while place < len(words) and words[place][:1] in ("-", "+") and len(words[place]) > 1:
-            option = words[place]
+        command, script = False, at + 1
+        while script < len(words) and words[script][:1] in ("-", "+") and len(words[script]) > 1:
+            option = words[script]
             command |= option[0] == "-" and option[1] != "-" and "c" in option
-            place += 2 if option[-1] in "oO" and option[1] != "-" else 1
-        if command and place < len(words):
-            yield place
+            script += 2 if option[-1] in "oO" and option[1] != "-" else 1
+        if command and script < len(words):
+            yield script
 
 
 def _fill_script(script: str, places: Mapping[str, Value]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunewright.errors import InputError
-from tunewright.workloads.programs.placeholders import has_place, is_name
+from tunewright.workloads.programs.placeholders import has_placeholder, is_name
 
 _VARIABLE = r"\$[A-Za-z_0-9{(@*#?$!-]"
 _IN_DOUBLE = re.compile(rf"\\([$`\"\\])|(`|{_VARIABLE})")
@@ -74,7 +74,7 @@ def checked_words(words: Sequence[str], what: str) -> list[str]:
     if not words or not words[0]:
         raise InputError(f"{what}: expected a program to run; got nothing")
     first = words[0]
-    if _ASSIGNED.fullmatch(first) and not has_place(first):
+    if _ASSIGNED.fullmatch(first) and not has_placeholder(first):
         raise InputError(f"{what}: expected a program; got {first!r}; write --env {first}")
     if Path(first).name not in _COMPARING:
         for word in words:
@@ -111,16 +111,16 @@ def input_waits(fd: int = 0) -> bool:
 
 def split_variable(text: str) -> tuple[str, str]:
     """The name and the value of "NAME=VALUE"; the value may be empty. Raises InputError."""
-    name, found, value = text.partition("=")
-    if not found or not name or name != name.strip() or "\0" in text:
+    name, equals, value = text.partition("=")
+    if not equals or not name or name != name.strip() or "\0" in text:
         raise InputError(f"expected an environment variable NAME=text; got {text!r}")
     return name, value
 
 
 def split_named(text: str, expected: str) -> tuple[str, str]:
     """The name before the first = of a text, and what is behind it. Raises InputError."""
-    name, found, rest = text.partition("=")
-    if not found or not is_name(name) or not rest:
+    name, equals, rest = text.partition("=")
+    if not equals or not is_name(name) or not rest:
         hint = "" if is_name(name) or not name else f"; {name!r} is no name"
         raise InputError(f"expected {expected}; got {text!r}{hint}")
     return name, rest

@@ -74,19 +74,19 @@ def is_missing(text: str, also: tuple[str, ...] = (), *, words: bool = True) -> 
 def number_of(text: str, decimal: str = ".") -> tuple[float, str] | None:
     """The number that a text spells and its unit ("" for none), or None. Thousands are grouped."""
     bare = text.translate(_SPACES).strip()
-    found = _NUMBER[decimal].fullmatch(bare)
-    if not found:
+    match = _NUMBER[decimal].fullmatch(bare)
+    if not match:
         return None
-    whole, part, before, after = found.group("whole", "part", "before", "after")
+    whole, part, before, after = match.group("whole", "part", "before", "after")
     if not whole and not part:
         return _infinite(bare)
-    if bool(found["open"]) != bool(found["close"]):
+    if bool(match["open"]) != bool(match["close"]):
         return None
-    if (before and after) or (found["sign"] and found["inner"]):
+    if (before and after) or (match["sign"] and match["inner"]):
         return None
     digits = re.sub(r"[^0-9]", "", whole or "0")
-    value = float(f"{digits}.{part or '0'}{found['power'] or ''}")
-    negative = "-" in (found["sign"], found["inner"]) or bool(found["open"])
+    value = float(f"{digits}.{part or '0'}{match['power'] or ''}")
+    negative = "-" in (match["sign"], match["inner"]) or bool(match["open"])
     return (-value if negative else value), unit_of(before or after or "")
 
 
@@ -104,13 +104,13 @@ def is_currency(unit: str) -> bool:
 def date_of(text: str, *, day_first: bool = False) -> float | None:
     """Seconds since 1970 of a date, with or without a time of day, or None."""
     bare = " ".join(text.split())
-    found = _DATE.fullmatch(bare) or _NAMED.fullmatch(bare)
-    if not found:
+    match = _DATE.fullmatch(bare) or _NAMED.fullmatch(bare)
+    if not match:
         return None
-    one, two, three = found.group("one", "two", "three")
+    one, two, three = match.group("one", "two", "three")
     if two.isdigit():
         if three is None:  # a month
-            if len(one) != 4 or found["mark"] not in "-/" or len(two) != 2 or found["hour"]:
+            if len(one) != 4 or match["mark"] not in "-/" or len(two) != 2 or match["hour"]:
                 return None
             year, month, day = one, int(two), "1"
         elif len(one) == 4:
@@ -130,14 +130,14 @@ def date_of(text: str, *, day_first: bool = False) -> float | None:
         days = dt.date(full, month, int(day)).toordinal() - _EPOCH
     except ValueError:
         return None
-    clock = _clock(found) if found["hour"] else 0
-    return None if clock is None else (days * DAY + clock - _ahead(found["zone"])) / MICRO
+    clock = _clock(match) if match["hour"] else 0
+    return None if clock is None else (days * DAY + clock - _ahead(match["zone"])) / MICRO
 
 
 def time_of(text: str) -> float | None:
     """Seconds since midnight, or None."""
-    found = _TIME.fullmatch(text.strip())
-    clock = _clock(found) if found else None
+    match = _TIME.fullmatch(text.strip())
+    clock = _clock(match) if match else None
     return None if clock is None else clock / MICRO
 
 
@@ -206,8 +206,11 @@ def _number(schema: ColumnSchema, text: str) -> float | None:
     truth = _TRUTH.get(text.strip().lower())
     if truth is not None:
         return truth
-    found = number_of(text, schema.decimal)
-    return found[0] if found and found[1] in ("", schema.unit) else None
+    quantity = number_of(text, schema.decimal)
+    if quantity is None:
+        return None
+    value, unit = quantity
+    return value if unit in ("", schema.unit) else None
 
 
 def _infinite(text: str) -> tuple[float, str] | None:
@@ -217,17 +220,17 @@ def _infinite(text: str) -> tuple[float, str] | None:
     return (-math.inf if text.startswith("-") else math.inf), ""
 
 
-def _clock(found: re.Match[str]) -> int | None:
+def _clock(match: re.Match[str]) -> int | None:
     """Microseconds since midnight."""
-    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
-    if half := found["half"]:
+    hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
+    if half := match["half"]:
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if half[0] in "pP" else 0)
     if hour > 24 or minute > 59 or second > 60:
         return None
     return (hour * 3600 + minute * 60 + second) * MICRO + int(
-        (found["rest"] or "")[:6].ljust(6, "0")
+        (match["rest"] or "")[:6].ljust(6, "0")
     )
 
 

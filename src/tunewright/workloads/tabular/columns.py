@@ -190,10 +190,10 @@ def _sample(data: pa.ChunkedArray, reading: Reading) -> list[str]:
             if text is not None and not cells.is_missing(text, reading.missing, words=reading.words)
         ]
 
-    found = present(data)
-    if len(found) < min(SAMPLE, len(data)) / 10:  # mostly missing: look at the others alone
-        found = present(data.filter(pc.invert(pc.is_in(data, _KNOWN))))
-    return found
+    filled = present(data)
+    if len(filled) < min(SAMPLE, len(data)) / 10:  # mostly missing: look at the others alone
+        filled = present(data.filter(pc.invert(pc.is_in(data, _KNOWN))))
+    return filled
 
 
 def _likely(name: str, sample: list[str], reading: Reading) -> Iterator[ColumnSchema]:
@@ -236,12 +236,12 @@ def _as_numbers(
     for mark in marks:
         if best and best[0] == len(sample):
             break
-        found = [number for text in sample if (number := cells.number_of(text, mark))]
-        units = Counter(unit for _, unit in found if unit)
+        read = [number for text in sample if (number := cells.number_of(text, mark))]
+        units = Counter(unit for _, unit in read if unit)
         unit, count = units.most_common(1)[0] if units else ("", 0)
         if count < 0.5 * len(sample) and not cells.is_currency(unit):
             unit = ""
-        fit = sum(one in ("", unit) for _, one in found)
+        fit = sum(one in ("", unit) for _, one in read)
         if best is None or fit > best[0]:
             best = fit, replace(plain, kind="number", decimal=mark, unit=unit)
     assert best

@@ -240,8 +240,10 @@ def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
     leftover = {}
     for i in unnamed:
         leftover[names[i]] = "a column without a name"
-    told = f"{encoding}, delimiter {_SHOWN.get(delimiter, delimiter)}, decimal mark {decimal}"
-    return Raw(data.rename_columns(names), decimal, told, leftover, tuple(notes))
+    dialect_text = (
+        f"{encoding}, delimiter {_SHOWN.get(delimiter, delimiter)}, decimal mark {decimal}"
+    )
+    return Raw(data.rename_columns(names), decimal, dialect_text, leftover, tuple(notes))
 
 
 def _utf8(content: bytes, asked: str | None) -> tuple[bytes, str]:
@@ -252,10 +254,10 @@ def _utf8(content: bytes, asked: str | None) -> tuple[bytes, str]:
         codecs.BOM_UTF16_LE: "utf-16",
         codecs.BOM_UTF16_BE: "utf-16",
     }
-    found = next((name for mark, name in marks.items() if content.startswith(mark)), None)
-    if asked is None and found is None:
-        found = _guessed(content)
-    encoding = asked or found or "utf-8"
+    detected = next((name for mark, name in marks.items() if content.startswith(mark)), None)
+    if asked is None and detected is None:
+        detected = _guessed(content)
+    encoding = asked or detected or "utf-8"
     if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
         text = content.removeprefix(codecs.BOM_UTF8)
         if asked and not _is_utf8(text):

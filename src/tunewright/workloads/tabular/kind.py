@@ -81,13 +81,13 @@ def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> H
             "runtime": model.runtime,
             "weight": weight,
             "schema": asdict(model.schema),
-            "files": {name: f"{place}-{name}" if place else name for name in model.files},
+            "files": {name: f"{number}-{name}" if number else name for name in model.files},
         }
-        for place, (model, weight) in enumerate(blended.members)
+        for number, (model, weight) in enumerate(blended.members)
     ]
     files = {
-        f"{place}-{name}" if place else name: file
-        for place, (model, _) in enumerate(blended.members)
+        f"{number}-{name}" if number else name: file
+        for number, (model, _) in enumerate(blended.members)
         for name, file in model.files.items()
     }
     index = {"members": members, "threads": config.get("threads", 1)}

@@ -81,10 +81,12 @@ def _library() -> ctypes.CDLL:
     if spec is None or spec.origin is None:
         raise InputError("expected LightGBM to be installed; got none; run 'pip install lightgbm'")
     folder = Path(spec.origin).parent
-    found = [p for p in folder.glob("*/*lib_lightgbm.*") if p.suffix in (".so", ".dylib", ".dll")]
-    if not found:
+    libraries = [
+        p for p in folder.glob("*/*lib_lightgbm.*") if p.suffix in (".so", ".dylib", ".dll")
+    ]
+    if not libraries:
         raise InputError(f"expected LightGBM's library in {folder}; got none; install it again")
-    library = ctypes.CDLL(str(found[0]))
+    library = ctypes.CDLL(str(libraries[0]))
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     library.LGBM_BoosterFree.argtypes = library.LGBM_FastConfigFree.argtypes = [ctypes.c_void_p]
     library.LGBM_BoosterPredictForMatSingleRowFast.argtypes = [ctypes.c_void_p] * 4

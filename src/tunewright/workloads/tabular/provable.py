@@ -39,7 +39,7 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
             text = f"{metric.name}: nothing; only {few} hold the rarest class, and {needed}"
             yield "provable", text
             continue
-        margin = smallest_margin(spread, _worth(facts, losses=losses), level)
+        margin = smallest_margin(spread, _effective_rows(facts, losses=losses), level)
         shown = f"{margin:.2g}" if metric.scale == "difference" else f"{margin:.1%}"
         asked = [
             c.factor - 1 if c.offset == 0 else c.offset
@@ -59,7 +59,7 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
         )
 
 
-def _worth(facts: TableFacts, *, losses: bool) -> int:
+def _effective_rows(facts: TableFacts, *, losses: bool) -> int:
     """As many balanced, independent rows as the untouched ones say the same.
 
     Rows that are alike count once. Rankings and losses vary as the rarest class does: their

@@ -202,7 +202,7 @@ def _features(
         elif name == source.group:
             why = "groups the rows"
         else:
-            told, odd = len(columns.notes), len(columns.exceptions)
+            notes, odd = len(columns.notes), len(columns.exceptions)
             learned = columns.learn(name)
             if isinstance(learned, str):
                 why = learned
@@ -213,7 +213,7 @@ def _features(
                 if not why:
                     kept.append(learned)
             if why:
-                del columns.notes[told:], columns.exceptions[odd:]
+                del columns.notes[notes:], columns.exceptions[odd:]
         if why:
             dropped.append((name, why))
     if not kept:
@@ -252,7 +252,7 @@ def _split(
 
     Raises InputError where none can be judged.
     """
-    held = f"rows with the same {source.group!r}" if source.group else "equal rows"
+    together = f"rows with the same {source.group!r}" if source.group else "equal rows"
     if source.whole:
         every = np.arange(len(keys))
         return every, (every,), (every,), "every row is learned from, and none is left to judge on"
@@ -279,7 +279,7 @@ def _split(
     folds = _folds(train, keys, answers)
     how += f", the others in {min(len(folds), FOLDS[0])} folds to compare candidates"
     how += f", dealt out {len(folds) // FOLDS[0]} times" if len(folds) > FOLDS[0] else ""
-    how += f"; {held} stay together"
+    how += f"; {together} stay together"
     learned = np.setdiff1d(train, folds[0])
     _check_parts((learned, folds[0], np.concatenate(untouched)), keys, *answers)
     return train, folds, untouched, how

@@ -59,8 +59,8 @@ def hold_out(keys: Keys, parts: int) -> tuple[Ints, Parts]:
     large = _too_large(sizes)
     order = np.argsort(large, kind="stable")
     middle = np.cumsum(sizes[order]) - sizes[order] / 2
-    held = test_share(len(keys)) * sizes[~large].sum()
-    cuts = [int(np.searchsorted(middle, held * (part + 1) / parts)) for part in range(parts)]
+    test_rows = test_share(len(keys)) * sizes[~large].sum()
+    cuts = [int(np.searchsorted(middle, test_rows * (part + 1) / parts)) for part in range(parts)]
     for i in range(parts):  # a cluster for each part, as long as there are some
         cuts[i] = max(cuts[i], cuts[i - 1] + 1 if i else 1)
     for i in reversed(range(parts)):  # and two for the search, to learn from and to judge on
@@ -120,8 +120,8 @@ def split_by_time(times: Floats, keys: Keys | None) -> tuple[Ints, Ints, Ints]:
         np.maximum.at(last, cluster, when)
         when = last[cluster]
     ordered = np.sort(when)
-    held = test_share(rows)
-    starts = [ordered[round((1 - share) * rows)] for share in (held + VALID_SHARE, held)]
+    test_part = test_share(rows)
+    starts = [ordered[round((1 - share) * rows)] for share in (test_part + VALID_SHARE, test_part)]
     of_row = np.searchsorted(starts, when, side="right")
     past, then, future = (np.flatnonzero(of_row == part) for part in range(3))
     return past, then, future

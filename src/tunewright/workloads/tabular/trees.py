@@ -57,8 +57,8 @@ def to_text(
 def _tree(number: int, tree: Tree) -> str:
     inner = np.flatnonzero(tree.feature >= 0)
     leaves = np.flatnonzero(tree.feature < 0)
-    place = np.empty(len(tree.feature), np.int64)
-    place[inner], place[leaves] = np.arange(len(inner)), -1 - np.arange(len(leaves))
+    position = np.empty(len(tree.feature), np.int64)
+    position[inner], position[leaves] = np.arange(len(inner)), -1 - np.arange(len(leaves))
     lines = [f"Tree={number}", f"num_leaves={len(leaves)}", "num_cat=0"]
     if len(inner):
         kinds = np.where(tree.missing_left[inner], _NAN + _LEFT, _NAN)
@@ -66,8 +66,8 @@ def _tree(number: int, tree: Tree) -> str:
             _line("split_feature", tree.feature[inner]),
             _line("threshold", tree.threshold[inner]),
             _line("decision_type", kinds),
-            _line("left_child", place[tree.left[inner]]),
-            _line("right_child", place[tree.right[inner]]),
+            _line("left_child", position[tree.left[inner]]),
+            _line("right_child", position[tree.right[inner]]),
         ]
     lines += [_line("leaf_value", tree.value[leaves]), "is_linear=0", "shrinkage=1", ""]
     return "\n".join([*lines, ""])
