@@ -224,5 +224,7 @@ def test_copies_of_rows_do_not_make_an_error_smaller(values, copies):
 
 
 def test_a_verdict_is_given_the_groups():
-    rows = every_row({"mae": np.ones(3)}, np.zeros(3, int), np.array([4, 4, 7]), ("a", "b"))
+    rows = every_row(
+        {"mae": np.ones(3)}, np.zeros(3, int), np.zeros(3), np.array([4, 4, 7]), ("a", "b")
+    )
     assert rows["group"].values == (4.0, 4.0, 7.0)

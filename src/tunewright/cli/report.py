@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tunewright import session
-from tunewright.cli.running import REPORT, shown, write_report
+from tunewright.cli.running import REPORT, explained, shown, write_report
 from tunewright.cli.study import chosen
 from tunewright.reporting.words import Language
 from tunewright.storing.journal import Reader
@@ -22,4 +22,6 @@ def command(study: str | None, output: Path | None, language: Language) -> None:
     directory = chosen(study)
     with Reader(directory) as reader:
         history = session.replay(reader)
-    click.echo(write_report(shown(directory, history), output or directory / REPORT, language))
+    result = session.Result(directory, session.goal_of(history), history)
+    told = explained(shown(directory, history), result)
+    click.echo(write_report(told, output or directory / REPORT, language))

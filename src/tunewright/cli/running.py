@@ -16,7 +16,7 @@ from typing import Any, final
 
 import click
 
-from tunewright import session
+from tunewright import planning, session
 from tunewright.cli.lines import Display, Lines, Silence, columns
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
@@ -35,6 +35,7 @@ from tunewright.reporting.phrases import headline
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import command_lines, render_text
 from tunewright.reporting.words import Language
+from tunewright.running.cache import ArtifactCache
 from tunewright.storing.journal import FILE
 
 PHASES = {
@@ -127,7 +128,7 @@ def conclude(result: session.Result, tell: Telling = ALL) -> int:
     if not tell.silent:
         click.echo("\n" + render_text(summary(result.history, result.goal), columns()))
     bundle, verdict = deploy(result), result.verdict
-    found = shown(result.directory, result.history)
+    found = explained(shown(result.directory, result.history), result)
     report = write_report(found, result.directory / REPORT)
     if tell.json:
         _write_json(found, tell.json)
@@ -165,6 +166,23 @@ def shown(directory: Path, history: History) -> Summary:
     date = datetime.fromtimestamp(written_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
     winning = study.verdict is not None and study.handed_over
     return replace(study, date=date, commands=_commands(directory / BUNDLE) if winning else {})
+
+
+def explained(study: Summary, result: session.Result) -> Summary:
+    """The summary with what the model that is handed over makes of its columns.
+
+    It is told of the model that was judged: of one that learned from every row no row is left.
+    """
+    verdict, request = result.verdict, session.request_of(result.history, result.directory)
+    if verdict is None or not verdict.key:
+        return study
+    kept = ArtifactCache(result.directory / "artifacts").get(verdict.key)
+    if kept is None:
+        return study
+    metric, importance = planning.kind_of(request.kind).importance(kept.artifact)
+    return replace(
+        study, importance=tuple(importance), importance_of=metric, learned_from=learned_from(result)
+    )
 
 
 def _commands(bundle: Path) -> dict[str, str]:

@@ -51,6 +51,18 @@ class HandOver:
 
 @final
 @dataclass(frozen=True)
+class Importance:
+    """How much a loss rises where one column says nothing any more, with a 95 % interval over n."""
+
+    name: str
+    rise: float
+    low: float
+    high: float
+    n: int
+
+
+@final
+@dataclass(frozen=True)
 class Kind:
     """A kind of workload.
 
@@ -67,7 +79,8 @@ class Kind:
     a table may be large by now, or gone.
     arms: what is compared, the baseline first, where nothing is searched.
     called: what a study of a spec is called, where nobody says. aims: what a workload is tuned for
-    where nobody says, the most important metric first; () where that must be said.
+    where nobody says, the most important metric first; () where that must be said. importance: of
+    what an artifact answers from, the most important first, and the metric in which it is told.
     """
 
     name: str
@@ -82,3 +95,4 @@ class Kind:
     arms: Callable[[Any], Mapping[str, str]] = lambda _: {}
     called: Callable[[Any], str] = lambda _: "study"
     aims: Callable[[Any], Sequence[Metric]] = lambda _: ()
+    importance: Callable[[Artifact], tuple[str, Sequence[Importance]]] = lambda _: ("", ())

@@ -16,7 +16,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from tunewright.core.goal import Constraint
 from tunewright.core.metrics import Metric
 from tunewright.core.units import format_quantity
 from tunewright.reporting.phrases import signed
@@ -32,6 +31,10 @@ STYLE: Any = {
     "xtick.color": GREY, "ytick.color": GREY, "grid.color": GREY, "grid.alpha": 0.25,
     "axes.grid": True, "legend.frameon": False, "legend.fontsize": 9,
 }  # fmt: skip
+MOST_CLASSES = 12  # a larger table of them cannot be read
+MOST_COLUMNS = 12  # the most important ones
+LONGEST = 18  # characters of a name
+TURNED = 24  # characters of all names, from which they stand upright
 DECADES = 5.0  # beyond this ratio an axis is logarithmic
 TICKS = 5  # at most, about: their labels must not overlap
 Draw = Callable[[Axes, Summary, Language], None]
@@ -42,17 +45,24 @@ def figures(summary: Summary, language: Language) -> list[tuple[str, str]]:
     wanted: list[tuple[str, Draw, bool]] = [
         ("search figure", _search, bool(summary.goal.objectives and _axes_of(summary)[2])),
         ("pairs figure", _pairs, bool(summary.pairs)),
+        ("calibration figure", _calibration, bool(summary.judged.calibration)),
+        ("confusion figure", _confusion, 1 < len(summary.judged.confusion) <= MOST_CLASSES),
+        ("residuals figure", _residuals, bool(summary.judged.residuals)),
+        ("importance figure", _importance, bool(summary.importance)),
         ("time figure", _time, bool(summary.stages) and not summary.lines),
     ]
     return [(key, _svg(draw, summary, language)) for key, draw, some in wanted if some]
 
 
-def _axes_of(summary: Summary) -> tuple[Metric, Constraint | None, list[Sampled]]:
-    """The first objective, the constraint to hold it against, and the configs that have both."""
-    objective = summary.goal.objectives[0]
-    constraint = next((c for c in summary.goal.constraints if c.metric != objective), None)
-    names = {objective.name, *([constraint.metric.name] if constraint else [])}
-    return objective, constraint, [t for t in summary.tried if names <= set(t.values)]
+def _axes_of(summary: Summary) -> tuple[Metric, Metric | None, list[Sampled]]:
+    """The first objective, what it is weighed against, and the configs that have both.
+
+    That is the second objective, or else the metric of a constraint.
+    """
+    objective, *others = summary.goal.metrics
+    across = others[0] if others else None
+    names = {objective.name, *([across.name] if across else [])}
+    return objective, across, [t for t in summary.tried if names <= set(t.values)]
 
 
 def _svg(draw: Draw, summary: Summary, language: Language) -> str:
@@ -73,8 +83,8 @@ def _svg(draw: Draw, summary: Summary, language: Language) -> str:
 
 
 def _search(axes: Axes, summary: Summary, language: Language) -> None:
-    objective, constraint, tried = _axes_of(summary)
-    across = constraint.metric if constraint else None
+    objective, across, tried = _axes_of(summary)
+    constraint = next((c for c in summary.goal.constraints if c.metric == across), None)
     number_of = {_key(t): i for i, t in enumerate(tried, start=1)}
 
     def points(some: Sequence[Sampled]) -> tuple[list[float], list[float]]:
@@ -93,6 +103,11 @@ def _search(axes: Axes, summary: Summary, language: Language) -> None:
         if some:
             label, marker = say(key, language), "o" if size < 60 else "D"
             axes.scatter(*points(some), s=size, c=colour, marker=marker, label=label, linewidths=0)
+    front = sorted(summary.front, key=lambda one: one.values.get(across.name, 0.0) if across else 0)
+    if across in summary.goal.objectives and len(front) > 1:
+        axes.plot(
+            *points(front), color=GREEN, linewidth=1, alpha=0.7, label=say("on front", language)
+        )
     if constraint and across and "baseline" in steps:
         bound = constraint.bound(steps["baseline"].values[across.name])
         axes.axvline(bound, color=ORANGE, linestyle="--", linewidth=1, label=say("bound", language))
@@ -136,6 +151,61 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(say("pair", language))
     axes.set_ylabel(_change_label(summary, metric, language))
+
+
+def _calibration(axes: Axes, summary: Summary, language: Language) -> None:
+    bins, name = summary.judged.calibration, summary.judged.classes[1]
+    said, share = [one.said for one in bins], [one.share for one in bins]
+    spread = [[one.share - one.low for one in bins], [one.high - one.share for one in bins]]
+    axes.plot([0, 1], [0, 1], color=ORANGE, linewidth=1, linestyle="--")
+    axes.errorbar(said, share, yerr=spread, fmt="o", color=BLUE, markersize=4, linewidth=1)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel(say("said share", language, name=_cut(name)))
+    axes.set_ylabel(say("true share", language, name=_cut(name)))
+
+
+def _confusion(axes: Axes, summary: Summary, language: Language) -> None:
+    counts, names = summary.judged.confusion, [_cut(name) for name in summary.judged.classes]
+    shares = [[n / max(sum(row), 1) for n in row] for row in counts]
+    every = range(len(names))
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.3, alpha=0.6, edgecolors="none")
+    for truth, guess in itertools.product(every, every):
+        axes.text(guess + 0.5, truth + 0.5, f"{counts[truth][guess]:,}", ha="center", va="center",
+                  fontsize=9 if len(names) < 6 else 7)  # fmt: skip
+    turned = 90 if sum(map(len, names)) > TURNED else 0
+    axes.set_xticks([i + 0.5 for i in every], names, rotation=turned)
+    axes.set_yticks([i + 0.5 for i in every], names)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.set_xlabel(say("said", language))
+    axes.set_ylabel(say("true", language))
+
+
+def _residuals(axes: Axes, summary: Summary, language: Language) -> None:
+    said, answers = zip(*summary.judged.residuals, strict=True)
+    axes.scatter(said, answers, s=8, c=BLUE, alpha=0.5, linewidths=0)
+    ends = [min(*said, *answers), max(*said, *answers)]
+    axes.plot(ends, ends, color=ORANGE, linewidth=1, linestyle="--", label=say("perfect", language))
+    axes.set_xlabel(say("said", language))
+    axes.set_ylabel(say("true", language))
+    axes.legend(loc="best")
+
+
+def _importance(axes: Axes, summary: Summary, language: Language) -> None:
+    shown = [*reversed(summary.importance[:MOST_COLUMNS])]
+    rises, every = [one.rise for one in shown], range(len(shown))
+    spread = [[one.rise - one.low for one in shown], [one.high - one.rise for one in shown]]
+    axes.barh(every, rises, color=BLUE, height=0.6, alpha=0.7)
+    axes.errorbar(rises, every, xerr=spread, fmt="none", ecolor=GREY, linewidth=1)
+    axes.axvline(0, color=GREY, linewidth=1)
+    axes.set_yticks(every, [_cut(one.name) for one in shown])
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(say("rise", language, name=summary.importance_of))
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _window(changes: Sequence[float], low: float, high: float) -> tuple[float, float]:

@@ -149,6 +149,14 @@ SENTENCES: dict[str, str] = {
     "--encoding names another": "可用 --encoding 指定",
     "LightGBM's defaults through its own one-row predict: {values}": "LightGBM 默认配置，逐行预测：{values}",
     "as asked: {values}": "按要求：{values}",
+    "your estimator {name}, fitted on the same rows": "您的估计器 {name}，用相同的行训练",
+    "every row is learned from, and none is left to judge on": "全部的行都用于学习，没有留下可供评判的行",
+    "the bundle {path}": "模型包 {path}",
+    "where it has learned from these rows, its quality is flattered": "若它学习过这些行，其质量会被高估",
+    "learned from every row, after the verdict": "判定之后，用全部的行重新训练",
+    "learned from all but the test rows, after the verdict": "判定之后，用测试行以外的全部行重新训练",
+    "the very one that was verified": "即通过验证的那一个",
+    "as the search left it, learned from its training rows alone": "搜索所得，仅用其训练行学习",
     "{n} earlier by studies of this data in this directory, so the error level of the first one here is {level} instead of {usual}":
         "本目录中对同一数据的研究此前已查看 {n} 次，故此处首次的显著性水平为 {level} 而非 {usual}",
     "{name}: margins from about {margin} on {n} untouched rows (modelled: two models as alike as is usual)":

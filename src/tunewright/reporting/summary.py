@@ -15,12 +15,14 @@ from tunewright.core.events import Opened
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
+from tunewright.core.kinds import Importance
 from tunewright.core.knobs import Space
 from tunewright.core.metrics import Metric, first_anew, last_cached
 from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Span
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Verdict, alpha_of
+from tunewright.reporting.rows import NOTHING, Judged, judged
 from tunewright.stats.pairs import early
 from tunewright.verifying.findings import Finding, findings
 from tunewright.verifying.pairs import looks
@@ -78,7 +80,9 @@ class Summary:
     configs: how many the search tried, of so many in `space`. broken: constraints that the baseline
     breaks, as (metric, value, constraint). needed_s: about the budget that a search and its
     verification need, from what they cost; infinite where nothing is known. limited: whether a
-    limit for trials was asked for. budget_s: None for a budget of trials.
+    limit for trials was asked for. budget_s: None for a budget of trials. front: what no other
+    config beats on all objectives, as sampled. judged, importance, importance_of: of the model that
+    is handed over, by the rows of the verdict. learned_from: which rows it has.
     """
 
     study: str
@@ -113,6 +117,11 @@ class Summary:
     needed_s: float = math.inf
     limited: bool = False
     budget_s: float | None = None
+    front: tuple[Sampled, ...] = ()
+    judged: Judged = NOTHING
+    importance: tuple[Importance, ...] = ()
+    importance_of: str = ""
+    learned_from: str = ""
 
     @property
     def fits(self) -> int:
@@ -200,6 +209,8 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         needed_s=_needed_s(state, opened),
         limited=bool((request.get("limits") or {}).get("trial_s")),
         budget_s=parse_budget(request["budget"]).seconds if request.get("budget") else None,
+        front=tuple(_sampled("", record, state, base) for record in state.front()),
+        judged=judged(history),
     )
 
 

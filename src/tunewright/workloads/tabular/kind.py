@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tunewright.core.config import Config, Value
 from tunewright.core.goal import Goal
-from tunewright.core.kinds import HandOver, Kind, Option, Stated
+from tunewright.core.kinds import HandOver, Importance, Kind, Option, Stated
 from tunewright.core.metrics import Metric
+from tunewright.core.registry import resolve
 from tunewright.core.roles import Artifact, Workload, space_of
 from tunewright.workloads.tabular.data import Blended
 from tunewright.workloads.tabular.families import family_of, yours
@@ -100,6 +101,13 @@ def called(spec: TableSpec) -> str:
     return "frame" if stem.startswith("frame-") else stem
 
 
+def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
+    """How much worse the model gets without each column."""
+    told: tuple[str, Sequence[Importance]] = resolve(IMPORTANCE)(artifact)
+    return told
+
+
+IMPORTANCE = "tunewright.workloads.tabular.importance:importance"
 AIMS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
 
@@ -139,4 +147,5 @@ TABLE = Kind(
     ),
     called=called,
     aims=aims,
+    importance=importance,
 )

@@ -62,12 +62,24 @@ def samples_of(
 
 
 def every_row(
-    own: Mapping[str, Floats], y: NDArray[Any], groups: Ints | None, classes: Sequence[str]
+    own: Mapping[str, Floats],
+    y: NDArray[Any],
+    prediction: Floats,
+    groups: Ints | None,
+    classes: Sequence[str],
 ) -> dict[str, Sample]:
-    """What a verdict reads of each row: its contributions, its class and its group."""
+    """What a verdict reads of each row: its contributions, its class and its group.
+
+    For the report also what was said of it: a value, of two classes the probability of the second,
+    of more the place of the likeliest.
+    """
     samples = {f"{name}_rows": Sample(tuple(values.tolist())) for name, values in own.items()}
+    said = prediction.argmax(axis=1).astype(float) if prediction.ndim > 1 else prediction
+    samples["said"] = Sample(tuple(said.tolist()))
     if classes:
         samples["class"] = Sample(tuple(y.astype(float).tolist()), labels=tuple(classes))
+    else:
+        samples["answer"] = Sample(tuple(y.astype(float).tolist()))
     if groups is not None:
         samples["group"] = Sample(tuple(groups.astype(float).tolist()))
     return samples

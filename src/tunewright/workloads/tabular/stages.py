@@ -243,7 +243,7 @@ class Blend:
         baseline = context.baseline()
         samples = samples_of(own, baseline.judged.contributions if baseline else None, first.groups)
         if context.fidelity.piece.split == "test":
-            samples |= every_row(own, first.y, first.groups, schema.classes)
+            samples |= every_row(own, first.y, prediction, first.groups, schema.classes)
         size = sum(len(file) for model in models for file in model.files.values())
         samples["model_bytes"] = Sample((float(size),), "B")
         if config.unweighted:

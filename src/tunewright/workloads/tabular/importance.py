@@ -1,0 +1,79 @@
+"""Importance: how much worse a model gets where the values of one column are dealt out anew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tunewright.core.kinds import Importance
+from tunewright.core.roles import Artifact
+from tunewright.stats.quantiles import student
+from tunewright.workloads.tabular.data import Blended, Floats, Ints, Judged
+from tunewright.workloads.tabular.families import family_of
+from tunewright.workloads.tabular.predictor import Encoder, load_runtime
+from tunewright.workloads.tabular.quality import contributions
+
+REPEATS = 5  # deals a column: their mean is what is told
+MOST_COLUMNS = 300  # more of them take too long, and nobody reads them
+ADDS_UP = {"binary": "log_loss", "multiclass": "log_loss", "regression": "mae"}  # a mean over rows
+
+
+def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
+    """The metric, and for each column how much it rises; the most important column first.
+
+    It is told for some of the rows that the model was judged on, with 95 % intervals over these
+    rows (over groups, where rows belong together). Columns that say the same share what they are
+    worth. () where there is too much or too little to be told.
+    """
+    blended: Blended = artifact.value
+    judged: Judged = artifact.judged
+    schema, rows = blended.schema, judged.rows
+    if len(rows) < 2 or len(schema.columns) > MOST_COLUMNS or _plain(blended):
+        return "", ()
+    metric, y = ADDS_UP[schema.task], judged.y[: len(rows)]
+    groups = None if judged.groups is None else judged.groups[: len(rows)]
+    parts = [
+        (
+            one.schema,
+            np.array([Encoder(one.schema)(row) for row in rows]),
+            load_runtime(one, threads=1).batch,
+            weight,
+        )
+        for one, weight in blended.members
+    ]
+    whole = sum(weight for _, _, _, weight in parts)
+
+    def loss(column: str = "", order: Ints | None = None) -> Floats:
+        answers: list[Any] = []
+        for own, encoded, batch, weight in parts:
+            asked = encoded
+            if order is not None:
+                places = [i for i, feature in enumerate(own.features) if feature.column == column]
+                asked = encoded.copy()
+                asked[:, places] = encoded[order][:, places]
+            answers.append(weight / whole * np.asarray(batch(asked)))
+        return contributions(metric, y, np.asarray(np.sum(answers, axis=0)))
+
+    before, found = loss(), list[Importance]()
+    chance = np.random.default_rng(0)
+    for column in schema.columns:
+        deals = [loss(column.name, chance.permutation(len(rows))) - before for _ in range(REPEATS)]
+        found.append(_told(column.name, np.mean(deals, axis=0), groups))
+    return metric, sorted(found, key=lambda one: -one.rise)
+
+
+def _told(name: str, rises: Floats, groups: Ints | None) -> Importance:
+    mean, sums = float(rises.mean()), rises - rises.mean()
+    if groups is not None:
+        sums = np.bincount(np.unique(groups, return_inverse=True)[1], sums)
+    n = max(len(sums), 2)
+    error = math.sqrt(n / (n - 1) * float(sums @ sums)) / len(rises)
+    half = student(0.975, n - 1) * error
+    return Importance(name, mean, mean - half, mean + half, len(rises))
+
+
+def _plain(blended: Blended) -> bool:
+    return any(family_of(one.family).plain for one, _ in blended.members)
