@@ -17,7 +17,6 @@ from tunewright.core.metrics import OUTPUT
 from tunewright.core.roles import Context, space_of
 from tunewright.core.trial import Fidelity, Need, Outcome, Piece, Trial
 from tunewright.errors import InputError
-from tunewright.measuring.disturbance import Snapshot, disturbance
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import run_chain
 from tunewright.running.processes import ProcessExecutor
@@ -57,7 +56,7 @@ def fails(tmp_path, workload):
 class TestProgramStage(StageContract):
     def case(self):
         workload = python(WRITE, "{dir}", "{n}", knob=["n=1:1..3"])
-        machine = (*disturbance(Snapshot.now(), Snapshot.now(), 0.0), "peak_bytes")
+        machine = ("others_cores", "stolen_cores", "cpu_pressure", "run_queue", "peak_bytes")
         return StageCase(workload.stages[-1], workload.baseline, measured=machine)
 
 
@@ -182,6 +181,7 @@ def shaken(tmp_path, repeat):
     context = Context(
         Fidelity("run"), tmp_path / str(time.monotonic_ns()), repeat, 60.0, above=lambda name: None,
         baseline=lambda: None, earlier=lambda: None, report=lambda *_: None, failure=tmp_path / "failure.txt",
+        lasting=tmp_path,
     )  # fmt: skip
     context.directory.mkdir()
     return workload.stages[-1].run((), workload.baseline, context).samples[OUTPUT].values
@@ -292,7 +292,7 @@ def test_what_was_understood_names_the_steps(tmp_path):
     [
         ("print('a'); print('b'); exit(3)", "acc=file:x", "exited with status 3: b"),
         ("import os; os.kill(os.getpid(), 11)", "acc=file:x", "was killed (Segmentation fault)"),
-        ("", "acc=file:{dir}/m", "expected metric acc in {dir}/m; the file is not there"),
+        ("", "acc=file:{dir}/m", "expected acc in {dir}/m; the file is not there"),
         ("", "acc=regex:acc=(.*)", "not there; the output ends: it printed nothing"),
         ("print('acc=nan')", "acc=regex:acc=(.*)", "finite number; got 'nan'"),
         ("print('acc=x')", "acc=regex:acc=(.*)", "finite number; got 'x'"),

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import click
 
 from tunewright import session
 from tunewright.cli.lines import Lines, columns
+from tunewright.core.config import Value
 from tunewright.core.events import Ended, Event, Finished, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
@@ -134,7 +135,7 @@ class _Progress:
                 self.lines.say(at_s, f"verification: {PHASES.get(self.phase, self.phase)}")
             case Ended(_, _, _, measurement) if measurement.detail:
                 how = f"{measurement.outcome.value}: {measurement.detail}"
-                self.lines.say(at_s, f"a trial ended as {how}", like=how)
+                self.lines.say(at_s, f"{self._whose(history)} ended as {how}", like=how)
             case Ended() if self.phase == "search":
                 self._search(event, history)
             case Finished():
@@ -151,6 +152,13 @@ class _Progress:
         what = "refits" if self.phase == "refit" else "runs of pairs"
         return f"verification: {done} {what} so far"
 
+    def _whose(self, history: History) -> str:
+        """The config of the trial that ended last."""
+        ((trial, _),) = history.ended(len(history) - 1)
+        baseline = ranked(self.goal, history).baseline
+        base = baseline.config if baseline else trial.config
+        return " ".join(_changed(trial.config, base)) or "the baseline"
+
     def _search(self, event: Event, history: History) -> None:
         state = ranked(self.goal, history)
         best = next(iter(state.best(1)), None)
@@ -164,10 +172,14 @@ class _Progress:
             if value is not None:
                 before = base.value(metric) if base else None
                 values.append(f"{told(metric, value)}{_as_multiple(metric, value, before)}")
-        base_values = state.baseline.config if state.baseline else {}
-        changed = [f"{k}={v}" for k, v in best.config.items() if base_values.get(k) != v]
+        changed = _changed(best.config, state.baseline.config if state.baseline else {})
         text = f"{', '.join(values)}   {' '.join(changed) or 'baseline'}"
         self.lines.say(event.elapsed_s, text)
+
+
+def _changed(config: Mapping[str, Value], base: Mapping[str, Value]) -> list[str]:
+    """The knobs in which a config is not the baseline, as NAME=VALUE."""
+    return [f"{name}={value}" for name, value in config.items() if base.get(name) != value]
 
 
 def told(metric: Metric, value: float) -> str:

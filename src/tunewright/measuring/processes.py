@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tunewright.measuring import launcher
 OUTPUT_BYTES = 2**32  # a program that prints more is stopped, before it fills the disk
 SHELL = "/bin/sh"
 END_BYTES = 2**16  # of a stream's head and of its tail
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ABOVE_FLOOR = 1.05  # a forked process touches a little more before it becomes the program
 
 
@@ -42,6 +44,10 @@ class Stream:
     def text(self) -> str:
         """All of it; bytes that are no UTF-8 become �."""
         return self.path.read_bytes().decode(errors="replace")
+
+    def lines(self) -> str:
+        """All of it without colours, each line ended by a line feed alone."""
+        return _COLOUR.sub("", self.text()).replace("\r\n", "\n").replace("\r", "\n")
 
     def head(self, most: int = END_BYTES) -> str:
         """Its first bytes, as text."""

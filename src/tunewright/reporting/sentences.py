@@ -85,6 +85,18 @@ SENTENCES: dict[str, str] = {
     "write sh -c '… > /dev/null': {detail}": "请写成 sh -c '… > /dev/null'：{detail}",
     "cannot start {program}: {detail}": "无法启动 {program}：{detail}",
     "it printed nothing": "没有任何输出",
+    "its output is not the baseline's: {detail}": "其输出与基线不同：{detail}",
+    "its output varies from run to run: {detail}": "其输出逐次不同：{detail}",
+    "standard error: {detail}": "标准错误：{detail}",
+    "line {n} is {got}, not {text}": "第 {n} 行为 {got}，而非 {text}",
+    "line {n} differs, and is no text": "第 {n} 行不同，且不是文本",
+    "line {n} ends in another way": "第 {n} 行的行尾不同",
+    "there is more than expected, from line {n} on: {text}": "比应有的多，自第 {n} 行起：{text}",
+    "there is less than expected, from line {n} on: {text}": "比应有的少，自第 {n} 行起：{text}",
+    "match {n} is {got}, not {text}": "第 {n} 处匹配为 {got}，而非 {text}",
+    "there is more than expected, from match {n} on: {text}": "比应有的多，自第 {n} 处匹配起：{text}",
+    "there is less than expected, from match {n} on: {text}": "比应有的少，自第 {n} 处匹配起：{text}",
+    "say what of it must be the same: {text}": "请说明其中何者须相同：{text}",
     "more in {place}": "详见 {place}",
     "used {n} MiB": "用了 {n} MiB",
     "the limit is {n} MiB": "上限为 {n} MiB",
@@ -169,6 +181,12 @@ SENTENCES: dict[str, str] = {
     "where one should: {text}": "若需要 shell：{text}",
     "the standard input is not handed to the program": "标准输入不会传给程序",
     "write sh -c '… < FILE'": "请写成 sh -c '… < FILE'",
+    "must be the baseline's: all that is printed": "须与基线相同：全部输出",
+    "must be the baseline's: the file {place}": "须与基线相同：文件 {place}",
+    "must be the baseline's: what {text} matches in what is printed": "须与基线相同：输出中与 {text} 匹配的部分",
+    "numbers may differ by {share} of their size": "其中的数可相差其大小的 {share}",
+    "not checked: a config that puts out something else may win": "不检查：输出不同的配置也可能胜出",
+    "--same-output checks it": "用 --same-output 检查",
     # Where it ran
     "{n} usable of {all}": "可用 {n}，共 {all}",
     "{n} MiB free of {all}": "空闲 {n} MiB，共 {all} MiB",
@@ -269,6 +287,6 @@ OWN_WORDS = {
     key: WORDS[key][1]
     for key in (
         "baseline", "candidate", "ok", "stopped", "rejected", "timeout", "out of memory",
-        "crashed", "lost",
+        "crashed", "lost", "other output",
     )
 }  # fmt: skip

@@ -18,7 +18,14 @@ from tunewright.core.config import Config, digest_of
 from tunewright.core.metrics import LONG, Sample
 from tunewright.core.roles import BLEND, Artifact, Context, Stage, Workload
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Span, Trial
-from tunewright.errors import InputError, StoreError, TrialFailed, TrialTimeout, nearest
+from tunewright.errors import (
+    InputError,
+    OutputDiffers,
+    StoreError,
+    TrialFailed,
+    TrialTimeout,
+    nearest,
+)
 from tunewright.running.cache import ArtifactCache, Kept
 from tunewright.running.peak import peak_mib, reset_peak
 
@@ -199,6 +206,8 @@ class _Run:
             body()
         except TrialTimeout as error:
             outcome, detail = Outcome.TIMEOUT, str(error)
+        except OutputDiffers as error:
+            outcome, detail = Outcome.DIFFERS, str(error)
         except TrialFailed as error:
             outcome, detail = Outcome.CRASHED, str(error)
         except InputError as error:
@@ -303,6 +312,7 @@ class _Run:
             earlier=lambda: self._earlier(config, stages) if cached else None,
             report=self.report,
             failure=self.directory.parents[1] / "failures" / f"{self.directory.name}.txt",
+            lasting=self.directory.parents[1],
         )  # fmt: skip
 
     def _key(self, config: Config, stages: Sequence[Stage]) -> str:

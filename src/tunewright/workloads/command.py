@@ -19,12 +19,14 @@ from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
 from tunewright.core.trial import Need
-from tunewright.errors import InputError, TrialFailed, TrialTimeout, nearest
+from tunewright.core.units import parse_quantity
+from tunewright.errors import InputError, OutputDiffers, TrialFailed, TrialTimeout, nearest
 from tunewright.measuring.disturbance import Snapshot, disturbance
 from tunewright.measuring.processes import ProgramRun, run_program
 from tunewright.workloads.programs.failures import keep_failure, why_failed
 from tunewright.workloads.programs.knobs import knob_name, read_knob
 from tunewright.workloads.programs.metrics import Reader, StatedMetric, read_metrics, stamps
+from tunewright.workloads.programs.outputs import Check, Kept, Parts, read_check
 from tunewright.workloads.programs.placeholders import (
     check_values,
     fill,
@@ -42,6 +44,7 @@ from tunewright.workloads.programs.words import (
 )
 
 LAST = "run"  # the stage of the command itself
+OUTPUTS = "outputs"  # the directory of a study that keeps what its runs put out
 RESERVED = ("dir", "seed")
 THREADS_ENV = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SMALL_BYTES = 2**24  # a larger file is known by its size and time
@@ -53,7 +56,7 @@ _PADDING = 4096  # bytes by which the environment's size may vary
 class Facts:
     """What a command workload is, for reports: `placement` is the stage of each knob.
 
-    notes: how texts were read that could have meant something else.
+    notes: how texts were read that could have meant something else. check: of what it puts out.
     """
 
     argv: tuple[str, ...]
@@ -61,6 +64,7 @@ class Facts:
     placement: Mapping[str, str]
     cwd: str
     notes: tuple[str, ...] = ()
+    check: Check | None = None
 
 
 @final
@@ -75,6 +79,8 @@ class Program:
     cwd: str
     readers: tuple[Reader, ...] = ()
     steps: tuple[str, ...] = ()  # whose directories it reads
+    check: Check | None = None  # of what it puts out
+    baseline: Config | None = None  # whose output a search holds others against
 
     def needs(self, config: Config) -> Need:
         """As many cores as it has threads; the program is a process of its own."""
@@ -82,35 +88,71 @@ class Program:
         return Need(cores=threads if isinstance(threads, int) else 1, process="own")
 
     def run(self, _upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
-        """Run it. Raises TrialFailed when it fails or leaves no metric."""
-        directory = context.directory / "dir"
+        """Run it. Raises TrialFailed when it fails or leaves no metric.
+
+        In a search with a check the baseline runs twice, the second time only for what it puts
+        out: where that varies, nothing can be held against it. Raises OutputDiffers for a config
+        that puts out something else.
+        """
+        artifact, run, parts = self._once(config, context, context.directory, context.limit_s)
+        if self.name != LAST:
+            return artifact
+        output, searching = (
+            float(zlib.crc32(run.digest.encode())),
+            not context.fidelity.piece.repeat,
+        )
+        if self.check is not None:
+            kept = Kept(context.lasting / OUTPUTS)
+            output, why = kept.name(self.check, parts, context.seed)
+            if searching and config == self.baseline:
+                again_s = max(context.limit_s - run.wall_s, 0.0)
+                again = context.directory / "again"
+                again.mkdir()
+                *_, parts = self._once(config, context, again, again_s)
+                _, why = kept.name(self.check, parts, context.seed)
+                if why:
+                    raise TrialFailed(
+                        f"its output varies from run to run: {why}; say what of it must be the "
+                        "same: --same-output PATTERN, --same-output FILE, or --tolerance 1e-6"
+                    )
+            if searching and self.baseline is not None and why:
+                raise OutputDiffers(f"its output is not the baseline's: {why}")
+        return replace(artifact, samples={**artifact.samples, OUTPUT: Sample((output,))})
+
+    def _once(
+        self, config: Config, context: Context, where: Path, limit_s: float
+    ) -> tuple[Artifact, ProgramRun, Parts]:
+        """What one run in this directory gives, how it went, and what of its output is compared."""
+        directory = where / "dir"
         places: dict[str, Value] = {**config, "seed": context.seed, "dir": str(directory)}
         directory.mkdir()
         for step in self.steps:
             kept = context.above(step).files
             assert kept is not None
-            places[step] = str(shutil.copytree(kept, context.directory / step, symlinks=True))
+            places[step] = str(shutil.copytree(kept, where / step, symlinks=True))
         argv = fill_words(self.argv, places)
         env = {name: fill(text, places) for name, text in self.env}
         env = {**_shaken(context.seed), **os.environ, **env, "TUNEWRIGHT_DIR": str(directory)}
-        spool = context.directory / "output"
+        spool = where / "output"
         spool.mkdir()
-        written = stamps(self.readers, places, self.steps)
+        output = self.check.reader(self.cwd) if self.check else None
+        read = (*self.readers, *((output,) if output else ()))
+        written = stamps(read, places, self.steps)
         before = Snapshot.now()
         try:
-            run = run_program(argv, spool, cwd=Path(self.cwd), env=env, limit_s=context.limit_s)
+            run = run_program(argv, spool, cwd=Path(self.cwd), env=env, limit_s=limit_s)
         except OSError as error:
             raise TrialFailed(f"cannot start {argv[0]}: {error.strerror}") from error
         after = Snapshot.now()
         self._check(run, argv, context)
         if self.name != LAST:
-            return Artifact(None, files=directory)
+            return Artifact(None, files=directory), run, {}
         samples = _used(run) | disturbance(before, after, run.cpu_s)
-        samples[OUTPUT] = Sample((float(zlib.crc32(run.digest.encode())),))
         for reader in self.readers:
             unit = "B" if reader.kind == "file" else ""
             samples[reader.name] = Sample(reader.read(run, places, written), unit)
-        return Artifact(None, samples)
+        parts = self.check.parts(run, self.cwd, places, written) if self.check else {}
+        return Artifact(None, samples), run, parts
 
     def _check(self, run: ProgramRun, argv: Sequence[str], context: Context) -> None:
         """Raise TrialFailed for a run that failed, with the telling part of what it printed."""
@@ -135,6 +177,9 @@ class CommandSpec:
     each with ":higher" or ":lower" behind it where that is not plain.
     step: "build=make OUT={dir}/prog", run before; `{build}` is its directory further down.
     env: "NAME=text". cwd: where it runs. cores: for threads, None for all.
+    same_output: what must be the same whatever the config: "" for all that is printed, a pattern
+    of what is printed, or a file; None to check nothing. tolerance: of the numbers in it, as a
+    share of their size.
     """
 
     argv: tuple[str, ...]
@@ -144,6 +189,8 @@ class CommandSpec:
     env: tuple[str, ...] = ()
     cwd: str | None = None
     cores: int | None = None
+    same_output: str | None = None
+    tolerance: float = 0.0
 
 
 @final
@@ -181,10 +228,13 @@ def command(
     words = _stage_words(spec.argv, spec.step, where)
     variables = tuple(map(split_variable, spec.env))
     metrics = read_metrics(spec.metric, LAST, stated, [metric.name for metric in _OWN])
-    readers = tuple(metric.reader for metric in metrics)
+    readers = tuple(replace(metric.reader, cwd=where) for metric in metrics)
+    check = read_check(spec.same_output, spec.tolerance)
     names = [knob_name(text) for text in spec.knob]
     _check_names(names, [*words][:-1])
-    _check_places(words, [text for _, text in variables], readers, names)
+    paths = [reader.path for reader in readers if reader.kind != "regex"]
+    paths += [check.path] if check else []
+    _check_places(words, [text for _, text in variables], paths, names)
     for first, *_ in words.values():
         _check_program(first, where)
     placement = {name: _stage_of(name, words, variables) for name in names}
@@ -196,12 +246,14 @@ def command(
     every |= places_in(word for stage in words.values() for word in stage)
     if "threads" in names and "threads" not in every:
         variables = (*((name, "{threads}") for name in THREADS_ENV), *variables)
-    stages = _stages(words, [knob.knob for knob in read], variables, where, readers)
+    space = Space(tuple(k.knob for name in words for k in read if k.knob.stage == name))
+    base = space.asked(baseline or {})
+    stages = _stages(words, space.knobs, variables, where, paths)
+    stages = (*stages[:-1], replace(stages[-1], readers=readers, check=check, baseline=base))
     for stage in stages:
         check_values(stage.argv, {k.name: _values(k) for k in stage.knobs})
     # What differs between two arms, or has chance of its own, is made anew for each pair of runs.
     since = next((s.name for s in stages if s.knobs or "seed" in places_in(s.argv)), LAST)
-    space = Space(tuple(knob for stage in stages for knob in stage.knobs))
     notes = [*(note for knob in read for note in knob.notes), *_notes(words, metrics)]
     steps = {name: shlex.join(argv) for name, argv in words.items()}
     return CommandWorkload(
@@ -210,14 +262,14 @@ def command(
         metrics=tuple(
             replace(metric, since=since) for metric in (*_OWN, *(m.metric for m in metrics))
         ),
-        baseline=space.asked(baseline or {}),
+        baseline=base,
         digest=digest_of(
             [
                 list(spec.argv), list(spec.step), list(spec.env), list(spec.metric),
                 _contents(words, where),
             ]
         ),
-        facts=Facts(tuple(spec.argv), steps, placement, where, tuple(notes)),
+        facts=Facts(tuple(spec.argv), steps, placement, where, tuple(notes), check),
     )  # fmt: skip
 
 
@@ -246,19 +298,21 @@ def _stages(
     knobs: Sequence[Knob],
     variables: Sequence[tuple[str, str]],
     where: str,
-    readers: tuple[Reader, ...],
+    paths: Sequence[str],
 ) -> tuple[Program, ...]:
-    """The steps and the program, each with its own knobs and the variables that it can read."""
+    """The steps and the program, each with its own knobs and the variables that it can read.
+
+    paths: of what is read when the program has run.
+    """
     known, stages = set(RESERVED), list[Program]()
     for name, argv in words.items():
         own = tuple(knob for knob in knobs if knob.stage == name)
         known |= {knob.name for knob in own}
         env = tuple((key, text) for key, text in variables if places_in([text]) <= known)
         read = places_in((*argv, *(text for _, text in env)))
-        read |= places_in(reader.path for reader in readers) if name == LAST else set()
+        read |= places_in(paths) if name == LAST else set()
         steps = tuple(stage.name for stage in stages if stage.name in read)
-        kept = readers if name == LAST else ()
-        stages.append(Program(name, own, argv, env, where, kept, steps))
+        stages.append(Program(name, own, argv, env, where, steps=steps))
         known.add(name)
     return tuple(stages)
 
@@ -296,13 +350,12 @@ def _check_names(names: Sequence[str], steps: Sequence[str]) -> None:
 def _check_places(
     words: Mapping[str, Sequence[str]],
     env: Sequence[str],
-    readers: Sequence[Reader],
+    paths: Sequence[str],
     names: Sequence[str],
 ) -> None:
     """Refuse a placeholder that stands for nothing."""
     known = {*names, *RESERVED}
     for stage, texts in words.items():
-        paths = [reader.path for reader in readers if reader.kind != "regex"]
         for place in sorted(places_in((*texts, *env, *paths) if stage == LAST else texts)):
             if place not in known:
                 raise InputError(
@@ -364,7 +417,8 @@ def build(spec: CommandSpec, baseline: Mapping[str, Value], stated: Stated) -> C
 
 def parse(argv: Sequence[str], said: Mapping[str, Any], _seed: int) -> CommandSpec:
     """The spec that a command line states."""
-    return CommandSpec(tuple(argv), **said, cwd=str(Path.cwd()))
+    tolerance = read_tolerance(said.get("tolerance"))
+    return CommandSpec(tuple(argv), **{**said, "tolerance": tolerance}, cwd=str(Path.cwd()))
 
 
 def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[str, str]]:
@@ -377,10 +431,27 @@ def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[
         ("program", shlex.join(facts.argv)),
         *lines,
         ("directory", facts.cwd),
+        ("output", told_check(facts.check)),
         ("metrics", f"{names}; quality is judged on the same data as the search saw"),
         ("baseline", " ".join(f"{knob}={value}" for knob, value in base.items())),
         *(("note", note) for note in facts.notes),
     ]
+
+
+def told_check(check: Check | None) -> str:
+    """Whether what is put out is checked, for whoever reads the plan."""
+    unchecked = (
+        "not checked: a config that puts out something else may win; --same-output checks it"
+    )
+    return check.told if check else unchecked
+
+
+def read_tolerance(text: str | None) -> float:
+    """The tolerance as typed: 1e-6 or 0.1%; 0 where nothing is said. Raises InputError."""
+    try:
+        return parse_quantity(text, "") if text else 0.0
+    except InputError as error:
+        raise InputError(f"--tolerance: {error}") from error
 
 
 def hand_over(
@@ -390,6 +461,8 @@ def hand_over(
     return HandOver({"steps": workload().command_lines(config)})
 
 
+SAME_OUTPUT = Option("same-output", "Refuse what puts out something else.", "PATTERN|FILE", bare="")
+TOLERANCE = Option("tolerance", "By how much its numbers may differ: 1e-6.", "SHARE")
 COMMAND = Kind(
     name="command",
     spec=CommandSpec,
@@ -404,5 +477,8 @@ COMMAND = Kind(
         Option("metric", "file:PATH, json:PATH:KEY or regex:PATTERN.", "NAME=SOURCE", many=True),
         Option("step", "A step before it; {NAME} is its directory.", "NAME=COMMAND", many=True),
         Option("env", "An environment variable.", "NAME=TEXT", many=True),
+        SAME_OUTPUT,
+        TOLERANCE,
     ),
+    same_output=lambda spec: spec.same_output is not None,
 )  # fmt: skip
