@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import final
 
@@ -141,7 +142,7 @@ def _launched(order: launcher.Order) -> launcher.Report:
     """What the launcher tells; whatever happens here, it leaves no process behind."""
     body = marshal.dumps(order)  # type: ignore[arg-type]  # a TypedDict is a dict
     process = subprocess.Popen(
-        [sys.executable, "-S", "-E", "-I", launcher.__file__],
+        [sys.executable, "-S", "-E", "-I", "-c", launcher.BOOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -151,7 +152,8 @@ def _launched(order: launcher.Order) -> launcher.Report:
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        process.stdin.write(len(body).to_bytes(launcher.LENGTH, "little") + body)
+        for part in (_code(), body):
+            process.stdin.write(len(part).to_bytes(launcher.LENGTH, "little") + part)
         process.stdin.flush()
         answer = process.stdout.read()
         complaint = process.stderr.read().decode(errors="replace")
@@ -164,6 +166,12 @@ def _launched(order: launcher.Order) -> launcher.Report:
         raise ChildProcessError(f"the program's launcher died: {complaint.strip()[-300:]}")
     report: launcher.Report = marshal.loads(answer[launcher.LENGTH :])  # noqa: S302 - our own
     return report
+
+
+@cache
+def _code() -> bytes:
+    """The launcher's code, compiled once for all its processes."""
+    return marshal.dumps(compile(Path(launcher.__file__).read_bytes(), launcher.__name__, "exec"))
 
 
 def _check_program(program: str, cwd: Path | None, env: Mapping[str, str]) -> None:

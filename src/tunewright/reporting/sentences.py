@@ -79,7 +79,6 @@ SENTENCES: dict[str, str] = {
     "it ran longer than {time} s, which is what a trial may": "运行超过单次试验的时限 {time} s",
     "{program} ran longer than {time} s, which is what a trial may": "{program} 运行超过单次试验的时限 {time} s",
     "{program} exited with status {n}: {detail}": "{program} 以状态 {n} 退出：{detail}",
-    "{program} ran longer than it may ({time} s): {detail}": "{program} 运行超过时限（{time} s）：{detail}",
     "{program} was killed ({signal}): {detail}": "{program} 被终止（{signal}）：{detail}",
     "{program} printed without end": "{program} 输出无休止",
     "write sh -c '… > /dev/null': {detail}": "请写成 sh -c '… > /dev/null'：{detail}",

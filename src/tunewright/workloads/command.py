@@ -21,7 +21,7 @@ from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
 from tunewright.core.trial import Need
 from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError, OutputDiffers, TrialFailed, TrialTimeout, nearest
-from tunewright.measuring.disturbance import Snapshot, disturbance
+from tunewright.measuring.disturbance import Snapshot, disturbance, own_cpu_s
 from tunewright.measuring.processes import ProgramRun, run_program
 from tunewright.workloads.programs.failures import keep_failure, why_failed
 from tunewright.workloads.programs.knobs import knob_name, read_knob
@@ -138,16 +138,16 @@ class Program:
         output = self.check.reader(self.cwd) if self.check else None
         read = (*self.readers, *((output,) if output else ()))
         written = stamps(read, places, self.steps)
-        before = Snapshot.now()
+        before, used_s = Snapshot.now(), own_cpu_s()
         try:
             run = run_program(argv, spool, cwd=Path(self.cwd), env=env, limit_s=limit_s)
         except OSError as error:
             raise TrialFailed(f"cannot start {argv[0]}: {error.strerror}") from error
-        after = Snapshot.now()
+        after, used_s = Snapshot.now(), own_cpu_s() - used_s
         self._check(run, argv, context)
         if self.name != LAST:
             return Artifact(None, files=directory), run, {}
-        samples = _used(run) | disturbance(before, after, run.cpu_s)
+        samples = _used(run) | disturbance(before, after, used_s)
         for reader in self.readers:
             unit = "B" if reader.kind == "file" else ""
             samples[reader.name] = Sample(reader.read(run, places, written), unit)
@@ -157,14 +157,15 @@ class Program:
     def _check(self, run: ProgramRun, argv: Sequence[str], context: Context) -> None:
         """Raise TrialFailed for a run that failed, with the telling part of what it printed."""
         step = "" if self.name == LAST else f"step {self.name}: "
+        if not (run.timed_out or run.returncode or run.flooded):
+            return
+        rest = keep_failure(run, argv, context.failure)
         if run.timed_out:
             raise TrialTimeout(
                 f"{step}{argv[0]} ran longer than {context.limit_s:.3g} s, "
-                "which is what a trial may"
+                f"which is what a trial may; more in {rest}"
             )
-        if run.returncode or run.flooded:
-            rest = keep_failure(run, argv, context.failure)
-            raise TrialFailed(f"{step}{why_failed(run, argv, rest)}")
+        raise TrialFailed(f"{step}{why_failed(run, argv, rest)}")
 
 
 @final
