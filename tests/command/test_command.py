@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -340,3 +342,48 @@ def test_a_daemon_of_a_program_does_not_outlive_its_trial(tmp_path):
 def test_a_workload_travels(tmp_path):
     workload = python("", "{n}", knob=["n=1:1..3"])
     assert pickle.loads(pickle.dumps(workload)) == workload
+
+
+# What is handed over
+
+
+@pytest.mark.parametrize(
+    ("script", "made"),
+    [
+        ("head -c {n} {make}/in > {dir}/out; cp {dir}/out copy", "abc"),
+        ("printf %s `head -c {n} {make}/in` > {dir}/out; cat {dir}/out > copy", "abc"),
+        ("printf '%s' \"$(cat '{make}/in')\" | head -c {n} > copy; echo {seed} {{dir}} >> copy", "abc0 {dir}\n"),
+        ("head -c $N $IN > copy", "abc"),
+    ],
+)  # fmt: skip
+def test_a_command_line_that_is_handed_over_runs_where_it_is_pasted(tmp_path, script, made):
+    workload = command(
+        CommandSpec(
+            ("sh", "-c", script), knob=("n=1:1..9",), step=("make=sh -c 'printf abcdef > {dir}/in'",),
+            env=("N={n}", "IN={make}/in"), cwd=str(tmp_path),
+        )
+    )  # fmt: skip
+    steps = workload.command_lines(Config({"n": 3}))
+    assert "{make}" in json.dumps(steps["run"]["env"])
+    pasted = "\n".join(step["line"] for step in steps.values())
+    subprocess.run(["sh", "-euc", pasted], cwd=tmp_path, check=True)
+    assert (tmp_path / "copy").read_text() == made
+
+
+def test_a_metrics_file_is_looked_for_where_the_program_runs(tmp_path):
+    (tmp_path / "there").mkdir()
+    workload = python(
+        "open('m.json', 'w').write('[7]')", metric=["m=json:m.json:0"], cwd=str(tmp_path / "there")
+    )
+    assert value(go(tmp_path, workload), "m") == 7.0
+
+
+def test_a_run_over_its_limit_keeps_what_it_printed(tmp_path):
+    workload = python("import time; print('waiting for the lock', flush=True); time.sleep(60)")
+    trial = Trial(1, workload.baseline, Fidelity("run", "run"), limit_s=2.0)
+    cache = ArtifactCache(tmp_path / "artifacts")
+    where = tmp_path / "trials" / "1"
+    measurement = run_chain(trial, workload, cache, where, time.monotonic)
+    assert measurement.outcome is Outcome.TIMEOUT
+    place = Path(measurement.detail.partition("; more in ")[2])
+    assert "waiting for the lock" in place.read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,10 +18,11 @@ from tunewright.cli.lines import Lines, columns
 from tunewright.core.config import Value
 from tunewright.core.events import Ended, Event, Finished, Started
 from tunewright.core.goal import Goal
-from tunewright.core.history import History
+from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.metrics import Metric
 from tunewright.core.preference import ranked
 from tunewright.core.registry import resolve
+from tunewright.core.trial import Measurement
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
 from tunewright.deploying.bundle import INDEX
@@ -88,17 +88,12 @@ def shown(directory: Path, history: History) -> Summary:
 
 
 def _commands(bundle: Path) -> dict[str, str]:
-    """The command lines in a bundle by step, quoted for a shell; {} where it holds none."""
+    """The command lines in a bundle by step, ready to paste; {} where it holds none."""
     try:
         steps = json.loads((bundle / INDEX).read_text(encoding="utf-8")).get("steps", {})
     except (OSError, ValueError):
         return {}
-    return {
-        name: " ".join(
-            [*(f"{k}={shlex.quote(v)}" for k, v in step["env"].items()), shlex.join(step["argv"])]
-        )
-        for name, step in steps.items()
-    }
+    return {name: step["line"] for name, step in steps.items()}
 
 
 def write_report(found: Summary, place: Path, language: Language = "en") -> Path:
@@ -133,6 +128,8 @@ class _Progress:
             case Started(_, trial) if trial.purpose.kind != self.phase:
                 self.phase = trial.purpose.kind
                 self.lines.say(at_s, f"verification: {PHASES.get(self.phase, self.phase)}")
+            case Ended(_, _, _, Measurement(detail=detail)) if detail == DRIVER_RESTART:
+                pass
             case Ended(_, _, _, measurement) if measurement.detail:
                 how = f"{measurement.outcome.value}: {measurement.detail}"
                 self.lines.say(at_s, f"{self._whose(history)} ended as {how}", like=how)

@@ -29,14 +29,14 @@ from tunewright.reporting.formats import to_json, to_junit, to_markdown
 from tunewright.reporting.layout import labelled
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
+from tunewright.running.chain import FAILURES
 from tunewright.session import Result
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
 from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.pairs import looks
-from tunewright.workloads.command import OUTPUTS, read_tolerance
+from tunewright.workloads.command import DIFFERENCE, read_tolerance
 from tunewright.workloads.comparison import NEW, OLD
-from tunewright.workloads.programs.outputs import DIFFERENCE
 
 BARE = "--same-output"
 ASKED = "asked.json"  # beside a study: where its result is to be written
@@ -161,7 +161,7 @@ def conclude(start: Callable[[], Result], watch: PairLines) -> int:
         text = text.replace(f"{shown.verdict.decision.name}: ", "SO FAR: ", 1)
     click.echo("\n" + text, nl=False)
     verdict = shown.verdict
-    difference = result.directory / OUTPUTS / DIFFERENCE
+    difference = result.directory / FAILURES / DIFFERENCE
     if difference.is_file():
         told = f"one run beside the other: {difference.read_text(encoding='utf-8')}"
         click.echo("\n".join(labelled("outputs", told, columns(), LABELS)))

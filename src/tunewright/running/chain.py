@@ -31,6 +31,8 @@ from tunewright.running.peak import peak_mib, reset_peak
 
 Clock = Callable[[], float]
 Report = Callable[[float, Mapping[str, Sample]], None]
+FAILURES = "failures"  # the directory of a study for what failed runs leave to be looked at
+SHARED = "shared"  # the directory of a study that its stages share while it runs
 LEAST_FREE_BYTES = 2**20  # with less room than that left by others, a failure is the disk's
 
 
@@ -311,8 +313,8 @@ class _Run:
             baseline=lambda: self._baseline(config, stages) if cached else None,
             earlier=lambda: self._earlier(config, stages) if cached else None,
             report=self.report,
-            failure=self.directory.parents[1] / "failures" / f"{self.directory.name}.txt",
-            lasting=self.directory.parents[1],
+            failure=self.directory.parents[1] / FAILURES / f"{self.directory.name}.txt",
+            lasting=self.directory.parents[1] / SHARED,
         )  # fmt: skip
 
     def _key(self, config: Config, stages: Sequence[Stage]) -> str:

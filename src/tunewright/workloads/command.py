@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import zlib
@@ -44,9 +45,10 @@ from tunewright.workloads.programs.words import (
 )
 
 LAST = "run"  # the stage of the command itself
-OUTPUTS = "outputs"  # the directory of a study that keeps what its runs put out
+DIFFERENCE = "outputs.txt"  # among a study's failures: how the runs of a pair put out differed
 RESERVED = ("dir", "seed")
 THREADS_ENV = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_MARK = re.compile(r"TUNEWRIGHT_([0-9]+)_PLACE")  # stands for a directory or the seed
 _SMALL_BYTES = 2**24  # a larger file is known by its size and time
 _PADDING = 4096  # bytes by which the environment's size may vary
 
@@ -102,8 +104,11 @@ class Program:
             not context.fidelity.piece.repeat,
         )
         if self.check is not None:
-            kept = Kept(context.lasting / OUTPUTS)
+            kept = Kept(context.lasting / "outputs")
             output, why = kept.name(self.check, parts, context.seed)
+            if why and not searching:
+                context.failure.parent.mkdir(parents=True, exist_ok=True)
+                context.failure.with_name(DIFFERENCE).write_text(why, encoding="utf-8")
             if searching and config == self.baseline:
                 again_s = max(context.limit_s - run.wall_s, 0.0)
                 again = context.directory / "again"
@@ -209,16 +214,48 @@ class CommandWorkload:
     efforts: tuple[Effort, ...] = ()
 
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
-        """Each step's words and environment with the knobs filled in; {dir} and the like stay."""
-        kept = {name: f"{{{name}}}" for name in (*RESERVED, *(stage.name for stage in self.stages))}
-        places: dict[str, Value] = {**kept, **config}
-        return {
-            stage.name: {
-                "argv": fill_words(stage.argv, places),
-                "env": {name: fill(text, places) for name, text in stage.env},
+        """Each step's words and environment with the knobs filled in; {dir} and the like stay.
+
+        line: the same for a shell, ready to paste, each directory made as it is needed.
+        """
+        names = (*RESERVED, *(stage.name for stage in self.stages))
+        marks = {name: f"TUNEWRIGHT_{at}_PLACE" for at, name in enumerate(names)}
+        kept: dict[str, Value] = {**marks, **config}
+
+        def as_typed(text: str) -> str:
+            return _MARK.sub(lambda match: f"{{{names[int(match[1])]}}}", text)
+
+        lines: dict[str, dict[str, object]] = {}
+        for stage in self.stages:
+            argv = fill_words(stage.argv, kept)
+            env = {name: fill(text, kept) for name, text in stage.env}
+            lines[stage.name] = {
+                "argv": list(map(as_typed, argv)),
+                "env": {name: as_typed(text) for name, text in env.items()},
+                "line": self._pasted(stage, argv, env, names),
             }
-            for stage in self.stages
-        }
+        return lines
+
+    def _pasted(
+        self, stage: Program, argv: Sequence[str], env: Mapping[str, str], names: Sequence[str]
+    ) -> str:
+        """A step's command line for a shell, in which marks are the variables of directories."""
+        own = _variable(stage.name, self.stages)
+        variables = {"dir": own, **{s.name: _variable(s.name, self.stages) for s in self.stages}}
+
+        def quoted(word: str) -> str:
+            parts = _MARK.split(word)
+            for at in range(1, len(parts), 2):
+                name = names[int(parts[at])]
+                parts[at] = "0" if name == "seed" else f'"${variables[name]}"'
+            parts[::2] = [shlex.quote(part) if part else "" for part in parts[::2]]
+            return "".join(parts) or "''"
+
+        words = [*(f"{name}={quoted(text)}" for name, text in env.items()), *map(quoted, argv)]
+        later = self.stages[self.stages.index(stage) + 1 :]
+        line = " ".join(words)
+        read = f'"${own}"' in line or any(stage.name in each.steps for each in later)
+        return f"{own}=$(mktemp -d); {line}" if read else line
 
 
 def command(
@@ -279,6 +316,13 @@ _OWN = (
     Metric("cpu_s", "lower", LAST, "s", quiet=True),
     Metric("peak_bytes", "lower", LAST, "B", evidence="same data"),
 )
+
+
+def _variable(name: str, stages: Sequence[Program]) -> str:
+    """The shell's variable for the directory of a step."""
+    at = next(at for at, stage in enumerate(stages) if stage.name == name)
+    word = name.replace("-", "_")
+    return f"{word if word.isascii() else f'step{at}'}_dir"
 
 
 def _values(knob: Knob) -> Sequence[Value]:

@@ -24,7 +24,6 @@ from tunewright.workloads.programs.metrics import Reader, Stamps
 from tunewright.workloads.programs.placeholders import has_place
 
 PRINTED = ("standard output", "standard error")
-DIFFERENCE = "difference.txt"  # among what is kept: how two outputs of one seed differed first
 FIRST, LATEST = 8, 32  # outputs that are kept: each is compared with the first ones
 MATCH = "match"
 _PATH = re.compile(r"[\w./~{} -]+")
@@ -159,7 +158,6 @@ class Kept:
                     return float(zlib.crc32(known.encode())), difference
                 if path in same_seed:
                     difference = why
-                    (self.place / DIFFERENCE).write_text(why, encoding="utf-8")
             number = int(kept[-1].name.partition("-")[0]) + 1 if kept else 0
             self._keep(parts, digests, f"{number:06d}-{seed}")
             for path in kept[FIRST : max(len(kept) - LATEST, FIRST)]:
