@@ -46,14 +46,13 @@ class Proving:
     """What is asked of the proof.
 
     candidate: the knobs to be proven, other than the baseline's; None to search for them.
-    pairs: pairs of runs at most. ignore_failures: runs that fail are left out. same_output: both
-    arms must put out the same. saved: a baseline's earlier runs, by metric, as (yardstick, value).
+    pairs: pairs of runs at most. ignore_failures: runs that fail are left out. saved: a baseline's
+    earlier runs, by metric, as (yardstick, value).
     """
 
     candidate: Mapping[str, Value] | None = None
     pairs: int = MAX_PAIRS
     ignore_failures: bool = False
-    same_output: bool = False
     saved: Mapping[str, tuple[tuple[float | None, float], ...]] = field(default_factory=dict)
 
 
@@ -161,7 +160,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
             warm_up=proven,
             patient=proven,
             ignore_failures=proof.ignore_failures,
-            same_output=proof.same_output,
+            same_output=kind_of(request.kind).same_output(request.workload),
             saved=proof.saved,
             looks_before=looks_before,
         ),

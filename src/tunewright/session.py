@@ -33,6 +33,7 @@ from tunewright.planning import (
     make_plan,
     to_json,
 )
+from tunewright.running.chain import SHARED
 from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
 from tunewright.searching import SOBOL
@@ -345,6 +346,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         journal.append([opened])
         latest = apply(history, opened)
         latest = drive(latest, plan, workload, journal, workspace.executor, clock, remember)
+        shutil.rmtree(directory / SHARED, ignore_errors=True)
         return Result(directory, plan.goal, latest)
     except KeyboardInterrupt:
         if latest.opened is None:  # there is nothing to go on from

@@ -23,7 +23,8 @@ Later = Callable[[], Any]  # a workload of the kind, built on call
 class Option:
     """A command-line option of a kind; `--name` fills the field of that name in its spec.
 
-    many: may be given several times; the field is then a tuple.
+    many: may be given several times; the field is then a tuple. bare: what the option means where
+    no value follows it; None where one must.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Option:
     metavar: str = "TEXT"
     many: bool = False
     field: str = ""
+    bare: str | None = None
 
     @property
     def target(self) -> str:
@@ -64,7 +66,8 @@ class Kind:
     hand_over: what a bundle of a config holds, made from the artifact that was verified (None where
     the search left none); None where there is nothing to hand over. The workload is built on call:
     a table may be large by now, or gone.
-    arms: what is compared, the baseline first, where nothing is searched.
+    arms: what is compared, the baseline first, where nothing is searched. same_output: whether all
+    configs must put out the same.
     """
 
     name: str
@@ -77,3 +80,4 @@ class Kind:
     options: tuple[Option, ...] = ()
     warm: tuple[str, ...] = ()
     arms: Callable[[Any], Mapping[str, str]] = lambda _: {}
+    same_output: Callable[[Any], bool] = lambda _: False
