@@ -187,5 +187,5 @@ def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Search
     if searched and not problem.goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
-    searcher: Searcher = resolve(SEARCHERS["staged" if searched else "none"])(problem)
+    searcher: Searcher = resolve(SEARCHERS["joint" if searched else "none"])(problem)
     return searcher
