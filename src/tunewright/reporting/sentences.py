@@ -134,6 +134,10 @@ SENTENCES: dict[str, str] = {
     "by {name}: the latest {n} only for the verdict, the 20% before to compare candidates, what was earlier to learn from":
         "按 {name} 划分：最近的 {n} 只用于判定，其前的 20% 用于比较候选，更早的用于学习",
     "{file} only for the verdict, the others in {m} folds to compare candidates": "{file} 只用于判定，其余分 {m} 折用于比较候选",
+    "{file} only for the verdict, the others in {m} folds to compare candidates, of which {k} will do":
+        "{file} 只用于判定，其余分 {m} 折用于比较候选，用其中 {k} 折即可",
+    "by a hash of the data: {n} of the rows only for the verdict, the others in {m} folds to compare candidates, of which {k} will do":
+        "按数据的哈希划分：{n} 的行只用于判定，其余分 {m} 折用于比较候选，用其中 {k} 折即可",
     "{file} only for the verdict, the others in {m} folds to compare candidates, dealt out {k} times":
         "{file} 只用于判定，其余分 {m} 折用于比较候选，共分 {k} 次",
     "equal rows stay together": "相同的行不拆开",
