@@ -49,7 +49,9 @@ class Question:
 
     minimize, maximize: of these B must better one at least; without any, and where neither of the
     other two says something about it, the time. noninferior, equivalent: "METRIC: MARGIN".
-    same_output: both must put out (functions: answer) the same. ignore_failures: runs that fail are
+    same_output: both must put out (functions: answer) the same: all that is printed, or with a text
+    what that pattern matches, or that file. tolerance: by how much a number in it may differ, as a
+    share of its size. ignore_failures: runs that fail are
     left out; otherwise one of them makes everything inconclusive.
     """
 
@@ -57,7 +59,8 @@ class Question:
     maximize: Sequence[str] = ()
     noninferior: Sequence[str] = ()
     equivalent: Sequence[str] = ()
-    same_output: bool = False
+    same_output: bool | str = False
+    tolerance: float = 0.0
     ignore_failures: bool = False
 
     @property
@@ -65,6 +68,17 @@ class Question:
         """Which way is better, where that was said."""
         lower: Stated = dict.fromkeys(self.minimize, "lower")
         return {**lower, **dict.fromkeys(self.maximize, "higher")}
+
+    @property
+    def check(self) -> str | None:
+        """What must be put out alike, as a spec has it."""
+        return (
+            self.same_output
+            if isinstance(self.same_output, str)
+            else None
+            if not self.same_output
+            else ""
+        )
 
     def goal(self, metrics: Sequence[Metric]) -> str:
         """The sentence that a goal is parsed from."""
@@ -106,11 +120,12 @@ class Programs:
     env: tuple[str, ...] = ()
     setup: str | None = None
 
-    def spec(self, lines: Mapping[str, str]) -> ProgramsSpec:
+    def spec(self, lines: Mapping[str, str], question: Question) -> ProgramsSpec:
         """The spec of a comparison of these lines."""
         return ProgramsSpec(
-            dict(lines), tuple(self.metrics), tuple(self.env), self.setup, str(Path.cwd())
-        )
+            dict(lines), tuple(self.metrics), tuple(self.env), self.setup, str(Path.cwd()),
+            question.check, question.tolerance,
+        )  # fmt: skip
 
     def or_as(self, saved: Programs) -> Programs:
         """What is said here, and as it was for a saved baseline where nothing is."""
@@ -174,7 +189,8 @@ def compared(
     """
     name = Path((lines[list(lines)[-1]].split() or [""])[0]).name
     runs = saved.runs if saved else {}
-    return _asked("programs", f"verify-{name}", programs.spec(lines), question, sampling, runs)
+    spec = programs.spec(lines, question or Question())
+    return _asked("programs", f"verify-{name}", spec, question, sampling, runs)
 
 
 def measured(line: str, programs: Programs, sampling: Sampling) -> tuple[Request, Workload]:
@@ -216,10 +232,7 @@ def _asked(  # noqa: PLR0913, PLR0917 - a request's own parts
     """A whole request to prove the new arm, and its workload, which the goal is read against."""
     workload = kind_of(kind).build(spec, {}, question.stated if question else {})
     goal = question.goal(workload.metrics) if question else ""
-    proof = Proving(
-        {ARM: NEW}, sampling.pairs, bool(question and question.ignore_failures),
-        bool(question and question.same_output), runs,
-    )  # fmt: skip
+    proof = Proving({ARM: NEW}, sampling.pairs, bool(question and question.ignore_failures), runs)
     request = Request(
         name, kind, spec, goal, budget=sampling.budget, seed=sampling.seed,
         limits=Limits(workers=WORKERS), proof=proof,
@@ -299,12 +312,17 @@ def _verify_functions(
 ) -> Result:
     """Both functions, pickled by value in the study's own directory."""
     root, watch = at
+    if isinstance(question.same_output, str) or question.tolerance:
+        raise InputError(
+            "expected same_output=True or False for functions; got a pattern or a tolerance; "
+            "let the functions round what they answer"
+        )
     labels = {arm: getattr(f, "__qualname__", repr(f)) for arm, f in functions.items()}
     body = pack(functions, args)
     name, kind = f"verify-{labels[NEW].rpartition('.')[2]}", "functions"
     with session.prepare(name, kind, Limits(workers=WORKERS), root) as workspace:
         payload = workspace.directory.absolute() / "calls.pickle"
         payload.write_bytes(body)
-        spec = FunctionsSpec(str(payload), labels, str(Path.cwd()))
+        spec = FunctionsSpec(str(payload), labels, str(Path.cwd()), question.same_output)
         request, workload = _asked(kind, name, spec, question, sampling, {})
         return session.begin(request, workload=workload, workspace=workspace, watch=watch)

@@ -5,7 +5,8 @@ TunewrightError
 │   └── TooFew          … by giving more rows: none of these can be held back (exit code 2)
 ├── StoreError          a journal cannot be written, read or locked       (exit code 2)
 ├── TrialFailed         a stage gave up for a reason it can name          (an outcome)
-│   └── TrialTimeout    … which is that it took longer than a trial may   (an outcome)
+│   ├── TrialTimeout    … which is that it took longer than a trial may   (an outcome)
+│   └── OutputDiffers   … which is that it puts out something else        (an outcome)
 └── InvalidTransition   an event that the history cannot have             (a defect of ours)
 """
 
@@ -37,6 +38,10 @@ class TrialFailed(TunewrightError):
 
 class TrialTimeout(TrialFailed):
     """A stage took longer than a trial may; becomes the outcome TIMEOUT with this text."""
+
+
+class OutputDiffers(TrialFailed):
+    """A config puts out something else than it must; becomes the outcome DIFFERS with this text."""
 
 
 class InvalidTransition(TunewrightError):

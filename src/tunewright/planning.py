@@ -50,14 +50,13 @@ class Proving:
     """What is asked of the proof.
 
     candidate: the knobs to be proven, other than the baseline's; None to search for them.
-    pairs: pairs of runs at most. ignore_failures: runs that fail are left out. same_output: both
-    arms must put out the same. saved: a baseline's earlier runs, by metric, as (yardstick, value).
+    pairs: pairs of runs at most. ignore_failures: runs that fail are left out. saved: a baseline's
+    earlier runs, by metric, as (yardstick, value).
     """
 
     candidate: Mapping[str, Value] | None = None
     pairs: int = MAX_PAIRS
     ignore_failures: bool = False
-    same_output: bool = False
     saved: Mapping[str, tuple[tuple[float | None, float], ...]] = field(default_factory=dict)
 
 
@@ -201,7 +200,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
             warm_up=proven,
             patient=proven,
             ignore_failures=proof.ignore_failures,
-            same_output=proof.same_output,
+            same_output=kind_of(request.kind).same_output(request.workload),
             saved=proof.saved,
             looks_before=looks_before,
         ),
@@ -238,5 +237,5 @@ def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Search
     if searched and not problem.goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
-    searcher: Searcher = resolve(SEARCHERS["staged" if searched else "none"])(problem)
+    searcher: Searcher = resolve(SEARCHERS["joint" if searched else "none"])(problem)
     return searcher

@@ -35,6 +35,7 @@ from tunewright.planning import (
     refitted_on,
     to_json,
 )
+from tunewright.running.chain import SHARED
 from tunewright.running.inline import InlineExecutor
 from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
@@ -411,6 +412,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         if split := refitted_on(request, workload, looks):
             executor = workspace.executor
             latest = refit(latest, plan, workload, journal, executor, clock, remember, split)
+        shutil.rmtree(directory / SHARED, ignore_errors=True)
         return Result(directory, plan.goal, latest)
     except KeyboardInterrupt:
         if latest.opened is None:  # there is nothing to go on from

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -17,7 +19,6 @@ from tunewright.core.metrics import OUTPUT
 from tunewright.core.roles import Context, space_of
 from tunewright.core.trial import Fidelity, Need, Outcome, Piece, Trial
 from tunewright.errors import InputError
-from tunewright.measuring.disturbance import Snapshot, disturbance
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import run_chain
 from tunewright.running.processes import ProcessExecutor
@@ -57,7 +58,7 @@ def fails(tmp_path, workload):
 class TestProgramStage(StageContract):
     def case(self):
         workload = python(WRITE, "{dir}", "{n}", knob=["n=1:1..3"])
-        machine = (*disturbance(Snapshot.now(), Snapshot.now(), 0.0), "peak_bytes")
+        machine = ("others_cores", "stolen_cores", "cpu_pressure", "run_queue", "peak_bytes")
         return StageCase(workload.stages[-1], workload.baseline, measured=machine)
 
 
@@ -182,6 +183,7 @@ def shaken(tmp_path, repeat):
     context = Context(
         Fidelity("run"), tmp_path / str(time.monotonic_ns()), repeat, 60.0, above=lambda name: None,
         baseline=lambda: None, earlier=lambda: None, report=lambda *_: None, failure=tmp_path / "failure.txt",
+        lasting=tmp_path,
     )  # fmt: skip
     context.directory.mkdir()
     return workload.stages[-1].run((), workload.baseline, context).samples[OUTPUT].values
@@ -292,7 +294,7 @@ def test_what_was_understood_names_the_steps(tmp_path):
     [
         ("print('a'); print('b'); exit(3)", "acc=file:x", "exited with status 3: b"),
         ("import os; os.kill(os.getpid(), 11)", "acc=file:x", "was killed (Segmentation fault)"),
-        ("", "acc=file:{dir}/m", "expected metric acc in {dir}/m; the file is not there"),
+        ("", "acc=file:{dir}/m", "expected acc in {dir}/m; the file is not there"),
         ("", "acc=regex:acc=(.*)", "not there; the output ends: it printed nothing"),
         ("print('acc=nan')", "acc=regex:acc=(.*)", "finite number; got 'nan'"),
         ("print('acc=x')", "acc=regex:acc=(.*)", "finite number; got 'x'"),
@@ -340,3 +342,48 @@ def test_a_daemon_of_a_program_does_not_outlive_its_trial(tmp_path):
 def test_a_workload_travels(tmp_path):
     workload = python("", "{n}", knob=["n=1:1..3"])
     assert pickle.loads(pickle.dumps(workload)) == workload
+
+
+# What is handed over
+
+
+@pytest.mark.parametrize(
+    ("script", "made"),
+    [
+        ("head -c {n} {make}/in > {dir}/out; cp {dir}/out copy", "abc"),
+        ("printf %s `head -c {n} {make}/in` > {dir}/out; cat {dir}/out > copy", "abc"),
+        ("printf '%s' \"$(cat '{make}/in')\" | head -c {n} > copy; echo {seed} {{dir}} >> copy", "abc0 {dir}\n"),
+        ("head -c $N $IN > copy", "abc"),
+    ],
+)  # fmt: skip
+def test_a_command_line_that_is_handed_over_runs_where_it_is_pasted(tmp_path, script, made):
+    workload = command(
+        CommandSpec(
+            ("sh", "-c", script), knob=("n=1:1..9",), step=("make=sh -c 'printf abcdef > {dir}/in'",),
+            env=("N={n}", "IN={make}/in"), cwd=str(tmp_path),
+        )
+    )  # fmt: skip
+    steps = workload.command_lines(Config({"n": 3}))
+    assert "{make}" in json.dumps(steps["run"]["env"])
+    pasted = "\n".join(step["line"] for step in steps.values())
+    subprocess.run(["sh", "-euc", pasted], cwd=tmp_path, check=True)
+    assert (tmp_path / "copy").read_text() == made
+
+
+def test_a_metrics_file_is_looked_for_where_the_program_runs(tmp_path):
+    (tmp_path / "there").mkdir()
+    workload = python(
+        "open('m.json', 'w').write('[7]')", metric=["m=json:m.json:0"], cwd=str(tmp_path / "there")
+    )
+    assert value(go(tmp_path, workload), "m") == 7.0
+
+
+def test_a_run_over_its_limit_keeps_what_it_printed(tmp_path):
+    workload = python("import time; print('waiting for the lock', flush=True); time.sleep(60)")
+    trial = Trial(1, workload.baseline, Fidelity("run", "run"), limit_s=2.0)
+    cache = ArtifactCache(tmp_path / "artifacts")
+    where = tmp_path / "trials" / "1"
+    measurement = run_chain(trial, workload, cache, where, time.monotonic)
+    assert measurement.outcome is Outcome.TIMEOUT
+    place = Path(measurement.detail.partition("; more in ")[2])
+    assert "waiting for the lock" in place.read_text()

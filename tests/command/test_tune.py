@@ -1,33 +1,21 @@
 """`tunewright tune` as it is typed: what was understood is said, and what cannot be is refused."""
 
-import io
 import json
 import sqlite3
 import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from types import SimpleNamespace
 
 import pytest
 
-from tunewright import cli
 from tunewright.core.trial import Outcome
 from tunewright.session import replay
 from tunewright.storing.journal import FILE, Reader
 from tunewright.storing.studies import Studies
 
 
-def tune(where, *words):
-    """What the installed command would do there, without waiting for its imports each time."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        chdir(where),
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.MonkeyPatch.context() as m,
-    ):
-        m.setattr(sys, "argv", ["tunewright", "tune", *words])
-        code = cli._code()
-    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
+@pytest.fixture(scope="module")
+def tune(command):
+    """`tunewright tune` in a directory."""
+    return lambda where, *words: command(where, "tune", *words)
 
 
 def table(where):
@@ -47,7 +35,7 @@ def table(where):
     ],
 )
 def test_a_baseline_that_would_be_dropped_is_refused_with_what_to_type(
-    tmp_path, dry, baseline, said
+    tune, tmp_path, dry, baseline, said
 ):
     done = tune(tmp_path, *table(tmp_path), "--baseline", baseline, *dry)
     assert done.returncode == 2
@@ -57,14 +45,14 @@ def test_a_baseline_that_would_be_dropped_is_refused_with_what_to_type(
     assert not (tmp_path / ".tunewright").exists()
 
 
-def test_what_the_refusal_says_to_type_is_understood(tmp_path):
+def test_what_the_refusal_says_to_type_is_understood(tune, tmp_path):
     words = [*table(tmp_path), "--baseline", "family=linear,linear_c=99", "--dry-run"]
     done = tune(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert "linear_c=99.0" in done.stdout
 
 
-def test_a_programs_steps_are_shown_before_anything_is_spent(tmp_path):
+def test_a_programs_steps_are_shown_before_anything_is_spent(tune, tmp_path):
     done = tune(
         tmp_path, "--knob", "n=1:1..9", "--minimize", "wall_s", "--step", "make=true {dir} 'a b'",
         "--step", "check=true {make}", "--dry-run", "--", "echo", "{make}", "{n}",
@@ -95,7 +83,7 @@ def history_in(where):
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory):
+def seeded(tune, tmp_path_factory):
     """A real study that searched, and looked at two candidates."""
     where = tmp_path_factory.mktemp("seeded")
     done = tune(where, *ASKED, "--", "sh", "-c", FLATTERING)
@@ -165,7 +153,7 @@ def test_the_journal_holds_json_that_any_reader_parses(seeded):
         ),
     ],
 )
-def test_a_table_is_tuned_for_its_quality_first_unless_told_otherwise(tmp_path, answer, said, goal):
+def test_a_table_is_tuned_for_its_quality_first_unless_told_otherwise(tune, tmp_path, answer, said, goal):
     rows = "\n".join(f"{i * 37 % 101},{i % 7},{eval(answer)}" for i in range(300))
     (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
     done = tune(tmp_path, "t.csv", "--target", "y", *said, "--dry-run")
@@ -174,7 +162,7 @@ def test_a_table_is_tuned_for_its_quality_first_unless_told_otherwise(tmp_path, 
     assert shown["goal"] == goal
 
 
-def test_what_a_program_is_tuned_for_must_be_said(tmp_path):
+def test_what_a_program_is_tuned_for_must_be_said(tune, tmp_path):
     done = tune(tmp_path, "--knob", "n=1:1..9", "--dry-run", "--", "echo", "{n}")
     assert done.returncode == 2
     assert "expected --minimize or --maximize and one of wall_s" in done.stderr
@@ -184,7 +172,7 @@ def test_what_a_program_is_tuned_for_must_be_said(tmp_path):
 
 
 @pytest.mark.parametrize("words", [["--quiet"], ["--json", "-"], ["--json", "found.json"]])
-def test_how_much_is_said(tmp_path, words):
+def test_how_much_is_said(tune, tmp_path, words):
     done = tune(
         tmp_path, "--knob", "n=1:1..2", "--minimize", "size", "--metric", "size=regex:([0-9]+)",
         "--budget", "3 trials", *words, "--", "echo", "{n}",
@@ -200,3 +188,74 @@ def test_how_much_is_said(tmp_path, words):
         first, *rest = done.stdout.splitlines()
         assert first.split(":")[0] in ("ACCEPT", "REJECT", "INCONCLUSIVE")
         assert all(line.startswith(("run ", "bundle ", "report ")) for line in rest)
+
+
+# Whether the answer stays the same
+
+# k = 1 is what there is; 2 is as good within a millionth; 3 answers something else. The cost is
+# a count, so that no clock decides.
+ANSWERS = """
+import random, sys
+k = int(sys.argv[1])
+print(f"cost={[0, 30, 20, 10][k]}")
+answer = f"answer={[0, 5.0, 5.0000001, 7.5][k]}"
+print(answer)
+open(sys.argv[2], "w").write(answer)
+print(random.random() if "{noise}" else "")
+"""
+CHEAP = ["--knob", "k=1:1,2,3", "--metric", "cost=regex:cost=(.*)", "--minimize", "cost",
+         "--budget", "6 trials"]  # fmt: skip
+
+
+@pytest.fixture
+def answering(tune, tmp_path):
+    """Tunes a program of which one config is cheap and wrong."""
+
+    def tuned(*options, noise=""):
+        (tmp_path / "p.py").write_text(ANSWERS.replace("{noise}", noise))
+        program = [sys.executable, "p.py", "{k}", "{dir}/out"]
+        done = tune(tmp_path, *CHEAP, *options, "--", *program)
+        assert done.returncode in (0, 1), done.stderr
+        history = history_in(tmp_path)
+        return done.stdout, history.finished.config["k"], history
+
+    return tuned
+
+
+def test_unchecked_another_answer_wins_and_the_plan_says_that_it_may(answering):
+    said, winner, _ = answering()
+    assert winner == 3
+    assert "not checked: a config that puts out something else may win" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "winner", "told"),
+    [
+        (["--same-output", "answer=(.*)", "--tolerance", "1e-6"], 2, "what 'answer=(.*)' matches"),
+        (["--same-output", "answer=(.*)"], 1, "what 'answer=(.*)' matches"),
+        (["--same-output", "{dir}/out", "--tolerance", "0.0001%"], 2, "the file {dir}/out"),
+        (["--tolerance", "1e-6", "--same-output"], 1, "all that is printed"),
+    ],
+)
+def test_a_config_that_answers_something_else_never_wins(answering, options, winner, told):
+    said, found, history = answering(*options)
+    assert f"output         must be the baseline's: {told}" in said
+    assert found == winner
+    ended = {(t.config["k"], m.outcome) for t, m in history.ended()}
+    assert (3, Outcome.DIFFERS) in ended
+    assert not any(t.config["k"] == 3 for t, _ in history.ended() if t.purpose.kind == "pair")
+    assert "k=3 ended as other output: its output is not the baseline's: " in said
+    assert "other output" in said.partition("trials ")[2]
+
+
+def test_an_output_that_varies_is_said_at_once_with_what_to_type(answering):
+    said, winner, history = answering("--same-output", noise="yes")
+    assert winner == 1
+    assert len(history) == 1
+    assert "its output varies from run to run: line 3 is '0." in " ".join(said.split())
+    assert "--same-output PATTERN" in " ".join(said.split())
+
+
+def test_an_output_that_varies_elsewhere_than_what_is_checked_is_no_matter(answering):
+    _, winner, _ = answering("--same-output", "answer=(.*)", "--tolerance", "1e-6", noise="yes")
+    assert winner == 2

@@ -1,17 +1,13 @@
 """`tunewright verify` from end to end, on programs that take milliseconds."""
 
-import io
 import json
-import sys
 import time
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
 
 import tunewright
-from tunewright import Programs, Question, Sampling, cli
+from tunewright import Programs, Question, Sampling
 from tunewright.core.config import Config
 from tunewright.errors import InputError
 
@@ -26,22 +22,10 @@ def noisy(step):
     return f"sh -c 'echo n=$((1000 + {{seed}} * {step} % 97))'"
 
 
-def command(where, *words):
-    """What the installed command would do there, without waiting for its imports each time."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        chdir(where),
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.MonkeyPatch.context() as m,
-    ):
-        m.setattr(sys, "argv", ["tunewright", *words])
-        code = cli._code()
-    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
-
-
-def verify(where, *words):
-    return command(where, "verify", *words)
+@pytest.fixture(scope="module")
+def verify(command):
+    """`tunewright verify` in a directory."""
+    return lambda where, *words: command(where, "verify", *words)
 
 
 def refused(done, *said):
@@ -66,7 +50,7 @@ def refused(done, *said):
         ((noisy(31), noisy(17)), 3, "INCONCLUSIVE: not enough evidence on n: a difference below "),
     ],
 )
-def test_the_exit_code_says_what_was_found(tmp_path, programs, code, sentence):
+def test_the_exit_code_says_what_was_found(verify, tmp_path, programs, code, sentence):
     done = verify(tmp_path, *programs, *COUNT, "--pairs", "8")
     assert done.returncode == code, done.stdout + done.stderr
     assert f"\n{sentence}" in done.stdout
@@ -76,14 +60,14 @@ def test_the_exit_code_says_what_was_found(tmp_path, programs, code, sentence):
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
-def test_a_program_that_sleeps_less_is_faster(tmp_path):
+def test_a_program_that_sleeps_less_is_faster(verify, tmp_path):
     done = verify(tmp_path, "sleep 0.1", "sleep 0")
     assert done.returncode == 0
     assert "× [" in done.stdout.partition("ACCEPT: B is ")[2].partition("faster")[0]
     assert "pair 1   A 1" in done.stdout  # about a tenth of a second
 
 
-def test_a_study_can_be_shown_reported_and_told_again(tmp_path):
+def test_a_study_can_be_shown_reported_and_told_again(verify, command, tmp_path):
     done = verify(tmp_path, TEN, FIVE, *COUNT)
     name = done.stdout.rsplit("tunewright report ", 1)[1].strip()
     assert name == "verify-echo-1"
@@ -97,7 +81,7 @@ def test_a_study_can_be_shown_reported_and_told_again(tmp_path):
     assert "echo n=10" in page.read_text()
 
 
-def test_margins_may_be_asked_for_instead(tmp_path):
+def test_margins_may_be_asked_for_instead(verify, tmp_path):
     held = verify(
         tmp_path, TEN, FIVE, *COUNT[:2], "--noninferior", "n: 5%", "--noninferior", "wall_s: 99%"
     )
@@ -109,7 +93,7 @@ def test_margins_may_be_asked_for_instead(tmp_path):
     assert "n breaks its" in changed.stdout
 
 
-def test_what_was_found_is_written_for_machines(tmp_path):
+def test_what_was_found_is_written_for_machines(verify, tmp_path):
     places = {name: tmp_path / f"found.{name}" for name in ("json", "markdown", "junit")}
     options = [word for name, place in places.items() for word in (f"--{name}", str(place))]
     assert verify(tmp_path, TEN, FIVE, *COUNT, *options).returncode == 0
@@ -127,7 +111,7 @@ def test_what_was_found_is_written_for_machines(tmp_path):
 # Outputs and failures
 
 
-def test_outputs_are_told_and_refute_where_they_must_be_the_same(tmp_path):
+def test_outputs_are_told_and_refute_where_they_must_be_the_same(verify, tmp_path):
     told = verify(tmp_path, TEN, FIVE, *COUNT)
     assert told.returncode == 0
     assert "noise     the outputs of the two differ" in told.stdout
@@ -150,7 +134,36 @@ def test_outputs_are_told_and_refute_where_they_must_be_the_same(tmp_path):
     assert "the outputs" in same.stdout
 
 
-def test_a_program_that_fails_sometimes_proves_something_only_where_that_is_ignored(tmp_path):
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--same-output"], 1, "REJECT: the outputs of the two differ"),
+        (["--same-output", "n=(.*)"], 1, "line"),
+        (["--same-output", "a=(.*)"], 1, "match 1 is '1.000001', not '1.0'"),
+        (["--same-output", "a=(.*)", "--tolerance", "1e-5"], 0, "ACCEPT: n 2×"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_must_be_the_same_is_said_before_or_behind_the_programs(
+    verify, tmp_path, words, code, told, first
+):
+    programs = ["echo n=10 a=1.0", "echo n=5 a=1.000001"]
+    order = [*words, *COUNT, *programs] if first else [*programs, *COUNT, *words]
+    done = verify(tmp_path, *order, "--pairs", "6")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert told in done.stdout or "match 1 is" in done.stdout
+
+
+def test_the_word_behind_same_output_is_a_program_where_one_is_missing(verify, tmp_path):
+    done = verify(tmp_path, *COUNT, "--same-output", TEN, FIVE)
+    assert done.returncode == 1, done.stderr
+    assert "REJECT: the outputs of the two differ" in done.stdout
+    assert "outputs   one run beside the other: line 1 is 'n=" in done.stdout
+
+
+def test_a_program_that_fails_sometimes_proves_something_only_where_that_is_ignored(
+    verify, tmp_path
+):
     strict = verify(tmp_path, TEN, SOMETIMES, *COUNT, "--pairs", "9")
     assert strict.returncode == 3
     assert "0 of 9 runs of the baseline and 3 of 9 runs of the candidate failed" in " ".join(
@@ -167,7 +180,7 @@ def test_a_program_that_fails_sometimes_proves_something_only_where_that_is_igno
 
 
 @pytest.mark.parametrize(("programs", "code"), [((TEN, "false"), 1), (("false", TEN), 3)])
-def test_a_program_that_never_works_ends_the_comparison(tmp_path, programs, code):
+def test_a_program_that_never_works_ends_the_comparison(verify, tmp_path, programs, code):
     done = verify(tmp_path, *programs, *COUNT)
     assert done.returncode == code
     assert "3 of 3 runs of the" in " ".join(done.stdout.split())
@@ -178,7 +191,7 @@ def test_a_program_that_never_works_ends_the_comparison(tmp_path, programs, code
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
+def saved(verify, tmp_path_factory):
     """What `--save` wrote of a program that counts to ten."""
     place = tmp_path_factory.mktemp("saved") / "ten.json"
     done = verify(place.parent, "--save", str(place), TEN, *COUNT[:2], "--pairs", "6")
@@ -188,7 +201,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("line", "code"), [(FIVE, 0), (TWENTY, 1), (TEN, 1)])
-def test_a_program_is_held_against_what_was_saved(tmp_path, saved, line, code):
+def test_a_program_is_held_against_what_was_saved(verify, tmp_path, saved, line, code):
     words = ["--minimize", "n", "--pairs", "6", "--json", "found.json"]
     done = verify(tmp_path, "--against", str(saved), line, *words)
     assert done.returncode == code, done.stdout + done.stderr
@@ -198,7 +211,9 @@ def test_a_program_is_held_against_what_was_saved(tmp_path, saved, line, code):
     assert found["findings"] == [f for f in found["findings"] if "outputs" not in f["kind"]]
 
 
-def test_unless_told_otherwise_time_must_not_have_grown_by_more_than_five_per_cent(tmp_path, saved):
+def test_unless_told_otherwise_time_must_not_have_grown_by_more_than_five_per_cent(
+    verify, tmp_path, saved
+):
     done = verify(tmp_path, "--against", str(saved), f"sh -c 'sleep 0.2; {TEN}'", "--pairs", "6")
     assert done.returncode == 1
     assert "asked     subject to wall_s <= baseline * 1.05" in done.stdout
@@ -214,7 +229,7 @@ def edited(saved, where, **changes):
     return str(place)
 
 
-def test_another_machine_or_version_is_one_sentence(tmp_path, saved):
+def test_another_machine_or_version_is_one_sentence(verify, tmp_path, saved):
     other = edited(saved, tmp_path, machine={"cpu": "Z80", "cores": "1 usable of 1"})
     refused(
         verify(tmp_path, "--against", other, FIVE), "cores was 1 usable of 1 and is", "cpu was Z80",
@@ -229,13 +244,13 @@ def test_another_machine_or_version_is_one_sentence(tmp_path, saved):
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", "not JSON", '{"line": 1}', "\0\1\2"])
-def test_a_file_that_holds_no_baseline_is_one_sentence(tmp_path, body):
+def test_a_file_that_holds_no_baseline_is_one_sentence(verify, tmp_path, body):
     place = tmp_path / "b.json"
     place.write_text(body)
     refused(verify(tmp_path, "--against", str(place), FIVE), "expected a saved baseline")
 
 
-def test_a_damaged_baseline_is_one_sentence(tmp_path, saved):
+def test_a_damaged_baseline_is_one_sentence(verify, tmp_path, saved):
     for changes in (
         {"runs": {"wall_s": 7}},
         {"runs": {"wall_s": [[1]]}},
@@ -247,7 +262,7 @@ def test_a_damaged_baseline_is_one_sentence(tmp_path, saved):
         refused(verify(tmp_path, "--against", place, FIVE), "expected a saved baseline")
 
 
-def test_a_baseline_that_fails_or_ends_too_early_is_not_saved(tmp_path):
+def test_a_baseline_that_fails_or_ends_too_early_is_not_saved(verify, tmp_path):
     place = tmp_path / "b.json"
     for words in ([SOMETIMES, "--pairs", "6"], ["sleep 1", "--budget", "2s"]):
         done = verify(tmp_path, "--save", str(place), *words)
@@ -295,12 +310,12 @@ def test_a_baseline_that_fails_or_ends_too_early_is_not_saved(tmp_path):
         ([TEN, FIVE, "--setup", "no-such-program"], ["no-such-program"]),
     ],
 )
-def test_bad_input_is_one_sentence(tmp_path, words, said):
+def test_bad_input_is_one_sentence(verify, tmp_path, words, said):
     refused(verify(tmp_path, *words), *said)
     assert not (tmp_path / ".tunewright").exists()
 
 
-def test_a_setup_runs_once_and_both_find_what_it_made(tmp_path):
+def test_a_setup_runs_once_and_both_find_what_it_made(verify, tmp_path):
     log = tmp_path / "log"
     make = f"sh -c 'echo x >> {log}; echo 10 > {{dir}}/n'"
     show = "sh -c 'echo n=$(cat {setup}/n)'"

@@ -224,3 +224,19 @@ def test_a_damaged_journal_is_one_sentence_and_hides_no_other(tmp_path, finished
     assert listed.returncode == 0
     assert "unreadable" in listed.stdout
     assert "whole-1" in listed.stdout
+
+
+# Streams that are not there
+
+
+@pytest.mark.parametrize("stream", ["| head -n 1", "2>&1 | true", ">&-", "2>&- >&-", "<&-"])
+def test_a_stream_that_nobody_reads_is_no_failure(tmp_path, stream):
+    verify = "verify 'echo n=2' 'echo n=1' --metric 'n=regex:n=(.)' --minimize n --pairs 6"
+    script = f"( {sys.executable} -m tunewright {verify}; echo $? >&9 ) 9>code {stream}"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S,
+        check=False,
+    )  # fmt: skip
+    assert (tmp_path / "code").read_text() == "0\n"
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "Exception" not in done.stderr

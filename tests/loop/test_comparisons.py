@@ -205,7 +205,7 @@ def test_outputs_that_differ_end_the_study_where_they_must_be_the_same():
     assert compared(model, same_output=True).history.finished.decision is ACCEPT
     assert compared(differing).history.finished.decision is ACCEPT
     verdict = compared(differing, same_output=True).history.finished
-    assert (verdict.decision, verdict.pairs) == (REJECT, 1)
+    assert (verdict.decision, verdict.pairs) == (REJECT, 2)
     assert verdict.reason == "the outputs of the two differ"
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tunewright.measuring import disturbance as module
-from tunewright.measuring.disturbance import Snapshot, disturbance
+from tunewright.measuring.disturbance import Snapshot, disturbance, own_cpu_s
+from tunewright.measuring.processes import run_program
 
 
 def snapshot(at_s, busy_s=None, stolen_s=None, pressed_s=None, queue=None):
@@ -40,6 +41,12 @@ def test_what_the_machine_does_not_show_is_left_out():
     before, after = snapshot(0.0), snapshot(1.0)
     assert values(before, after) == {}
     assert set(values(snapshot(0.0, 0.0), snapshot(1.0, 1.0))) == {"others_cores"}
+
+
+def test_what_starts_a_program_and_has_ended_is_our_own_work(tmp_path):
+    before_s = own_cpu_s()
+    run = run_program(["true"], tmp_path)
+    assert own_cpu_s() - before_s > 2 * run.cpu_s
 
 
 def test_the_counters_are_read_from_the_kernels_files(tmp_path, monkeypatch):

@@ -83,11 +83,7 @@ def test_how_it_ended_is_said_and_where_the_rest_is(tmp_path):
     assert place.stat().st_size < 500_000
 
 
-def test_a_limit_and_a_flood_are_said(tmp_path):
-    assert "ran longer than it may (0.1" in why_failed(
-        run_program(["sleep", "9"], tmp_path, limit_s=0.1), ["sleep"]
-    )
+def test_a_flood_is_said(tmp_path):
     assert "printed without end" in why_failed(
         run_program(["yes"], tmp_path, output_bytes=100), ["yes"]
     )
-    assert why_failed(run_program(["true"], tmp_path), ["true"]) is None

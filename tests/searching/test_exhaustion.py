@@ -1,4 +1,4 @@
-"""When the staged searcher says that nothing is left to try."""
+"""When the joint searcher says that nothing is left to try."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tunewright.core.preference import ranking
 from tunewright.core.roles import Problem, space_of
 from tunewright.core.trial import Measurement, Outcome, Span
 from tunewright.loop import Plan, Proof
-from tunewright.searching.staged import StagedSearcher
+from tunewright.searching.joint import JointSearcher
 from tunewright.session import drive
 from tunewright.storing.memory import MemoryStore
 from tunewright.testing.simulated import (
@@ -43,7 +43,7 @@ def search_trials(*knobs, trials):
     space, goal, names = space_of(workload), parse_goal("maximize score", [score]), ("load", "fit")
     problem = Problem(space, goal, baseline, names, "fit", None, metrics=(score,))
     plan = Plan(
-        goal, space, baseline, StagedSearcher(problem), Budget(trials=trials),
+        goal, space, baseline, JointSearcher(problem), Budget(trials=trials),
         ranking(goal, (score,), names), stages, "fit", frozenset(), Proof(""),
     )  # fmt: skip
     clock = SimulatedClock()

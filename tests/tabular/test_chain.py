@@ -70,7 +70,7 @@ def context_of(directory, fidelity, above=None, baseline=None, seed=0):
     return Context(
         fidelity, directory, seed, 60.0, above=(above or {}).__getitem__,
         baseline=lambda: baseline, earlier=lambda: None, report=lambda *_: None,
-        failure=directory / "failure",
+        failure=directory / "failure", lasting=directory,
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def prepared(tmp_path):
             context = Context(
                 fidelity, directory, 0, 60.0, above=lambda name: None, baseline=lambda: None,
                 earlier=lambda: None, report=lambda *_: None, failure=directory / "failure",
+                lasting=directory,
             )  # fmt: skip
             upstream = (stage.run(upstream, config, context),)
         return prepared_of(upstream[0])

@@ -207,6 +207,17 @@ def test_a_test_file_has_the_untouched_rows(tmp_path):
         read(Source(path, "y", test=str(tmp_path / "c.csv")))
 
 
+@pytest.mark.parametrize(("n", "folds"), [(300, 10), (20_000, 5), (50_000, 3), (140_000, 1)])
+def test_the_more_rows_the_fewer_folds_are_needed(tmp_path, n, folds):
+    chance = np.random.default_rng(0)
+    got = read(
+        Source(written(tmp_path / "t.csv", x=chance.normal(size=n), y=chance.normal(size=n)), "y")
+    )
+    assert len(got.folds) == got.facts.folds == folds
+    assert len(got.folds[0]) == pytest.approx(len(got.train) / 5, abs=1)
+    assert (f"of which {folds} will do" in got.facts.split) == (folds < 5)
+
+
 # Judging
 
 

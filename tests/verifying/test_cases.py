@@ -313,6 +313,11 @@ def test_where_both_must_put_out_the_same(outputs, found, decision, reason):
     assert judged("minimize wall_s", look)[0] is ACCEPT  # where nobody asked, it is told elsewhere
 
 
+def test_one_pair_cannot_tell_outputs_that_differ_from_outputs_that_vary():
+    look = Look(pairs=dict(list(putting_out((7.0, 9.0)).pairs.items())[:1]))
+    assert outputs_of(look) == "unknown"
+
+
 def test_a_failure_goes_before_the_outputs():
     look = with_pairs(putting_out((7.0, 9.0)), (ok(wall_s=1.0), CRASHED))
     assert "failed" in judged("minimize wall_s", look, same_output=True)[1]

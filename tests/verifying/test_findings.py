@@ -51,7 +51,12 @@ def test_failures_are_counted_for_each_arm_with_the_latest_reason():
 
 @pytest.mark.parametrize(
     ("outputs", "kind"),
-    [([(7, 7)], None), ([(7, 8)], "outputs differ"), ([(7, 8), (9, 10)], "outputs vary")],
+    [
+        ([(7, 7)], None),
+        ([(7, 8)], None),
+        ([(7, 8)] * 2, "outputs differ"),
+        ([(7, 8), (9, 10)], "outputs vary"),
+    ],
 )
 def test_outputs_are_told_whether_or_not_anybody_asked(outputs, kind):
     look = look_of(*(tuple(ok(1.0, **{OUTPUT: [o]}) for o in pair) for pair in outputs))

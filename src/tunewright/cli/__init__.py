@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import click
 
 from tunewright.errors import TunewrightError, nearest
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # Each command is imported when it is called: `--help` must not wait for numpy.
 COMMANDS = {
@@ -62,6 +66,7 @@ def tunewright() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _mend_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     code = _code()
@@ -81,15 +86,42 @@ def _code() -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = 130
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        sys.stderr.close()
-        code = 0
     except OSError as error:  # a full disk, a place that may not be written
         where = error.filename or "the output"
         click.echo(f"error: cannot use {where}: {error.strerror}; {_ADVICE}", err=True)
         _drop_output()
         code = 2
     return code if isinstance(code, int) else 0
+
+
+@final
+class _Unread(io.FileIO):
+    """A stream whose reader may go, as `| head` does: the rest is dropped, and is no failure."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write what somebody reads."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return super().write(data)
+
+
+def _mend_streams() -> None:
+    """See to it that the standard streams are there, and that output may find no reader.
+
+    A file that is opened where one is missing would take its place, and be written to.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        old = getattr(sys, name)
+        like = {"encoding": old.encoding, "errors": old.errors} if old else {}
+        raw = io.BufferedWriter(_Unread(fd, "w", closefd=False))
+        setattr(sys, name, io.TextIOWrapper(raw, **like, line_buffering=fd == 2 or raw.isatty()))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature

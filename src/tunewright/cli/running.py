@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,12 +17,14 @@ import click
 
 from tunewright import planning, session
 from tunewright.cli.lines import Display, Lines, Silence, columns
+from tunewright.core.config import Value
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
-from tunewright.core.history import History
+from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.metrics import Metric
 from tunewright.core.preference import ranked
 from tunewright.core.registry import resolve
+from tunewright.core.trial import Measurement
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
 from tunewright.deploying.bundle import INDEX
@@ -186,17 +187,12 @@ def explained(study: Summary, result: session.Result) -> Summary:
 
 
 def _commands(bundle: Path) -> dict[str, str]:
-    """The command lines in a bundle by step, quoted for a shell; {} where it holds none."""
+    """The command lines in a bundle by step, ready to paste; {} where it holds none."""
     try:
         steps = json.loads((bundle / INDEX).read_text(encoding="utf-8")).get("steps", {})
     except (OSError, ValueError):
         return {}
-    return {
-        name: " ".join(
-            [*(f"{k}={shlex.quote(v)}" for k, v in step["env"].items()), shlex.join(step["argv"])]
-        )
-        for name, step in steps.items()
-    }
+    return {name: step["line"] for name, step in steps.items()}
 
 
 def write_report(study: Summary, path: Path, language: Language = "en") -> Path:
@@ -231,9 +227,11 @@ class _Progress:
             case Started(_, trial) if trial.purpose.kind != self.phase:
                 self.phase = trial.purpose.kind
                 self.lines.say(at_s, f"verification: {PHASES.get(self.phase, self.phase)}")
+            case Ended(_, _, _, Measurement(detail=detail)) if detail == DRIVER_RESTART:
+                pass
             case Ended(_, _, _, measurement) if measurement.detail:
                 how = f"{measurement.outcome.value}: {measurement.detail}"
-                self.lines.say(at_s, f"a trial ended as {how}", like=how)
+                self.lines.say(at_s, f"{self._whose(history)} ended as {how}", like=how)
             case Ended() if self.phase == "search":
                 self._search(event, history)
             case Finished():
@@ -256,6 +254,13 @@ class _Progress:
         what = "refits" if self.phase == "refit" else "runs of pairs"
         return f"verification: {done} {what} so far"
 
+    def _whose(self, history: History) -> str:
+        """The config of the trial that ended last."""
+        ((trial, _),) = history.ended(len(history) - 1)
+        baseline = ranked(self.goal, history).baseline
+        base = baseline.config if baseline else trial.config
+        return " ".join(_changed(trial.config, base)) or "the baseline"
+
     def _search(self, event: Event, history: History) -> None:
         state = ranked(self.goal, history)
         best = next(iter(state.best(1)), None)
@@ -269,10 +274,14 @@ class _Progress:
             if value is not None:
                 before = base.value(metric) if base else None
                 values.append(f"{metric_text(metric, value)}{_as_multiple(metric, value, before)}")
-        base_values = state.baseline.config if state.baseline else {}
-        changed = [f"{k}={v}" for k, v in best.config.items() if base_values.get(k) != v]
+        changed = _changed(best.config, state.baseline.config if state.baseline else {})
         text = f"{', '.join(values)}   {' '.join(changed) or 'baseline'}"
         self.lines.say(event.elapsed_s, text)
+
+
+def _changed(config: Mapping[str, Value], base: Mapping[str, Value]) -> list[str]:
+    """The knobs in which a config is not the baseline, as NAME=VALUE."""
+    return [f"{name}={value}" for name, value in config.items() if base.get(name) != value]
 
 
 def metric_text(metric: Metric, value: float) -> str:

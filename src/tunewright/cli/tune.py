@@ -49,6 +49,7 @@ def _with_options(command: Callable[..., int]) -> Callable[..., int]:
             made = click.option(
                 f"--{option.name}", option.target, multiple=option.many, metavar=option.metavar,
                 help=f"{kind.name.capitalize()}: {option.help}",
+                is_flag=False, flag_value=option.bare,
             )  # fmt: skip
             command = made(command)
     return command
@@ -141,10 +142,10 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
     kind = next(kind for kind in kinds if kind.takes == ("data" if data else "program"))
     for other in kinds:
         for option in other.options:
-            if other is not kind and options[option.target]:
+            if other is not kind and _given(options[option.target]):
                 wanted = "a program after '--'" if data else "a data file"
                 raise InputError(f"--{option.name} belongs to {wanted}; drop it")
-    said = {o.target: options[o.target] for o in kind.options if options[o.target]}
+    said = {o.target: options[o.target] for o in kind.options if _given(options[o.target])}
     named, knobs = options["baseline"] or "", dict[str, Any]()
     if "=" in named:
         named, knobs = "", _baseline(named)
@@ -168,6 +169,11 @@ def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) 
         ),
         refit=options["refit"] or "",
     )
+
+
+def _given(value: Any) -> bool:
+    """Whether an option was typed; an empty text may be what it was given."""
+    return value is not None and value != ()
 
 
 def _quantity(text: str | None, unit: str, option: str) -> float | None:

@@ -24,15 +24,20 @@ from tunewright.core.units import format_quantity
 from tunewright.core.verdict import ALPHA, MIN_PAIRS, Decision
 from tunewright.errors import InputError
 from tunewright.planning import Request
+from tunewright.reporting.comparison import COLUMN as LABELS
 from tunewright.reporting.formats import to_json, to_junit, to_markdown
+from tunewright.reporting.layout import labelled
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
+from tunewright.running.chain import FAILURES
 from tunewright.session import Result
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
 from tunewright.verifying.pairs import looks
+from tunewright.workloads.command import DIFFERENCE, read_tolerance
 from tunewright.workloads.comparison import NEW, OLD
 
+BARE = "--same-output"
 ASKED = "asked.json"  # beside a study: where its result is to be written
 WRITTEN = {"json_": to_json, "markdown": to_markdown, "junit": to_junit}
 PLACES = ("save", "json_", "markdown", "junit")
@@ -40,7 +45,22 @@ ASKING = ("minimize", "maximize", "noninferior", "equivalent", "json_", "markdow
 CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@final
+class VerifyCommand(click.Command):
+    """Takes no program for the value of `--same-output`, which may stand alone before them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; with one program too few, the word behind --same-output is the one."""
+        typed, rest = list(args), super().parse_args(ctx, args)
+        alone = ctx.params["save"] or ctx.params["against"]
+        if len(ctx.params["programs"]) == (0 if alone else 1) and BARE in typed:
+            ctx.params.clear()
+            typed[typed.index(BARE)] = f"{BARE}="
+            return super().parse_args(ctx, typed)
+        return rest
+
+
+@click.command(cls=VerifyCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("programs", nargs=-1, metavar="OLD NEW")
 @click.option("--minimize", multiple=True, metavar="METRIC", help="Must get smaller: wall_s.")
 @click.option("--maximize", multiple=True, metavar="METRIC", help="Must get larger.")
@@ -60,7 +80,9 @@ CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
 @click.option("--pairs", default=comparing.PAIRS, show_default=True,
               type=click.IntRange(MIN_PAIRS, comparing.MOST_PAIRS),
               help="Pairs of processes, at most.")  # fmt: skip
-@click.option("--same-output", is_flag=True, help="Both must put out the same.")
+@click.option(BARE, is_flag=False, flag_value="", metavar="[PATTERN|FILE]",
+              help="Both must put out the same: all, a pattern's matches, a file.")  # fmt: skip
+@click.option("--tolerance", metavar="SHARE", help="By how much numbers in it may differ: 1e-6.")
 @click.option("--ignore-failures", is_flag=True, help="Compare the runs that end well.")
 @click.option("--save", type=click.Path(path_type=Path), help="Measure OLD alone, for later.")
 @click.option("--against", type=click.Path(path_type=Path), help="Compare with what was saved.")
@@ -86,7 +108,8 @@ def command(programs: Sequence[str], **options: Any) -> int:
         return _save(programs[0], read, sampling, options["save"])
     question = Question(
         options["minimize"], options["maximize"], options["noninferior"], options["equivalent"],
-        options["same_output"], options["ignore_failures"],
+        False if options["same_output"] is None else options["same_output"],
+        read_tolerance(options["tolerance"]), options["ignore_failures"],
     )  # fmt: skip
     if options["against"]:
         saved = comparing.read_saved(options["against"])
@@ -137,6 +160,10 @@ def conclude(start: Callable[[], Result], watch: PairLines) -> int:
         text = text.replace(f"{shown.verdict.decision.name}: ", "SO FAR: ", 1)
     click.echo("\n" + text, nl=False)
     verdict = shown.verdict
+    difference = result.directory / FAILURES / DIFFERENCE
+    if difference.is_file():
+        told = f"one run beside the other: {difference.read_text(encoding='utf-8')}"
+        click.echo("\n".join(labelled("outputs", told, columns(), LABELS)))
     if code is None:
         _write(shown, watch.places)
         code = CODES[verdict.decision] if verdict else 3
@@ -225,7 +252,7 @@ def _check(programs: Sequence[str], options: Mapping[str, Any]) -> None:
     alone = options["save"] or options["against"]
     if options["save"] and options["against"]:
         raise InputError("expected --save or --against; got both; run one after the other")
-    if alone and options["same_output"]:
+    if alone and options["same_output"] is not None:
         raise InputError("expected two programs with --same-output, as no output is saved; omit it")
     asked = [name for name in ASKING if options["save"] and options[name]]
     if asked:

@@ -24,7 +24,8 @@ Later = Callable[[], Any]  # a workload of the kind, built on call
 class Option:
     """A command-line option of a kind; `--name` fills the field of that name in its spec.
 
-    many: may be given several times; the field is then a tuple.
+    many: may be given several times; the field is then a tuple. bare: what the option means where
+    no value follows it; None where one must.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Option:
     metavar: str = "TEXT"
     many: bool = False
     field: str = ""
+    bare: str | None = None
 
     @property
     def target(self) -> str:
@@ -77,7 +79,8 @@ class Kind:
     hand_over: what a bundle of a config holds, made from the artifact that was verified (None where
     the search left none); None where there is nothing to hand over. The workload is built on call:
     a table may be large by now, or gone.
-    arms: what is compared, the baseline first, where nothing is searched.
+    arms: what is compared, the baseline first, where nothing is searched. same_output: whether all
+    configs must put out the same.
     called: what a study of a spec is called, where nobody says. aims: what a workload is tuned for
     where nobody says, the most important metric first; () where that must be said. importance: of
     what an artifact answers from, the most important first, and the metric in which it is told.
@@ -96,3 +99,4 @@ class Kind:
     called: Callable[[Any], str] = lambda _: "study"
     aims: Callable[[Any], Sequence[Metric]] = lambda _: ()
     importance: Callable[[Artifact], tuple[str, Sequence[Importance]]] = lambda _: ("", ())
+    same_output: Callable[[Any], bool] = lambda _: False

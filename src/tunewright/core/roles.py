@@ -48,7 +48,9 @@ class Context:
     baseline: the baseline's artifact at this stage and fidelity, None for the baseline itself and
     where everything runs anew. earlier: this stage's artifact of less effort to go on from, if any.
     report: tells a step of progress and samples; the search may then stop the trial.
-    failure: a file of the study's own, for what a failing stage wants to be looked at.
+    failure: a file of the study's own, for what a failing stage wants to be looked at. lasting: a
+    directory that all runs of the study share, for what must outlast them; it goes when the study
+    is over.
     """
 
     fidelity: Fidelity
@@ -60,6 +62,7 @@ class Context:
     earlier: Callable[[], Artifact | None]
     report: Callable[[float, Mapping[str, Sample]], None]
     failure: Path
+    lasting: Path
 
 
 class Stage(Protocol):

@@ -127,6 +127,7 @@ class Outcome(Enum):
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out of memory"
     CRASHED = "crashed"
+    DIFFERS = "other output"  # it ran well, and put out something else than it must
     LOST = "lost"  # the process that ran it is gone, and nobody knows why
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,12 @@ class Snapshot:
         with contextlib.suppress(OSError, ValueError, IndexError):
             queue = int(LOAD.read_bytes().split()[3].split(b"/")[0]) - 1
         return cls(time.monotonic(), busy_s, stolen_s, pressed_s, queue)
+
+
+def own_cpu_s() -> float:
+    """Processor time of this process and of all below it that have ended, launchers among them."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def disturbance(before: Snapshot, after: Snapshot, own_cpu_s: float) -> dict[str, Sample]:

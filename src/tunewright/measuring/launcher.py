@@ -1,8 +1,9 @@
 """Starts one program, waits for its whole process tree, and tells what the kernel counted.
 
-Run as `python -S -E -I launcher.py`: a small process of its own, so that what it adopts is the
-program's alone. It reads an `Order` and writes a `Report`, both as `marshal` has them, after the
-length. It imports what starts quickly and nothing of this package.
+Runs in a small process of its own (`python -S -E -I -c BOOT`), so that what it adopts is the
+program's alone. It reads its own code, compiled, then an `Order`, and writes a `Report`, all as
+`marshal` has them, after the length. It imports what starts quickly and nothing of this package:
+what is left is the start of an interpreter.
 
 The kernel keeps a high-water mark of memory for each process, and a process begins with the size of
 what it was forked from. So the program is forked from a shell, a tenth of a Python, and what the
@@ -56,6 +57,13 @@ if TYPE_CHECKING:
 
 SUBREAPER = 36  # prctl(2)
 LENGTH = 8  # bytes that tell the length of what follows
+BOOT = f"""
+import marshal, os
+size, body = int.from_bytes(os.read(0, {LENGTH}), "little"), b""
+while len(body) < size:
+    body += os.read(0, size - len(body)) or os._exit(1)
+exec(marshal.loads(body))
+"""
 _LOOK_S = 0.25  # how often orphans are reaped and the output's size is looked at
 _BLIND_S = 0.002  # the same where the kernel cannot tell that a process has ended
 _PATIENCE_S = 5.0  # how long to go after processes that do not die
@@ -92,9 +100,12 @@ def _exactly(size: int) -> bytes:
 
 def _adopt_orphans() -> None:
     if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 - milliseconds, which other systems need not spend
+        # Of ctypes only what is written in C: the rest takes longer to import than all else here.
+        import _ctypes  # noqa: PLC0415 - there is none on some other systems
 
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+        own = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None is this program itself
+        prctl = _ctypes.dlsym(own, "prctl")
+        _ctypes.call_function(prctl, (SUBREAPER, 1, 0, 0, 0))
 
 
 def _run(order: Order) -> Report:

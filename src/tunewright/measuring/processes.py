@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import marshal
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import final
 
@@ -18,6 +20,7 @@ from tunewright.measuring import launcher
 OUTPUT_BYTES = 2**32  # a program that prints more is stopped, before it fills the disk
 SHELL = "/bin/sh"
 END_BYTES = 2**16  # of a stream's head and of its tail
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ABOVE_FLOOR = 1.05  # a forked process touches a little more before it becomes the program
 
 
@@ -42,6 +45,10 @@ class Stream:
     def text(self) -> str:
         """All of it; bytes that are no UTF-8 become �."""
         return self.path.read_bytes().decode(errors="replace")
+
+    def lines(self) -> str:
+        """All of it without colours, each line ended by a line feed alone."""
+        return _COLOUR.sub("", self.text()).replace("\r\n", "\n").replace("\r", "\n")
 
     def head(self, most: int = END_BYTES) -> str:
         """Its first bytes, as text."""
@@ -135,7 +142,7 @@ def _launched(order: launcher.Order) -> launcher.Report:
     """What the launcher tells; whatever happens here, it leaves no process behind."""
     body = marshal.dumps(order)  # type: ignore[arg-type]  # a TypedDict is a dict
     process = subprocess.Popen(
-        [sys.executable, "-S", "-E", "-I", launcher.__file__],
+        [sys.executable, "-S", "-E", "-I", "-c", launcher.BOOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -145,7 +152,8 @@ def _launched(order: launcher.Order) -> launcher.Report:
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        process.stdin.write(len(body).to_bytes(launcher.LENGTH, "little") + body)
+        for part in (_code(), body):
+            process.stdin.write(len(part).to_bytes(launcher.LENGTH, "little") + part)
         process.stdin.flush()
         answer = process.stdout.read()
         complaint = process.stderr.read().decode(errors="replace")
@@ -158,6 +166,12 @@ def _launched(order: launcher.Order) -> launcher.Report:
         raise ChildProcessError(f"the program's launcher died: {complaint.strip()[-300:]}")
     report: launcher.Report = marshal.loads(answer[launcher.LENGTH :])  # noqa: S302 - our own
     return report
+
+
+@cache
+def _code() -> bytes:
+    """The launcher's code, compiled once for all its processes."""
+    return marshal.dumps(compile(Path(launcher.__file__).read_bytes(), launcher.__name__, "exec"))
 
 
 def _check_program(program: str, cwd: Path | None, env: Mapping[str, str]) -> None:

@@ -149,6 +149,9 @@ def change_of(comparison: Comparison, units: Units, language: Language, name: st
         key = "changed"
     elif not 1 / ENDLESS < low <= high < ENDLESS:
         return _one_ended(comparison, language, name)
+    elif low < 1 < high and (middle - 1) * (comparison.candidate - comparison.baseline) < 0:
+        # The medians beside it point the other way: it is open which of them is right.
+        return say("either way", language, name=name, low=_side(low), high=_side(high)).strip()
     elif abs(middle - 1) < CLOSE and high < PER_CENT:
         texts = [signed(100 * (x - 1), "") for x in (middle, low, high)]
         key = "percent"
@@ -159,6 +162,11 @@ def change_of(comparison: Comparison, units: Units, language: Language, name: st
         texts = [_factor(x) for x in (middle, low, high)]
         key = "higher"
     return say(key, language, name=name, factor=texts[0], low=texts[1], high=texts[2]).strip()
+
+
+def _side(ratio: float) -> str:
+    """A ratio as a change in per cent, or as a multiple where that reads better."""
+    return f"{signed(100 * (ratio - 1), '')} %" if ratio < PER_CENT else f"{_factor(ratio)}×"
 
 
 def _one_ended(comparison: Comparison, language: Language, name: str) -> str:

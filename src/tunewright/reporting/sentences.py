@@ -79,12 +79,23 @@ SENTENCES: dict[str, str] = {
     "it ran longer than {time} s, which is what a trial may": "运行超过单次试验的时限 {time} s",
     "{program} ran longer than {time} s, which is what a trial may": "{program} 运行超过单次试验的时限 {time} s",
     "{program} exited with status {n}: {detail}": "{program} 以状态 {n} 退出：{detail}",
-    "{program} ran longer than it may ({time} s): {detail}": "{program} 运行超过时限（{time} s）：{detail}",
     "{program} was killed ({signal}): {detail}": "{program} 被终止（{signal}）：{detail}",
     "{program} printed without end": "{program} 输出无休止",
     "write sh -c '… > /dev/null': {detail}": "请写成 sh -c '… > /dev/null'：{detail}",
     "cannot start {program}: {detail}": "无法启动 {program}：{detail}",
     "it printed nothing": "没有任何输出",
+    "its output is not the baseline's: {detail}": "其输出与基线不同：{detail}",
+    "its output varies from run to run: {detail}": "其输出逐次不同：{detail}",
+    "standard error: {detail}": "标准错误：{detail}",
+    "line {n} is {got}, not {text}": "第 {n} 行为 {got}，而非 {text}",
+    "line {n} differs, and is no text": "第 {n} 行不同，且不是文本",
+    "line {n} ends in another way": "第 {n} 行的行尾不同",
+    "there is more than expected, from line {n} on: {text}": "比应有的多，自第 {n} 行起：{text}",
+    "there is less than expected, from line {n} on: {text}": "比应有的少，自第 {n} 行起：{text}",
+    "match {n} is {got}, not {text}": "第 {n} 处匹配为 {got}，而非 {text}",
+    "there is more than expected, from match {n} on: {text}": "比应有的多，自第 {n} 处匹配起：{text}",
+    "there is less than expected, from match {n} on: {text}": "比应有的少，自第 {n} 处匹配起：{text}",
+    "say what of it must be the same: {text}": "请说明其中何者须相同：{text}",
     "more in {place}": "详见 {place}",
     "used {n} MiB": "用了 {n} MiB",
     "the limit is {n} MiB": "上限为 {n} MiB",
@@ -123,6 +134,10 @@ SENTENCES: dict[str, str] = {
     "by {name}: the latest {n} only for the verdict, the 20% before to compare candidates, what was earlier to learn from":
         "按 {name} 划分：最近的 {n} 只用于判定，其前的 20% 用于比较候选，更早的用于学习",
     "{file} only for the verdict, the others in {m} folds to compare candidates": "{file} 只用于判定，其余分 {m} 折用于比较候选",
+    "{file} only for the verdict, the others in {m} folds to compare candidates, of which {k} will do":
+        "{file} 只用于判定，其余分 {m} 折用于比较候选，用其中 {k} 折即可",
+    "by a hash of the data: {n} of the rows only for the verdict, the others in {m} folds to compare candidates, of which {k} will do":
+        "按数据的哈希划分：{n} 的行只用于判定，其余分 {m} 折用于比较候选，用其中 {k} 折即可",
     "{file} only for the verdict, the others in {m} folds to compare candidates, dealt out {k} times":
         "{file} 只用于判定，其余分 {m} 折用于比较候选，共分 {k} 次",
     "equal rows stay together": "相同的行不拆开",
@@ -182,6 +197,12 @@ SENTENCES: dict[str, str] = {
     "where one should: {text}": "若需要 shell：{text}",
     "the standard input is not handed to the program": "标准输入不会传给程序",
     "write sh -c '… < FILE'": "请写成 sh -c '… < FILE'",
+    "must be the baseline's: all that is printed": "须与基线相同：全部输出",
+    "must be the baseline's: the file {place}": "须与基线相同：文件 {place}",
+    "must be the baseline's: what {text} matches in what is printed": "须与基线相同：输出中与 {text} 匹配的部分",
+    "numbers may differ by {share} of their size": "其中的数可相差其大小的 {share}",
+    "not checked: a config that puts out something else may win": "不检查：输出不同的配置也可能胜出",
+    "--same-output checks it": "用 --same-output 检查",
     # Where it ran
     "{n} usable of {all}": "可用 {n}，共 {all}",
     "{n} MiB free of {all}": "空闲 {n} MiB，共 {all} MiB",
@@ -282,6 +303,6 @@ OWN_WORDS = {
     key: WORDS[key][1]
     for key in (
         "baseline", "candidate", "ok", "stopped", "rejected", "timeout", "out of memory",
-        "crashed", "lost",
+        "crashed", "lost", "other output",
     )
 }  # fmt: skip

@@ -17,6 +17,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "percent": ("{name} {factor} % [{low}, {high}]", "{name} {factor} % [{low}, {high}]"),
     "at least higher": ("{name} at least {factor}× higher", "{name} 至少升至 {factor} 倍"),
     "at least lower": ("{name} at least {factor}× lower", "{name} 至少降至 1/{factor}"),
+    "either way": ("{name} open: {low} to {high}", "{name} 未定：{low} 至 {high}"),
     "unclear": ("{name} change still unclear", "{name} 变化尚不明确"),
     "unlike": (
         "{name}: {pairs}× by the pairs, {medians}× by the medians of all runs: the machine was not "
@@ -187,6 +188,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "timeout": ("timeout", "超时"),
     "out of memory": ("out of memory", "内存不足"),
     "crashed": ("crashed", "崩溃"),
+    "other output": ("other output", "输出不同"),
     "lost": ("lost", "丢失"),
     "measured": ("configs measured", "已测配置数"),
     "search figure": ("Every config of the search (sampled)", "搜索中的所有配置（采样值）"),

@@ -18,12 +18,21 @@ from tunewright.core.config import Config, digest_of
 from tunewright.core.metrics import LONG, Sample
 from tunewright.core.roles import BLEND, Artifact, Context, Stage, Workload
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Span, Trial
-from tunewright.errors import InputError, StoreError, TrialFailed, TrialTimeout, nearest
+from tunewright.errors import (
+    InputError,
+    OutputDiffers,
+    StoreError,
+    TrialFailed,
+    TrialTimeout,
+    nearest,
+)
 from tunewright.running.cache import ArtifactCache, Kept
 from tunewright.running.peak import peak_mib, reset_peak
 
 Clock = Callable[[], float]
 Report = Callable[[float, Mapping[str, Sample]], None]
+FAILURES = "failures"  # the directory of a study for what failed runs leave to be looked at
+SHARED = "shared"  # the directory of a study that its stages share while it runs
 LEAST_FREE_BYTES = 2**20  # with less room than that left by others, a failure is the disk's
 
 
@@ -200,6 +209,8 @@ class _Run:
             body()
         except TrialTimeout as error:
             outcome, detail = Outcome.TIMEOUT, str(error)
+        except OutputDiffers as error:
+            outcome, detail = Outcome.DIFFERS, str(error)
         except TrialFailed as error:
             outcome, detail = Outcome.CRASHED, str(error)
         except InputError as error:
@@ -303,7 +314,8 @@ class _Run:
             baseline=lambda: self._baseline(config, stages) if cached else None,
             earlier=lambda: self._earlier(config, stages) if cached else None,
             report=self.report,
-            failure=self.directory.parents[1] / "failures" / f"{self.directory.name}.txt",
+            failure=self.directory.parents[1] / FAILURES / f"{self.directory.name}.txt",
+            lasting=self.directory.parents[1] / SHARED,
         )  # fmt: skip
 
     def _key(self, config: Config, stages: Sequence[Stage]) -> str:

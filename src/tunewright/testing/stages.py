@@ -43,7 +43,7 @@ class StageContract:
         context = Context(
             Fidelity(case.stage.name), directory, seed=0, limit_s=60.0,
             above=case.above.__getitem__, baseline=lambda: None, earlier=lambda: None,
-            report=lambda *_: None, failure=directory / "failure.txt",
+            report=lambda *_: None, failure=directory / "failure.txt", lasting=directory,
         )  # fmt: skip
         return case.stage.run(case.upstream, config or case.config, context)
 

@@ -285,6 +285,7 @@ SIMULATED: Final = Kind(
     build=lambda *_: TABLE,
     describe=lambda *_: [],
     arms=lambda spec: spec.lines if spec else {},
+    same_output=lambda spec: bool(spec) and spec.same_output is not None,
 )
 
 
@@ -298,8 +299,9 @@ def comparison(  # noqa: PLR0913 - what a comparison may be told
     same_output: bool = False,
 ) -> Request:
     """The Request to hold program B of PROGRAMS against A."""
-    spec = ProgramsSpec({"A": "sort --old", "B": "sort --new"})
-    proof = Proving({"program": "B"}, pairs, ignore_failures, same_output)
+    check = "" if same_output else None
+    spec = ProgramsSpec({"A": "sort --old", "B": "sort --new"}, same_output=check)
+    proof = Proving({"program": "B"}, pairs, ignore_failures)
     return Request("verify-sort", KIND, spec, goal, budget=budget, seed=seed, proof=proof)
 
 

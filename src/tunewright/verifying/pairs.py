@@ -188,16 +188,20 @@ def failure_story(look: Look) -> str:
 
 
 def outputs_of(look: Look) -> Literal["same", "differ", "vary", "unknown"]:
-    """Whether both arms put out the same, or whether that changes from run to run."""
+    """Whether both arms put out the same, or whether that changes from run to run.
+
+    Two runs of each that are unlike the other arm's are needed to know which.
+    """
+    complete = look.complete()
     seen: dict[Arm, set[float]] = {arm: set() for arm in ARMS}
-    for pair in look.complete():
+    for pair in complete:
         for arm, measurement in zip(ARMS, pair, strict=True):
             seen[arm].update(values_of(measurement, OUTPUT))
     base, cand = (seen[arm] for arm in ARMS)
-    if not base or not cand:
-        return "unknown"
-    if base == cand:
+    if base and base == cand:
         return "same"
+    if not base or not cand or len(complete) < 2:
+        return "unknown"
     return "differ" if len(base) == len(cand) == 1 else "vary"
 
 

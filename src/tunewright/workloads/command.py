@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import zlib
@@ -19,12 +20,14 @@ from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
 from tunewright.core.trial import Need
-from tunewright.errors import InputError, TrialFailed, TrialTimeout, nearest
-from tunewright.measuring.disturbance import Snapshot, disturbance
+from tunewright.core.units import parse_quantity
+from tunewright.errors import InputError, OutputDiffers, TrialFailed, TrialTimeout, nearest
+from tunewright.measuring.disturbance import Snapshot, disturbance, own_cpu_s
 from tunewright.measuring.processes import ProgramRun, run_program
 from tunewright.workloads.programs.failures import keep_failure, why_failed
 from tunewright.workloads.programs.knobs import knob_name, read_knob
 from tunewright.workloads.programs.metrics import Reader, StatedMetric, read_metrics, stamps
+from tunewright.workloads.programs.outputs import Check, Kept, Parts, read_check
 from tunewright.workloads.programs.placeholders import (
     check_values,
     fill,
@@ -42,8 +45,10 @@ from tunewright.workloads.programs.words import (
 )
 
 LAST = "run"  # the stage of the command itself
+DIFFERENCE = "outputs.txt"  # among a study's failures: how the runs of a pair put out differed
 RESERVED = ("dir", "seed")
 THREADS_ENV = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_MARK = re.compile(r"TUNEWRIGHT_([0-9]+)_PLACE")  # stands for a directory or the seed
 _SMALL_BYTES = 2**24  # a larger file is known by its size and time
 _PADDING = 4096  # bytes by which the environment's size may vary
 
@@ -53,7 +58,7 @@ _PADDING = 4096  # bytes by which the environment's size may vary
 class Facts:
     """What a command workload is, for reports: `placement` is the stage of each knob.
 
-    notes: how texts were read that could have meant something else.
+    notes: how texts were read that could have meant something else. check: of what it puts out.
     """
 
     argv: tuple[str, ...]
@@ -61,6 +66,7 @@ class Facts:
     placement: Mapping[str, str]
     cwd: str
     notes: tuple[str, ...] = ()
+    check: Check | None = None
 
 
 @final
@@ -75,6 +81,8 @@ class Program:
     cwd: str
     readers: tuple[Reader, ...] = ()
     steps: tuple[str, ...] = ()  # whose directories it reads
+    check: Check | None = None  # of what it puts out
+    baseline: Config | None = None  # whose output a search holds others against
 
     def needs(self, config: Config) -> Need:
         """As many cores as it has threads; the program is a process of its own."""
@@ -82,47 +90,87 @@ class Program:
         return Need(cores=threads if isinstance(threads, int) else 1, process="own")
 
     def run(self, _upstream: Sequence[Artifact], config: Config, context: Context) -> Artifact:
-        """Run it. Raises TrialFailed when it fails or leaves no metric."""
-        directory = context.directory / "dir"
+        """Run it. Raises TrialFailed when it fails or leaves no metric.
+
+        In a search with a check the baseline runs twice, the second time only for what it puts
+        out: where that varies, nothing can be held against it. Raises OutputDiffers for a config
+        that puts out something else.
+        """
+        artifact, run, parts = self._once(config, context, context.directory, context.limit_s)
+        if self.name != LAST:
+            return artifact
+        output, searching = (
+            float(zlib.crc32(run.digest.encode())),
+            not context.fidelity.piece.repeat,
+        )
+        if self.check is not None:
+            kept = Kept(context.lasting / "outputs")
+            output, why = kept.name(self.check, parts, context.seed)
+            if why and not searching:
+                context.failure.parent.mkdir(parents=True, exist_ok=True)
+                context.failure.with_name(DIFFERENCE).write_text(why, encoding="utf-8")
+            if searching and config == self.baseline:
+                again_s = max(context.limit_s - run.wall_s, 0.0)
+                again = context.directory / "again"
+                again.mkdir()
+                *_, parts = self._once(config, context, again, again_s)
+                _, why = kept.name(self.check, parts, context.seed)
+                if why:
+                    raise TrialFailed(
+                        f"its output varies from run to run: {why}; say what of it must be the "
+                        "same: --same-output PATTERN, --same-output FILE, or --tolerance 1e-6"
+                    )
+            if searching and self.baseline is not None and why:
+                raise OutputDiffers(f"its output is not the baseline's: {why}")
+        return replace(artifact, samples={**artifact.samples, OUTPUT: Sample((output,))})
+
+    def _once(
+        self, config: Config, context: Context, where: Path, limit_s: float
+    ) -> tuple[Artifact, ProgramRun, Parts]:
+        """What one run in this directory gives, how it went, and what of its output is compared."""
+        directory = where / "dir"
         places: dict[str, Value] = {**config, "seed": context.seed, "dir": str(directory)}
         directory.mkdir()
         for step in self.steps:
             kept = context.above(step).files
             assert kept is not None
-            places[step] = str(shutil.copytree(kept, context.directory / step, symlinks=True))
+            places[step] = str(shutil.copytree(kept, where / step, symlinks=True))
         argv = fill_words(self.argv, places)
         env = {name: fill(text, places) for name, text in self.env}
         env = {**_shaken(context.seed), **os.environ, **env, "TUNEWRIGHT_DIR": str(directory)}
-        spool = context.directory / "output"
+        spool = where / "output"
         spool.mkdir()
-        written = stamps(self.readers, places, self.steps)
-        before = Snapshot.now()
+        output = self.check.reader(self.cwd) if self.check else None
+        read = (*self.readers, *((output,) if output else ()))
+        written = stamps(read, places, self.steps)
+        before, used_s = Snapshot.now(), own_cpu_s()
         try:
-            run = run_program(argv, spool, cwd=Path(self.cwd), env=env, limit_s=context.limit_s)
+            run = run_program(argv, spool, cwd=Path(self.cwd), env=env, limit_s=limit_s)
         except OSError as error:
             raise TrialFailed(f"cannot start {argv[0]}: {error.strerror}") from error
-        after = Snapshot.now()
+        after, used_s = Snapshot.now(), own_cpu_s() - used_s
         self._check(run, argv, context)
         if self.name != LAST:
-            return Artifact(None, files=directory)
-        samples = _used(run) | disturbance(before, after, run.cpu_s)
-        samples[OUTPUT] = Sample((float(zlib.crc32(run.digest.encode())),))
+            return Artifact(None, files=directory), run, {}
+        samples = _used(run) | disturbance(before, after, used_s)
         for reader in self.readers:
             unit = "B" if reader.kind == "file" else ""
             samples[reader.name] = Sample(reader.read(run, places, written), unit)
-        return Artifact(None, samples)
+        parts = self.check.parts(run, self.cwd, places, written) if self.check else {}
+        return Artifact(None, samples), run, parts
 
     def _check(self, run: ProgramRun, argv: Sequence[str], context: Context) -> None:
         """Raise TrialFailed for a run that failed, with the telling part of what it printed."""
         step = "" if self.name == LAST else f"step {self.name}: "
+        if not (run.timed_out or run.returncode or run.flooded):
+            return
+        rest = keep_failure(run, argv, context.failure)
         if run.timed_out:
             raise TrialTimeout(
                 f"{step}{argv[0]} ran longer than {context.limit_s:.3g} s, "
-                "which is what a trial may"
+                f"which is what a trial may; more in {rest}"
             )
-        if run.returncode or run.flooded:
-            rest = keep_failure(run, argv, context.failure)
-            raise TrialFailed(f"{step}{why_failed(run, argv, rest)}")
+        raise TrialFailed(f"{step}{why_failed(run, argv, rest)}")
 
 
 @final
@@ -135,6 +183,9 @@ class CommandSpec:
     each with ":higher" or ":lower" behind it where that is not plain.
     step: "build=make OUT={dir}/prog", run before; `{build}` is its directory further down.
     env: "NAME=text". cwd: where it runs. cores: for threads, None for all.
+    same_output: what must be the same whatever the config: "" for all that is printed, a pattern
+    of what is printed, or a file; None to check nothing. tolerance: of the numbers in it, as a
+    share of their size.
     """
 
     argv: tuple[str, ...]
@@ -144,6 +195,8 @@ class CommandSpec:
     env: tuple[str, ...] = ()
     cwd: str | None = None
     cores: int | None = None
+    same_output: str | None = None
+    tolerance: float = 0.0
 
 
 @final
@@ -162,16 +215,48 @@ class CommandWorkload:
     portfolio: tuple[Config, ...] = ()
 
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
-        """Each step's words and environment with the knobs filled in; {dir} and the like stay."""
-        kept = {name: f"{{{name}}}" for name in (*RESERVED, *(stage.name for stage in self.stages))}
-        places: dict[str, Value] = {**kept, **config}
-        return {
-            stage.name: {
-                "argv": fill_words(stage.argv, places),
-                "env": {name: fill(text, places) for name, text in stage.env},
+        """Each step's words and environment with the knobs filled in; {dir} and the like stay.
+
+        line: the same for a shell, ready to paste, each directory made as it is needed.
+        """
+        names = (*RESERVED, *(stage.name for stage in self.stages))
+        marks = {name: f"TUNEWRIGHT_{at}_PLACE" for at, name in enumerate(names)}
+        kept: dict[str, Value] = {**marks, **config}
+
+        def as_typed(text: str) -> str:
+            return _MARK.sub(lambda match: f"{{{names[int(match[1])]}}}", text)
+
+        lines: dict[str, dict[str, object]] = {}
+        for stage in self.stages:
+            argv = fill_words(stage.argv, kept)
+            env = {name: fill(text, kept) for name, text in stage.env}
+            lines[stage.name] = {
+                "argv": list(map(as_typed, argv)),
+                "env": {name: as_typed(text) for name, text in env.items()},
+                "line": self._pasted(stage, argv, env, names),
             }
-            for stage in self.stages
-        }
+        return lines
+
+    def _pasted(
+        self, stage: Program, argv: Sequence[str], env: Mapping[str, str], names: Sequence[str]
+    ) -> str:
+        """A step's command line for a shell, in which marks are the variables of directories."""
+        own = _variable(stage.name, self.stages)
+        variables = {"dir": own, **{s.name: _variable(s.name, self.stages) for s in self.stages}}
+
+        def quoted(word: str) -> str:
+            parts = _MARK.split(word)
+            for at in range(1, len(parts), 2):
+                name = names[int(parts[at])]
+                parts[at] = "0" if name == "seed" else f'"${variables[name]}"'
+            parts[::2] = [shlex.quote(part) if part else "" for part in parts[::2]]
+            return "".join(parts) or "''"
+
+        words = [*(f"{name}={quoted(text)}" for name, text in env.items()), *map(quoted, argv)]
+        later = self.stages[self.stages.index(stage) + 1 :]
+        line = " ".join(words)
+        read = f'"${own}"' in line or any(stage.name in each.steps for each in later)
+        return f"{own}=$(mktemp -d); {line}" if read else line
 
 
 def command(
@@ -182,10 +267,13 @@ def command(
     words = _stage_words(spec.argv, spec.step, where)
     variables = tuple(map(split_variable, spec.env))
     metrics = read_metrics(spec.metric, LAST, stated, [metric.name for metric in _OWN])
-    readers = tuple(metric.reader for metric in metrics)
+    readers = tuple(replace(metric.reader, cwd=where) for metric in metrics)
+    check = read_check(spec.same_output, spec.tolerance)
     names = [knob_name(text) for text in spec.knob]
     _check_names(names, [*words][:-1])
-    _check_places(words, [text for _, text in variables], readers, names)
+    paths = [reader.path for reader in readers if reader.kind != "regex"]
+    paths += [check.path] if check else []
+    _check_places(words, [text for _, text in variables], paths, names)
     for first, *_ in words.values():
         _check_program(first, where)
     placement = {name: _stage_of(name, words, variables) for name in names}
@@ -197,12 +285,14 @@ def command(
     every |= placeholders_in(word for stage in words.values() for word in stage)
     if "threads" in names and "threads" not in every:
         variables = (*((name, "{threads}") for name in THREADS_ENV), *variables)
-    stages = _stages(words, [knob.knob for knob in read], variables, where, readers)
+    space = Space(tuple(k.knob for name in words for k in read if k.knob.stage == name))
+    base = space.asked(baseline or {})
+    stages = _stages(words, space.knobs, variables, where, paths)
+    stages = (*stages[:-1], replace(stages[-1], readers=readers, check=check, baseline=base))
     for stage in stages:
         check_values(stage.argv, {k.name: _values(k) for k in stage.knobs})
     # What differs between two arms, or has chance of its own, is made anew for each pair of runs.
     since = next((s.name for s in stages if s.knobs or "seed" in placeholders_in(s.argv)), LAST)
-    space = Space(tuple(knob for stage in stages for knob in stage.knobs))
     notes = [*(note for knob in read for note in knob.notes), *_notes(words, metrics)]
     steps = {name: shlex.join(argv) for name, argv in words.items()}
     return CommandWorkload(
@@ -211,14 +301,14 @@ def command(
         metrics=tuple(
             replace(metric, since=since) for metric in (*_OWN, *(m.metric for m in metrics))
         ),
-        baseline=space.asked(baseline or {}),
+        baseline=base,
         digest=digest_of(
             [
                 list(spec.argv), list(spec.step), list(spec.env), list(spec.metric),
                 _contents(words, where),
             ]
         ),
-        facts=Facts(tuple(spec.argv), steps, placement, where, tuple(notes)),
+        facts=Facts(tuple(spec.argv), steps, placement, where, tuple(notes), check),
     )  # fmt: skip
 
 
@@ -227,6 +317,13 @@ _OWN = (
     Metric("cpu_s", "lower", LAST, "s", quiet=True),
     Metric("peak_bytes", "lower", LAST, "B", evidence="same data"),
 )
+
+
+def _variable(name: str, stages: Sequence[Program]) -> str:
+    """The shell's variable for the directory of a step."""
+    at = next(at for at, stage in enumerate(stages) if stage.name == name)
+    word = name.replace("-", "_")
+    return f"{word if word.isascii() else f'step{at}'}_dir"
 
 
 def _values(knob: Knob) -> Sequence[Value]:
@@ -247,19 +344,21 @@ def _stages(
     knobs: Sequence[Knob],
     variables: Sequence[tuple[str, str]],
     where: str,
-    readers: tuple[Reader, ...],
+    paths: Sequence[str],
 ) -> tuple[Program, ...]:
-    """The steps and the program, each with its own knobs and the variables that it can read."""
+    """The steps and the program, each with its own knobs and the variables that it can read.
+
+    paths: of what is read when the program has run.
+    """
     known, stages = set(RESERVED), list[Program]()
     for name, argv in words.items():
         own = tuple(knob for knob in knobs if knob.stage == name)
         known |= {knob.name for knob in own}
         env = tuple((key, text) for key, text in variables if placeholders_in([text]) <= known)
         read = placeholders_in((*argv, *(text for _, text in env)))
-        read |= placeholders_in(reader.path for reader in readers) if name == LAST else set()
+        read |= placeholders_in(paths) if name == LAST else set()
         steps = tuple(stage.name for stage in stages if stage.name in read)
-        kept = readers if name == LAST else ()
-        stages.append(Program(name, own, argv, env, where, kept, steps))
+        stages.append(Program(name, own, argv, env, where, steps=steps))
         known.add(name)
     return tuple(stages)
 
@@ -297,13 +396,12 @@ def _check_names(names: Sequence[str], steps: Sequence[str]) -> None:
 def _check_places(
     words: Mapping[str, Sequence[str]],
     env: Sequence[str],
-    readers: Sequence[Reader],
+    paths: Sequence[str],
     names: Sequence[str],
 ) -> None:
     """Refuse a placeholder that stands for nothing."""
     known = {*names, *RESERVED}
     for stage, texts in words.items():
-        paths = [reader.path for reader in readers if reader.kind != "regex"]
         for placeholder in sorted(
             placeholders_in((*texts, *env, *paths) if stage == LAST else texts)
         ):
@@ -368,7 +466,8 @@ def build(spec: CommandSpec, baseline: Mapping[str, Value], stated: Stated) -> C
 
 def parse(argv: Sequence[str], said: Mapping[str, Any], _seed: int) -> CommandSpec:
     """The spec that a command line states."""
-    return CommandSpec(tuple(argv), **said, cwd=str(Path.cwd()))
+    tolerance = read_tolerance(said.get("tolerance"))
+    return CommandSpec(tuple(argv), **{**said, "tolerance": tolerance}, cwd=str(Path.cwd()))
 
 
 def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[str, str]]:
@@ -381,10 +480,27 @@ def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[
         ("program", shlex.join(facts.argv)),
         *lines,
         ("directory", facts.cwd),
+        ("output", told_check(facts.check)),
         ("metrics", f"{names}; quality is judged on the same data as the search saw"),
         ("baseline", " ".join(f"{knob}={value}" for knob, value in base.items())),
         *(("note", note) for note in facts.notes),
     ]
+
+
+def told_check(check: Check | None) -> str:
+    """Whether what is put out is checked, for whoever reads the plan."""
+    unchecked = (
+        "not checked: a config that puts out something else may win; --same-output checks it"
+    )
+    return check.told if check else unchecked
+
+
+def read_tolerance(text: str | None) -> float:
+    """The tolerance as typed: 1e-6 or 0.1%; 0 where nothing is said. Raises InputError."""
+    try:
+        return parse_quantity(text, "") if text else 0.0
+    except InputError as error:
+        raise InputError(f"--tolerance: {error}") from error
 
 
 def hand_over(
@@ -394,6 +510,8 @@ def hand_over(
     return HandOver({"steps": workload().command_lines(config)})
 
 
+SAME_OUTPUT = Option("same-output", "Refuse what puts out something else.", "PATTERN|FILE", bare="")
+TOLERANCE = Option("tolerance", "By how much its numbers may differ: 1e-6.", "SHARE")
 COMMAND = Kind(
     name="command",
     spec=CommandSpec,
@@ -408,6 +526,9 @@ COMMAND = Kind(
         Option("metric", "file:PATH, json:PATH:KEY or regex:PATTERN.", "NAME=SOURCE", many=True),
         Option("step", "A step before it; {NAME} is its directory.", "NAME=COMMAND", many=True),
         Option("env", "An environment variable.", "NAME=TEXT", many=True),
+        SAME_OUTPUT,
+        TOLERANCE,
     ),
     called=lambda spec: Path(spec.argv[0]).name,
+    same_output=lambda spec: spec.same_output is not None,
 )  # fmt: skip

@@ -67,6 +67,7 @@ class ProgramsSpec:
 
     No shell reads them: words are split as a shell would, nothing more. metrics, env: as for a
     command. setup: a command line to be run once before all; its directory is `{setup}`.
+    same_output, tolerance: as for a command.
     """
 
     lines: Mapping[str, str]
@@ -74,16 +75,22 @@ class ProgramsSpec:
     env: tuple[str, ...] = ()
     setup: str | None = None
     cwd: str | None = None
+    same_output: str | None = None
+    tolerance: float = 0.0
 
 
 @final
 @dataclass(frozen=True)
 class FunctionsSpec:
-    """Functions in a pickled `Calls`, the baseline first; labels: what each is called."""
+    """Functions in a pickled `Calls`, the baseline first; labels: what each is called.
+
+    same_output: both must answer the same.
+    """
 
     payload: str
     labels: Mapping[str, str]
     cwd: str | None = None
+    same_output: bool = False
 
 
 def programs(
@@ -98,7 +105,10 @@ def programs(
     for arm, line in spec.lines.items():
         words = tuple(split_line(line, f"program {arm}", spec.cwd or "."))
         plain = CommandSpec(words, cwd=spec.cwd)
-        read = replace(plain, metric=spec.metrics, step=steps, env=spec.env)
+        read = replace(
+            plain, metric=spec.metrics, step=steps, env=spec.env, same_output=spec.same_output,
+            tolerance=spec.tolerance,
+        )  # fmt: skip
         each[arm] = command(plain if arm == YARDSTICK else read, stated=stated)
     return _joined(each, spec.lines)
 
@@ -156,12 +166,14 @@ def _joined(
 
 def _bare(program: Program) -> Program:
     """The program without knobs of its own: there is nothing to search."""
-    return replace(program, knobs=())
+    return replace(program, knobs=(), baseline=None)
 
 
 def describe(workload: ComparisonWorkload, _goal: Goal, _looks: int) -> list[tuple[str, str]]:
     """What is compared."""
-    return [*workload.lines.items()]
+    last = workload.stages[-1]
+    check = last.programs[NEW].check if isinstance(last, Either) else None
+    return [*workload.lines.items(), *([("output", check.told)] if check else [])]
 
 
 PROGRAMS = Kind(
@@ -170,6 +182,7 @@ PROGRAMS = Kind(
     build=programs,
     describe=describe,
     arms=lambda spec: spec.lines,
+    same_output=lambda spec: spec.same_output is not None,
 )
 FUNCTIONS = Kind(
     name="functions",
@@ -177,4 +190,5 @@ FUNCTIONS = Kind(
     build=functions,
     describe=describe,
     arms=lambda spec: spec.labels,
+    same_output=lambda spec: spec.same_output,
 )

@@ -64,17 +64,13 @@ def telling(stdout: Stream, stderr: Stream) -> str:
     return "it printed nothing"
 
 
-def why_failed(run: ProgramRun, argv: Sequence[str], rest: Path | None = None) -> str | None:
-    """How a run failed and the telling part of what it printed; None if it went well.
+def why_failed(run: ProgramRun, argv: Sequence[str], rest: Path | None = None) -> str:
+    """How a run failed by itself, and the telling part of what it printed.
 
     rest: the file that `keep_failure` wrote.
     """
-    if run.returncode == 0 and not run.timed_out and not run.flooded:
-        return None
     how = f"exited with status {run.returncode}"
-    if run.timed_out:
-        how = f"ran longer than it may ({run.wall_s:.3g} s)"
-    elif run.flooded:
+    if run.flooded:
         how = "printed without end; write sh -c '… > /dev/null'"
     elif run.returncode < 0:
         how = f"was killed ({signal.strsignal(-run.returncode)})"

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, final
 from tunewright.core.config import Value
 from tunewright.core.metrics import Metric
 from tunewright.errors import InputError, TrialFailed, nearest
-from tunewright.measuring.processes import ProgramRun, Stream
+from tunewright.measuring.processes import ProgramRun
 from tunewright.workloads.programs.failures import telling
 from tunewright.workloads.programs.numbers import parse_number, whole_around
 from tunewright.workloads.programs.placeholders import fill, placeholders_in
@@ -30,7 +30,6 @@ _SCORES = frozenset({
     "recall", "score",
 })  # fmt: skip
 _TAIL = re.compile(r"\w+_p(\d{2})")  # lat_p99: that quantile of the values a run leaves
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @final
@@ -42,6 +41,11 @@ class Reader:
     kind: Kind
     path: str  # of the file; for "regex" the expression
     field: str = ""
+    cwd: str = ""  # what its path is relative to; "" for where the process is
+
+    def file(self, places: Mapping[str, Value]) -> Path:
+        """Where the file is."""
+        return Path(self.cwd, fill(self.path, places))
 
     def read(
         self, run: ProgramRun, places: Mapping[str, Value], before: Stamps
@@ -53,14 +57,7 @@ class Reader:
         """
         if self.kind == "regex":
             return (self._last_match(run),)
-        path = Path(fill(self.path, places))
-        if not path.is_file():
-            raise TrialFailed(f"expected metric {self.name} in {self.path}; the file is not there")
-        if str(path) in before and before[str(path)] == _stamp(path):
-            raise TrialFailed(
-                f"expected metric {self.name} in {self.path}; this run did not write the file, "
-                "which is from before; let the program write it, best into {dir}"
-            )
+        path = self.found(places, before)
         if self.kind == "file":
             return (float(path.stat().st_size),)
         try:
@@ -73,10 +70,22 @@ class Reader:
         values = value if isinstance(value, list) and value else [value]
         return tuple(map(self._number, values))
 
+    def found(self, places: Mapping[str, Value], before: Stamps) -> Path:
+        """The file. Raises TrialFailed where this run did not write it."""
+        path = self.file(places)
+        if not path.is_file():
+            raise TrialFailed(f"expected {self.name} in {self.path}; the file is not there")
+        if str(path) in before and before[str(path)] == _stamp(path):
+            raise TrialFailed(
+                f"expected {self.name} in {self.path}; this run did not write the file, "
+                "which is from before; let the program write it, best into {dir}"
+            )
+        return path
+
     def _last_match(self, run: ProgramRun) -> float:
         """The last match in what went to standard output, else in what went to standard error."""
         for stream in (run.stdout, run.stderr):
-            text = _lines(stream)
+            text = stream.lines()
             last = next(iter(deque(re.finditer(self.path, text, re.MULTILINE), maxlen=1)), None)
             if last is None:
                 continue
@@ -170,7 +179,7 @@ def stamps(
     """How the files of metrics stand before a run; those that steps above made are not asked."""
     above = set(steps)
     paths = [
-        Path(fill(reader.path, places))
+        reader.file(places)
         for reader in readers
         if reader.kind != "regex" and not placeholders_in([reader.path]) & above
     ]
@@ -235,8 +244,3 @@ def _check_expression(name: str, expression: str) -> None:
 def _spelled_out(expression: str) -> bool:
     """Whether an expression itself says that a comma or a dot beside its group is no part of it."""
     return re.search(r"[,;]\(|\)\\?[,;]|\)\\\.|\\\.\(", expression) is not None
-
-
-def _lines(stream: Stream) -> str:
-    """The text of a stream without colours, each line ended by a line feed alone."""
-    return _COLOUR.sub("", stream.text()).replace("\r\n", "\n").replace("\r", "\n")

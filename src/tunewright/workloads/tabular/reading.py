@@ -42,6 +42,7 @@ from tunewright.workloads.tabular.useless import why_useless
 
 LEAST_ROWS = 50
 _Answers = tuple[NDArray[Any], tuple[str, ...]]  # and the classes
+ENOUGH = 20_000  # judged rows tell candidates apart: beyond that the time is better spent on fits
 FOLDS = (5, 3, 2, 1)  # parts of a table's rows: as many as can be judged
 
 
@@ -277,8 +278,11 @@ def _split(
         if len(untouched) > 1:
             how += f" ({len(untouched)} parts, each judged after learning from all others)"
     folds = _folds(train, keys, answers)
+    judged = max(-(-ENOUGH // len(folds[0])), 1)  # so many folds
     how += f", the others in {min(len(folds), FOLDS[0])} folds to compare candidates"
     how += f", dealt out {len(folds) // FOLDS[0]} times" if len(folds) > FOLDS[0] else ""
+    how += f", of which {judged} will do" if judged < len(folds) else ""
+    folds = folds[:judged]
     how += f"; {together} stay together"
     learned = np.setdiff1d(train, folds[0])
     _check_parts((learned, folds[0], np.concatenate(untouched)), keys, *answers)

@@ -1,0 +1,125 @@
+"""Blending: which configs are joined to one, and with which weights."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import final
+
+from tunewright.core.config import Config, Value
+from tunewright.core.evidence import Record
+from tunewright.core.goal import Constraint, within_margin
+from tunewright.core.roles import BLEND, Problem, Proposal
+from tunewright.core.trial import Fidelity, Piece
+from tunewright.searching.chain import Chain
+from tunewright.searching.racing import Race
+from tunewright.searching.state import Seen
+
+MEMBERS = 12
+TURNS = (0.75, 0.93)  # shares of the search's time, after which weights are chosen
+LEAST_WEIGHT = 0.02
+
+
+@final
+class Blending:
+    """Joins the best configs at the stage where members meet, if there is one and the goal gains.
+
+    Weights are chosen by the stage itself, fold by fold, in trials whose members all weigh 0
+    (Caruana et al. 2004); their means are a config like any other.
+    """
+
+    def __init__(self, problem: Problem, chain: Chain, race: Race) -> None:
+        stages = problem.stages
+        self._chain, self._race, self._seed = chain, race, problem.seed
+        self._possible = (
+            BLEND in stages
+            and problem.cached in stages[stages.index(BLEND) :]
+            and any(m.evidence == "rows" for m in problem.goal.objectives)
+        )
+        self._cached = problem.cached
+        below = set(stages[stages.index(BLEND) :]) if BLEND in stages else set()
+        self._below = [k.name for k in problem.space.knobs if k.stage in below]
+        others = problem.goal.objectives[1:]
+        bounds = [*problem.goal.constraints, *map(within_margin, others)]
+        # The time of a blend is about the sum of its members'.
+        self._bounds: list[Constraint] = [
+            b for b in bounds if b.metric.since and b.metric.better == "lower"
+        ]
+
+    def proposals(self, seen: Seen, progress: float) -> list[Proposal]:
+        """The trials that a blend still needs at this share of the search's time, best first."""
+        due = sum(progress >= turn for turn in TURNS)
+        if not self._possible or not due:
+            return []
+        wanted: list[Proposal] = []
+        if len(seen.selections) < due:
+            another = self._selection(seen)
+            if another is not None and another.id not in seen.selections:
+                return self._folds(another, BLEND, set())
+        for id_, done in seen.selections.items():
+            selection = seen.selected[id_]
+            missing = self._folds(selection, BLEND, set(done))
+            if missing:
+                wanted += missing
+            elif (blend := self._blend(selection, list(done.values()))) is not None:
+                tried = {k for k in range(self._race.count) if (blend.id, k) in seen.tried}
+                wanted += self._folds(blend, self._cached, tried)
+        return wanted
+
+    def _folds(self, config: Config, through: str, done: set[int]) -> list[Proposal]:
+        return [
+            Proposal(config, Fidelity(through, "", {}, Piece("search", k, self._seed)))
+            for k in range(self._race.count)
+            if k not in done
+        ]
+
+    def _selection(self, seen: Seen) -> Config | None:
+        """The best with all folds, one a prefix, as many as the bounds allow; None below two."""
+        members: list[Record] = []
+        prefixes: set[str] = set()
+        best = [*seen.board(0, 20 * MEMBERS)]
+        leaders = {record.config.id for record in seen.families().values()}
+        # The best of each family come after the first few: what errs otherwise is worth most.
+        order = [*best[:4], *(r for r in best[4:] if r.config.id in leaders), *best[4:]]
+        for record in order:
+            prefix = self._chain.prefix(seen.dearest, record.config)
+            if (
+                record.config.members
+                or prefix in prefixes
+                or not self._race.whole(record)
+                or not self._affordable(seen, [*members, record])
+            ):
+                continue
+            prefixes.add(prefix)
+            members.append(record)
+            if len(members) == MEMBERS:
+                break
+        if len(members) < 2:
+            return None
+        # Equal members in another order are the same blend.
+        joined = sorted((r.config for r in members), key=lambda config: config.id)
+        return Config(self._values(members[0].config), [(config, 0.0) for config in joined])
+
+    def _values(self, config: Config) -> dict[str, Value]:
+        return {name: config[name] for name in self._below if name in config}
+
+    def _affordable(self, seen: Seen, members: list[Record]) -> bool:
+        baseline = seen.ranked.baseline
+        for bound in self._bounds:
+            values = [record.value(bound.metric) for record in members]
+            base = baseline.value(bound.metric) if baseline else None
+            known = [value for value in values if value is not None]
+            if len(known) < len(values) or bound.slack(sum(known), base or 0.0) < 0:
+                return False
+        return True
+
+    def _blend(self, selection: Config, folds: list[tuple[float, ...]]) -> Config | None:
+        """The config with the mean weights; None where a fold failed or one member is enough."""
+        if not folds or not all(folds):
+            return None
+        means = [round(fmean(weights), 2) for weights in zip(*folds, strict=True)]
+        chosen = zip(selection.members, means, strict=True)
+        kept = [(config, weight) for (config, _), weight in chosen if weight >= LEAST_WEIGHT]
+        total = sum(weight for _, weight in kept)
+        if len(kept) < 2:
+            return None
+        return Config(dict(selection), [(config, weight / total) for config, weight in kept])

@@ -1,0 +1,430 @@
+"""The joint searcher: everything that may change at once, by expected gain for each second.
+
+It starts from the baseline and the configs worth trying first, then follows a model of what was
+measured. The dearest stage splits the knobs: those down to it make a *prefix* (a new one costs a
+fit), those below it make *variants* (milliseconds each). Families share the fits, and prefixes and
+variants the time, by what they have brought for their seconds. The best race on further folds, and
+are blended where the goal allows it. Timing trials come in batches, so that the machine is drained
+seldom; what is known is measured again only where noise leaves open which one is best.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, final
+
+from tunewright.core.config import Config, Value
+from tunewright.core.evidence import SPREAD, Record
+from tunewright.core.history import Fold, History
+from tunewright.core.registry import resolve
+from tunewright.core.roles import Problem, Proposal
+from tunewright.core.trial import Fidelity, Piece
+from tunewright.searching import MODEL, SOBOL
+from tunewright.searching.arms import choose
+from tunewright.searching.blending import Blending
+from tunewright.searching.chain import Chain, proposed
+from tunewright.searching.racing import Race
+from tunewright.searching.state import Seen, Snapshot
+
+BATCH = 10  # timing trials gathered before the machine is drained for them
+WAITING = 200  # untimed configs that are looked at, the newest
+WORTH = 0.1  # of the best gain that waits: what promises less is not worth timing
+START = 8  # prefixes that fill the space before the model is asked
+REPEATS = 5  # measurements of one config in the search, at most
+REPEATED = 0.1  # of the measurements, at most, are repeats; twice that in the last part
+DRAWS = 60  # tries to find a config that is new
+LAST = 0.7  # of the search's time: then the contenders get the folds that they lack
+SEARCHED = 0.8  # of a budget of seconds is the search's, about
+LOW_ROWS = 0.25
+DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
+PROMOTED = 3  # of so many at few rows one goes on
+VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time is asked for …
+VARIANTS_ELSE = (0.05, 0.25)  # … and where it is not: below a fit, quality seldom changes
+LATER = 4  # every so many proposals the turn is a later objective's
+
+
+@final
+@dataclass
+class Pool:
+    """Candidates of one kind, the most promising first, made as far as they were asked for."""
+
+    source: Iterator[tuple[float, dict[str, Value]]]
+    made: list[tuple[Config, str]] = field(default_factory=list)
+
+
+@final
+@dataclass
+class Modelled:
+    """The models of one snapshot, by turn, the pools drawn from them, and the gains foretold."""
+
+    snapshot: Snapshot
+    models: dict[int, Any] = field(default_factory=dict)
+    pools: dict[tuple[int, str, Value | None], Pool] = field(default_factory=dict)
+    gains: dict[str, float] = field(default_factory=dict)
+
+
+@final
+class JointSearcher:
+    """The searcher described above; implements Searcher."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem, self._goal = problem, problem.goal
+        self._cached, self._fresh, self._seed = problem.cached, problem.fresh, problem.seed
+        self._chain = chain = Chain(problem)
+        self._race = Race(problem)
+        self._blending = Blending(problem, chain, self._race)
+        self._rows = any(e.name == "rows" for e in problem.efforts)
+        self._seen = Fold(lambda: Seen(problem, chain), Seen.learn)
+        self._modelled: Modelled | None = None
+        self._prior = [(config, chain.key(config)) for config in problem.prior]
+        self._points: dict[int, Sequence[Sequence[float]]] = {}
+        # The turn at which variants and timing trials are looked at: the first one that is timed.
+        timed = [i for i, m in enumerate(problem.goal.objectives) if m.since]
+        self._timed_turn = timed[0] if timed else 0
+
+    def propose(self, history: History, n: int) -> Sequence[Proposal]:
+        """At most `n` proposals; () when every config of a finite space was tried."""
+        seen = self._seen(history)
+        busy = {self._chain.key(t.config) for t in (*history.running, *history.lost)}
+        baseline = seen.ranked.baseline
+        if not history.last_number:
+            return [self._first(self._chain.baseline)][:n]
+        if baseline is None or (self._fresh and not baseline.measured):
+            return [self._anew(self._chain.baseline)][:n] if baseline and not busy else ()
+        progress = self._progress(history)
+        waiting = list(self._waiting(seen, busy, progress)) if self._fresh and self._cached else []
+        if waiting and (seen.measuring or len(waiting) >= min(BATCH, 2 + seen.timed)):
+            return waiting[:n]
+        taken = {(t.config.id, t.fidelity.piece.fold) for t in (*history.running, *history.lost)}
+        wanted = self._rest(seen, progress, busy, taken)[:n]
+        for i in range(len(wanted), n):
+            chance = random.Random(f"{self._seed}/{history.last_number + i}")  # noqa: S311
+            fresh = self._new(seen, busy, chance, history.last_number + i)
+            if fresh is None:
+                break
+            busy.add(self._chain.key(fresh.config))
+            wanted.append(fresh)
+        return wanted or self._left(seen, busy, taken) or waiting[:n]
+
+    def _progress(self, history: History) -> float:
+        """The share of the search's time that is used."""
+        budget = self._problem.budget
+        if budget.trials is not None:
+            return history.last_number / budget.trials
+        return history.elapsed_s / (SEARCHED * (budget.seconds or math.inf))
+
+    # Trials
+
+    def _shared(self, config: Config, fold: int = 0, rows: float = 1.0) -> Proposal:
+        """A trial whose artifacts others can share."""
+        effort = {} if rows == 1.0 else {"rows": rows}
+        piece = Piece(fold=fold, seed=self._seed)
+        return Proposal(config, Fidelity(self._cached, "", effort, piece))
+
+    def _anew(self, config: Config, repeat: int = 0) -> Proposal:
+        """A trial of what must be measured anew."""
+        assert self._fresh is not None
+        piece = Piece(seed=self._seed, repeat=repeat)
+        return Proposal(config, replace(self._fresh, piece=piece))
+
+    def _first(self, config: Config) -> Proposal:
+        return self._shared(config) if self._cached else self._anew(config)
+
+    # What was tried and is not known well enough
+
+    def _rest(
+        self, seen: Seen, progress: float, busy: set[str], taken: set[tuple[str, int]]
+    ) -> list[Proposal]:
+        """Folds that the contenders lack, blends, and repeats of programs."""
+        folds: list[tuple[Record, int]] = []
+        if self._race.count > 1:
+            folds = list(self._race.survivors(seen))
+            lacking = self._race.unfinished(seen)
+            if progress >= LAST or self._hurry(lacking, progress):
+                folds = lacking
+        wanted = self._folds(seen, folds, busy, taken)
+        blends = self._blending.proposals(seen, progress) if not wanted else []
+        for blend in blends:
+            place = (blend.config.id, blend.fidelity.piece.fold)
+            if place not in taken:
+                wanted.append(blend)
+        if not self._cached:
+            wanted += self._repeats(seen, busy, progress)[:1]
+        return wanted
+
+    def _hurry(self, lacking: Sequence[tuple[Record, int]], progress: float) -> bool:
+        """Whether the folds that are lacking would take half of the time that is left."""
+        budget = self._problem.budget
+        needed = sum(
+            (self._race.count - fold) * (record.fit_s if budget.seconds else 1.0)
+            for record, fold in lacking
+        )
+        whole = SEARCHED * budget.seconds if budget.seconds else float(budget.trials or 0)
+        return progress > LAST / 2 and needed > (1 - progress) * whole / 2
+
+    def _folds(
+        self, seen: Seen, wanted: Sequence[tuple[Record, int]], busy: set[str],
+        taken: set[tuple[str, int]],
+    ) -> list[Proposal]:  # fmt: skip
+        """These folds, behind the baseline's: nobody is judged on a fold that it has not had."""
+        baseline = seen.ranked.baseline
+        assert baseline is not None
+        proposals = []
+        for record, fold in wanted:
+            if (baseline.config.id, fold) not in seen.tried:
+                if (baseline.config.id, fold) not in taken:
+                    taken = taken | {(baseline.config.id, fold)}
+                    proposals.append(self._shared(baseline.config, fold))
+                continue
+            key = self._chain.key(record.config)
+            if key not in busy:
+                busy.add(key)
+                proposals.append(self._shared(record.config, fold))
+        return proposals
+
+    def _left(self, seen: Seen, busy: set[str], taken: set[tuple[str, int]]) -> list[Proposal]:
+        """What is left to do where nothing is left to try."""
+        if self._race.count == 1:
+            return []
+        return self._folds(seen, self._race.unfinished(seen), busy, taken)[:1]
+
+    def _repeats(self, seen: Seen, busy: set[str], progress: float) -> list[Proposal]:
+        """The best again, where noise leaves open which it is."""
+        most = REPEATED * (2 if progress > LAST else 1)
+        if seen.timed < BATCH or seen.repeats >= most * seen.timed:
+            return []
+        turn = self._timed_turn
+        pair = [r for r in seen.board(turn, 2) if r.measured]
+        if len(pair) < 2:
+            return []
+        (a, b), noise = pair, seen.noise or SPREAD
+        first, second = seen.place(a, turn), seen.place(b, turn)
+        assert first is not None
+        assert second is not None
+        open_ = second - first <= 2 * noise * math.sqrt(1 / a.measured + 1 / b.measured)
+        if seen.noise is not None and not open_:
+            return []
+        fewest = min(pair, key=lambda r: (r.measured, r is b))
+        if fewest.measured >= REPEATS or self._chain.key(fewest.config) in busy:
+            return []
+        return [self._anew(fewest.config, fewest.measured)]
+
+    def _waiting(self, seen: Seen, busy: set[str], progress: float) -> Iterator[Proposal]:
+        """Timing trials worth having, the most promising first, then repeats of the best."""
+        newest = [
+            (key, record)
+            for key, config in islice(reversed(seen.untimed.items()), WAITING)
+            if key not in busy and (record := seen.record(config)) and seen.holds(record)
+        ]
+        gains = self._gains(seen, [record.config for _, record in newest])
+        best = max(gains, default=0.0)
+        worth = [
+            (gain, record)
+            for gain, (_, record) in zip(gains, newest, strict=True)
+            if gain >= WORTH * best or record.config.members
+        ]
+        for _, record in sorted(worth, key=lambda pair: (-pair[0], pair[1].config.id)):
+            yield self._anew(record.config)
+        yield from self._repeats(seen, busy, progress)
+
+    def _gains(self, seen: Seen, configs: Sequence[Config]) -> list[float]:
+        """What timing each of these promises: the model's word, once a config and snapshot.
+
+        Where quality comes first, the best in quality promise as much as any.
+        """
+        modelled, turn = self._models(seen), self._timed_turn
+        unknown = [c for c in configs if c.id not in modelled.gains and not c.members]
+        if unknown:
+            told = self._model(modelled, turn).improvement(unknown)
+            modelled.gains.update(zip((c.id for c in unknown), told, strict=True))
+        gains = [modelled.gains.get(config.id, 0.0) for config in configs]
+        if self._goal.objectives[0].since:
+            return gains
+        best, count = max(gains, default=0.0), max(BATCH, len(seen.boards[0]) // 10)
+        top = {record.config.id for record in seen.board(0, count)}
+        return [
+            max(best, 1e-12) if config.id in top else gain * (turn > 0)
+            for config, gain in zip(configs, gains, strict=True)
+        ]
+
+    # What is new
+
+    def _new(
+        self, seen: Seen, busy: set[str], chance: random.Random, number: int
+    ) -> Proposal | None:
+        """A config that is new: one worth trying first, another prefix, or a variant of one."""
+        for known, key in self._prior:
+            if key not in seen.made and key not in busy:
+                return self._first(known)
+        promoted = self._promoted(seen, busy, PROMOTED)
+        if promoted is not None:
+            return self._first(promoted)
+        if self._chain.late(seen.dearest) and self._owed(seen):
+            variant = self._from_pool(seen, busy, self._timed_turn, "variant", None, chance)
+            if variant is not None:
+                return self._first(variant)
+        config = self._prefix(seen, busy, chance, number) or self._promoted(seen, busy, 1)
+        if config is None and self._chain.late(seen.dearest):
+            config = self._from_pool(seen, busy, self._timed_turn, "variant", None, chance)
+        config = config or self._any(seen, busy, chance)
+        if config is None:
+            return None
+        prefix = self._chain.prefix(seen.dearest, config) if self._dear(seen) else ""
+        dear = prefix and prefix not in seen.low and prefix not in seen.prefixes
+        return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
+
+    def _owed(self, seen: Seen) -> bool:
+        """Whether it is the variants' turn: their share of the time follows what they bring."""
+        fits, variants = seen.prefix, seen.variant
+        least, most = (VARIANTS_LEAST, VARIANTS_MOST) if self._fresh else VARIANTS_ELSE
+        a = fits.gained / fits.spent_s if fits.spent_s > 0 else 0.0
+        b = variants.gained / variants.spent_s if variants.spent_s > 0 else 0.0
+        share = b / (a + b) if a + b > 0 else (least + most) / 2
+        share = min(max(share, least), most)
+        return variants.spent_s <= share * (fits.spent_s + variants.spent_s)
+
+    def _dear(self, seen: Seen) -> bool:
+        seconds = self._problem.budget.seconds
+        return self._rows and seconds is not None and seen.dearest_s > DEAR * seconds
+
+    def _promoted(self, seen: Seen, busy: set[str], each: int) -> Config | None:
+        """The best config at few rows, once `each` were seen for each that went on."""
+        gone_on = seen.low_count - len(seen.low)
+        if not seen.low or seen.low_count < each * (gone_on + 1):
+            return None
+        merit, config = min(seen.low.values(), key=lambda pair: (pair[0], pair[1].id))
+        return config if merit < math.inf and self._chain.key(config) not in busy else None
+
+    def _prefix(
+        self, seen: Seen, busy: set[str], chance: random.Random, number: int
+    ) -> Config | None:
+        """A new prefix: each family's defaults, then over the space, then the model's."""
+        arm = self._chain.arm
+        untried = [v for v in proposed(arm) if v not in seen.arms] if arm else []
+        for value in untried:
+            assert arm is not None
+            default = self._complete(seen, {arm.name: value}, chance)
+            if self._is_new(default, seen, busy):
+                return default
+        started = len(seen.prefixes) + len(seen.low) + len(busy)
+        if started <= START and not self._problem.prior:
+            upper = self._chain.upper(seen.dearest)
+            point = self._sobol(len(upper))[started]
+            values = {k.name: k.at(u) for k, u in zip(upper, point, strict=True)}
+            spread = self._complete(seen, values, chance)
+            if self._is_new(spread, seen, busy):
+                return spread
+        family = choose(seen.arms, chance) if arm and seen.arms else None
+        later = len(self._goal.objectives) - 1
+        turn = 1 + number // LATER % later if later and number % LATER == LATER - 1 else 0
+        config = self._from_pool(seen, busy, turn, "prefix", family, chance)
+        if config is None and family is not None:
+            config = self._from_pool(seen, busy, turn, "prefix", None, chance)
+        return config
+
+    def _complete(self, seen: Seen, values: Mapping[str, Value], chance: random.Random) -> Config:
+        """A config with these values, what is below the dearest stage as in the best one."""
+        best = next((r.config for r in seen.board(0, 3) if not r.config.members), None)
+        late = {
+            k.name: best[k.name]
+            for k in self._chain.late(seen.dearest)
+            if best is not None and k.name in best
+        }
+        return self._chain.config({**late, **values, **self._exact_values(seen, chance)})
+
+    def _any(self, seen: Seen, busy: set[str], chance: random.Random) -> Config | None:
+        """A config that is new, drawn from the whole space; None where there is none left."""
+        for _ in range(10 * DRAWS):
+            values = {k.name: k.at(chance.random()) for k in self._chain.searched}
+            config = self._chain.config(values)
+            if self._is_new(config, seen, busy):
+                return config
+        return next((c for c in self._chain.every() if self._is_new(c, seen, busy)), None)
+
+    def _exact_values(self, seen: Seen, chance: random.Random) -> Mapping[str, Value]:
+        """The exact knobs (they change cost alone): the cheapest so far, or any."""
+        if not self._chain.exact:
+            return {}
+        if seen.exact and chance.random() < 0.7:
+            mean = {c: total / count for c, (total, count) in seen.exact.items()}
+            return min(mean, key=lambda c: (mean[c], c.id))
+        return {k.name: k.at(chance.random()) for k in self._chain.exact}
+
+    def _is_new(self, config: Config, seen: Seen, busy: set[str]) -> bool:
+        key = self._chain.key(config)
+        return key not in seen.made and key not in busy
+
+    # The model
+
+    def _from_pool(  # noqa: PLR0913, PLR0917 - which pool, and what is left out
+        self, seen: Seen, busy: set[str], turn: int, kind: str, family: Value | None,
+        chance: random.Random,
+    ) -> Config | None:  # fmt: skip
+        """The most promising candidate that is new."""
+        modelled = self._models(seen)
+        pool = modelled.pools.get((turn, kind, family))
+        if pool is None:
+            pool = self._pool(modelled, seen, turn, kind, family)
+            modelled.pools[turn, kind, family] = pool
+        low = self._dear(seen)
+        for i in range(2 * WAITING):
+            if i == len(pool.made):
+                values = next(pool.source, None)
+                if values is None:
+                    return None
+                config = self._chain.config(
+                    {k.name: values[1][k.name] for k in self._chain.searched}
+                )
+                pool.made.append((config, self._chain.key(config)))
+            config, key = pool.made[i]
+            if key in seen.made or key in busy:
+                continue
+            if low and kind == "prefix" and self._chain.prefix(seen.dearest, config) in seen.low:
+                continue
+            return self._chain.config({**config, **self._exact_values(seen, chance)})
+        return None
+
+    def _pool(
+        self, modelled: Modelled, seen: Seen, turn: int, kind: str, family: Value | None
+    ) -> Pool:
+        snapshot, chain = modelled.snapshot, self._chain
+        elite = list(snapshot.elite[turn]) or [chain.baseline]
+        fixed: dict[str, Value] = {}
+        if kind == "variant":
+            knobs = chain.late(seen.dearest)
+            elite += [config for config in snapshot.newest if config not in elite]
+        else:
+            knobs = chain.upper(seen.dearest)
+        if family is not None and chain.arm is not None:
+            fixed = {chain.arm.name: family}
+            own = [c for c in elite if c.get(chain.arm.name) == family]
+            best = snapshot.families.get(family)
+            own += [best] if best is not None and best not in own else []
+            elite = own or elite[:1]
+        free = [k.name for k in knobs if k.name not in fixed]
+        return Pool(self._model(modelled, turn).candidates(elite, free, fixed, (kind, family)))
+
+    def _models(self, seen: Seen) -> Modelled:
+        """The models of the newest snapshot; they are a function of it alone."""
+        snapshot = seen.snapshot
+        assert snapshot is not None
+        if self._modelled is None or self._modelled.snapshot is not snapshot:
+            self._modelled = Modelled(snapshot)
+        return self._modelled
+
+    def _model(self, modelled: Modelled, turn: int) -> Any:
+        if turn not in modelled.models:
+            snapshot = modelled.snapshot
+            seed = (self._seed, snapshot.ended, turn)
+            modelled.models[turn] = resolve(MODEL)(self._problem.space, snapshot.rows[turn], seed)
+        return modelled.models[turn]
+
+    def _sobol(self, dimensions: int) -> Sequence[Sequence[float]]:
+        """The first points of a Sobol sequence, the same ones for the same seed."""
+        if dimensions not in self._points:
+            self._points[dimensions] = resolve(SOBOL)(4 * START, dimensions, self._seed)
+        return self._points[dimensions]

@@ -1,0 +1,92 @@
+"""Racing: which config gets another fold, so that the best is chosen on equal evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import final
+
+from tunewright.core.evidence import Record
+from tunewright.core.metrics import Metric
+from tunewright.core.roles import Problem
+from tunewright.searching.state import Seen
+
+CONTENDERS = 6  # have all folds in the end, and so has the best of each family
+SHARE = 0.5  # of the time of shared trials, at most, goes into folds after the first
+
+
+@final
+class Race:
+    """The folds of a problem; `count` is 1 where there is nothing to race on."""
+
+    def __init__(self, problem: Problem) -> None:
+        rows = [m for m in problem.goal.metrics if m.evidence == "rows"]
+        folds = [round(e.full) for e in problem.efforts if e.name == "folds"]
+        self.metric: Metric | None = rows[0] if rows else None
+        self.count = max([1, *folds]) if rows and problem.cached else 1
+
+    def folds(self, record: Record) -> list[int]:
+        """The folds on which a config was judged."""
+        known = record.readings.get(self.metric.name, {}) if self.metric else {}
+        return sorted({piece.fold for piece in known if piece.split == "search"})
+
+    def whole(self, record: Record) -> bool:
+        """Whether it has all folds."""
+        return len(self.folds(record)) >= self.count
+
+    def missing(self, seen: Seen, record: Record) -> int | None:
+        """The first fold that was not tried; None where all were, or one was in vain."""
+        tried = [k for k in range(self.count) if (record.config.id, k) in seen.tried]
+        if len(self.folds(record)) < len(tried):
+            return None
+        return next((k for k in range(self.count) if k not in tried), None)
+
+    def survivors(self, seen: Seen) -> Iterator[tuple[Record, int]]:
+        """Contenders that lack a fold, the best first, while further folds are not too dear.
+
+        One that is clearly worse than the leader on the same folds is out of the race.
+        """
+        if seen.folds_s > SHARE * seen.shared_s:
+            return
+        contenders = self.contenders(seen)
+        leader = next((r for r in contenders if self.whole(r)), None)
+        for record in contenders:
+            fold = self.missing(seen, record)
+            if fold is not None and not (leader and self._clearly_worse(record, leader)):
+                yield record, fold
+
+    def unfinished(self, seen: Seen) -> list[tuple[Record, int]]:
+        """What the contenders and the best of each family still lack."""
+        wanted = {r.config.id: r for r in (*self.contenders(seen), *seen.families().values())}
+        lacking = [(r, self.missing(seen, r)) for r in wanted.values()]
+        return [(record, fold) for record, fold in lacking if fold is not None]
+
+    def contenders(self, seen: Seen) -> list[Record]:
+        """The best on each objective, and of the ranking."""
+        best = [*seen.ranked.best(CONTENDERS), *seen.ranked.leaders(1)]
+        boards: Sequence[list[Record]] = [
+            seen.board(turn, CONTENDERS if turn == 0 else 1) for turn in range(len(seen.boards))
+        ]
+        every = [record for board in (*boards, best) for record in board]
+        return [*{r.config.id: r for r in every if seen.holds(r)}.values()]
+
+    def _clearly_worse(self, record: Record, leader: Record) -> bool:
+        """By more than a standard error of the difference on the folds that both have."""
+        metric = self.metric
+        if metric is None:
+            return False
+        own, best = record.readings.get(metric.name, {}), leader.readings.get(metric.name, {})
+        both = [piece for piece in own if piece in best]
+        if not both:
+            return False
+        apart, error = 0.0, 0.0
+        for piece in both:
+            a, b = own[piece], best[piece]
+            told = a.change is not None and b.change is not None
+            apart += (
+                metric.signed((a.change or 0.0) - (b.change or 0.0))
+                if told
+                else (metric.signed(a.value - b.value))
+            )
+            error = math.hypot(error, a.error or 0.0, b.error or 0.0)
+        return apart > error

@@ -1,0 +1,169 @@
+"""Vectors: configs as rows of numbers, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunewright.core.config import Value
+from tunewright.core.knobs import Choice, Integer, Knob, Space
+
+Floats = NDArray[np.float64]
+Chance = np.random.Generator
+
+WIDTHS = (0.03, 0.1, 0.25)  # of a step of a number, in shares of its domain
+FEW = 32  # numbers with no more values than that step to the next one
+
+
+@final
+class Vectors:
+    """The configs of a space as positions in [0, 1), one column a knob, in the middle of a value.
+
+    A choice's column is its place among the values that may be proposed. `features` are what a
+    model reads: an inactive knob is -1, and a choice without order has a column for each value.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.knobs = space.knobs
+        self._values = [_values(knob) for knob in space.knobs]
+        self._column = {knob.name: i for i, knob in enumerate(space.knobs)}
+
+    def column(self, name: str) -> int:
+        """Where a knob stands."""
+        return self._column[name]
+
+    def row(self, values: Mapping[str, Value]) -> list[float]:
+        """One config's positions; an inactive knob is at its default."""
+        return [
+            self._position(i, values.get(knob.name, knob.default))
+            for i, knob in enumerate(self.knobs)
+        ]
+
+    def values(self, row: Floats) -> dict[str, Value]:
+        """The values at these positions, of all knobs."""
+        return {
+            knob.name: known[min(int(unit * len(known)), len(known) - 1)]
+            if (known := self._values[i])
+            else knob.at(float(unit))
+            for i, (knob, unit) in enumerate(zip(self.knobs, row, strict=True))
+        }
+
+    def _position(self, i: int, value: Value) -> float:
+        known = self._values[i]
+        if not known:
+            return self.knobs[i].position(value)
+        same = [type(v) is type(value) and v == value for v in known]
+        return (same.index(True) + 0.5) / len(known) if True in same else 0.5 / len(known)
+
+    def snap(self, rows: Floats) -> Floats:
+        """The rows with every position in the middle of its value."""
+        rows = np.clip(rows, 0.0, 1.0 - 1e-12)
+        for i, known in enumerate(self._values):
+            if known:
+                rows[:, i] = (np.floor(rows[:, i] * len(known)) + 0.5) / len(known)
+        return rows
+
+    def random(self, count: int, chance: Chance) -> Floats:
+        """Rows from all over the space."""
+        return self.snap(chance.random((count, len(self.knobs))))
+
+    def neighbours(self, row: Floats, columns: Sequence[int], chance: Chance) -> Floats:
+        """What differs from `row` in one of these columns, by a step or a value."""
+        near: list[Floats] = []
+        active = self._active(row[None, :])[0]
+        for i in columns:
+            if not active[i]:
+                continue
+            known = self._values[i]
+            if known and (isinstance(self.knobs[i].domain, Choice) and not self._ordered(i)):
+                units = (np.arange(len(known)) + 0.5) / len(known)
+            elif known:
+                steps = np.array([-3, -2, -1, 1, 2, 3]) if len(known) > 4 else np.arange(-4, 5)
+                units = row[i] + steps / len(known)
+            else:
+                width = np.array(WIDTHS)
+                units = row[i] + np.concatenate([-width, width]) * (0.5 + chance.random())
+            units = units[(units >= 0) & (units < 1)]
+            other = np.repeat(row[None, :], len(units), axis=0)
+            other[:, i] = units
+            near.append(other)
+        if not near:
+            return np.empty((0, len(row)))
+        rows = self.snap(np.concatenate(near))
+        differs: NDArray[np.bool_] = (rows != row).any(axis=1)
+        return rows[differs]
+
+    def moved(self, row: Floats, columns: Sequence[int], count: int, chance: Chance) -> Floats:
+        """What differs from `row` in two or three of these columns."""
+        active = self._active(row[None, :])[0]
+        free = np.array([i for i in columns if active[i]], dtype=int)
+        if not len(free):
+            return np.empty((0, len(row)))
+        rows = np.repeat(row[None, :], count, axis=0)
+        for _ in range(3):
+            which = free[chance.integers(len(free), size=count)]
+            here = rows[np.arange(count), which]
+            step = here + chance.normal(0.0, 0.2, count)
+            rows[np.arange(count), which] = np.where(
+                chance.random(count) < 0.5, chance.random(count), np.clip(step, 0, 1 - 1e-12)
+            )
+        return self.snap(rows)
+
+    def features(self, rows: Floats) -> Floats:
+        """What a model reads of these rows."""
+        active = self._active(rows)
+        columns: list[Floats] = []
+        for i in range(len(self.knobs)):
+            known = self._values[i]
+            if self._ordered(i) or len(known) <= 2:
+                columns.append(np.where(active[:, i], rows[:, i], -1.0))
+                continue
+            index = np.floor(rows[:, i] * len(known)).astype(int)
+            columns += [
+                np.where(active[:, i], (index == value).astype(float), -1.0)
+                for value in range(len(known))
+            ]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 1))
+
+    def _active(self, rows: Floats) -> NDArray[np.bool_]:
+        active = np.ones(rows.shape, dtype=bool)
+        for i, knob in enumerate(self.knobs):
+            if knob.when is None:
+                continue
+            parent = self._column[knob.when.knob]
+            known = self._values[parent]
+            if known:
+                fits = np.array([value in knob.when.values for value in known])
+                at = np.minimum((rows[:, parent] * len(known)).astype(int), len(known) - 1)
+                chosen = fits[at]
+            else:
+                above = self.knobs[parent]
+                chosen = np.array([above.at(float(u)) in knob.when.values for u in rows[:, parent]])
+            active[:, i] = active[:, parent] & chosen
+        return active
+
+    def keys(self, rows: Floats) -> list[bytes]:
+        """Equal for rows that are the same config."""
+        same = np.where(self._active(rows), np.round(rows, 6), -1.0)
+        return [row.tobytes() for row in same]
+
+    def _ordered(self, i: int) -> bool:
+        domain = self.knobs[i].domain
+        return not isinstance(domain, Choice) or all(
+            isinstance(v, (int, float)) and not isinstance(v, bool) for v in domain.values
+        )
+
+
+def _values(knob: Knob) -> list[Value]:
+    """What a knob may be, where that can be listed: numbers in their order; else []."""
+    if isinstance(knob.domain, Choice):
+        proposed = [v for v in knob.domain.values if v not in knob.baseline_only]
+        values = proposed or list(knob.domain.values)
+        numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+        return sorted(values, key=float) if numbers else values
+    if isinstance(knob.domain, Integer) and knob.count <= FEW and not knob.domain.log:
+        return list(range(knob.domain.low, knob.domain.high + 1))
+    return []
