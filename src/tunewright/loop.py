@@ -388,7 +388,11 @@ def _verify(
     ):
         config = plan.baseline if purpose.arm == "baseline" or candidate is None else candidate
         place = history.last_number + len(trials) + 1
-        trials.append(plan.trial(place, config, _fidelity(plan, purpose), purpose, plan.limit_s))
+        trial = plan.trial(place, config, _fidelity(plan, purpose), purpose, plan.limit_s)
+        if trial.need.process == "own":  # nothing has to be imported first
+            limit_s = _limit_s(plan, plan.ranking(history).baseline)
+            trial = replace(trial, limit_s=limit_s)
+        trials.append(trial)
     return _admit(history, free, elapsed_s, trials)
 
 

@@ -65,6 +65,15 @@ def test_a_programs_steps_are_shown_before_anything_is_spent(tune, tmp_path):
     assert "step run" not in lines
 
 
+@pytest.mark.parametrize(("metric", "said"), [("wall_s", True), ("n", False)])
+def test_workers_that_what_is_timed_cannot_use_are_said(tune, tmp_path, metric, said):
+    done = tune(
+        tmp_path, "--knob", "n=1:1..9", "--minimize", metric, "--metric", "n=regex:(.*)",
+        "--workers", "2", "--dry-run", "--", "echo", "{n}",
+    )  # fmt: skip
+    assert ("workers        2 where nothing is timed; what is timed has" in done.stdout) is said
+
+
 # What a study leaves behind
 
 
@@ -117,6 +126,11 @@ def test_both_arms_of_a_pair_have_one_seed_and_no_other_pair_has_it(seeded):
             by_pair.setdefault(pair, []).append(measurement.samples["seed"].values[0])
     assert all(len(set(found)) == 1 for found in by_pair.values())
     assert len({found[0] for found in by_pair.values()}) == len(by_pair)
+
+
+def test_a_pair_may_take_a_multiple_of_what_the_baseline_took_and_no_hour(seeded):
+    limits = {t.limit_s for t, _ in history_in(seeded).ended() if t.purpose.kind == "pair"}
+    assert max(limits) < 60
 
 
 def test_the_journal_holds_json_that_any_reader_parses(seeded):

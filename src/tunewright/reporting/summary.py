@@ -22,6 +22,7 @@ from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Verdict, alpha_of
 from tunewright.loop import CLEAR_PAIRS, PROCESS_S, REFIT_MORE, RESERVE
 from tunewright.stats.pairs import early
+from tunewright.verifying.claims import MIN_PAIRS
 from tunewright.verifying.findings import Finding, findings
 from tunewright.verifying.pairs import looks
 
@@ -78,7 +79,8 @@ class Summary:
     commands: the command lines that are handed over, by step. date: of the last event.
     configs: how many the search tried, of so many in `space`. broken: constraints that the baseline
     breaks, as (metric, value, constraint). needed_s: about the budget that a search and its
-    verification need, from what they cost; infinite where nothing is known. limited: whether a
+    verification need, from what they cost; infinite where nothing is known. pairs_s: what the
+    fewest pairs take that a verdict needs, as far as the baseline's cost tells. limited: whether a
     limit for trials was asked for. budget_s: None for a budget of trials.
     """
 
@@ -112,6 +114,7 @@ class Summary:
     space: float = math.inf
     broken: tuple[tuple[str, str, str], ...] = ()
     needed_s: float = math.inf
+    pairs_s: float = 0.0
     limited: bool = False
     budget_s: float | None = None
 
@@ -199,6 +202,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         space=Space(opened.knobs).count if opened and opened.knobs else math.inf,
         broken=_broken(state),
         needed_s=_needed_s(state, opened),
+        pairs_s=MIN_PAIRS * _pair_s(state, opened),
         limited=bool((request.get("limits") or {}).get("trial_s")),
         budget_s=parse_budget(request["budget"]).seconds if request.get("budget") else None,
     )
@@ -222,11 +226,18 @@ def _needed_s(state: Ranking, opened: Opened | None) -> float:
     baseline = state.baseline
     if baseline is None or opened is None or not (baseline.fit_s + baseline.measure_s):
         return math.inf
-    fit_s, measure_s = baseline.fit_s, baseline.measure_s
-    search_s = CONFIGS * (fit_s + measure_s)
-    pair_s = 2 * measure_s + PROCESS_S + (0.0 if opened.folds else 2 * fit_s)
-    proof_s = opened.folds * 1.5 * REFIT_MORE * fit_s + CLEAR_PAIRS * pair_s
+    fit_s, space = baseline.fit_s, Space(opened.knobs).count if opened.knobs else math.inf
+    search_s = min(CONFIGS, space) * (fit_s + baseline.measure_s)
+    proof_s = opened.folds * 1.5 * REFIT_MORE * fit_s + CLEAR_PAIRS * _pair_s(state, opened)
     return max(search_s + proof_s, proof_s / RESERVE[1])
+
+
+def _pair_s(state: Ranking, opened: Opened | None) -> float:
+    """About what a pair takes whose arms both cost what the baseline does; 0 while unknown."""
+    baseline = state.baseline
+    if baseline is None or opened is None or not baseline.measure_s:
+        return 0.0
+    return 2 * (baseline.measure_s + (0.0 if opened.folds else baseline.fit_s)) + PROCESS_S
 
 
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:
