@@ -34,6 +34,7 @@ from tunewright.verifying.pairs import (
     failing_arm,
     looks,
     next_purposes,
+    outputs_of,
     refitted,
 )
 
@@ -452,8 +453,11 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     look = looks(history).get(number, Look())
     case = _case(plan, look, number, elapsed_s)
     decision, reason, comparisons = judge(case)
-    refused = decision is Decision.REJECT or (
-        decision is Decision.INCONCLUSIVE and _looks_worse(plan.goal, comparisons)
+    unlike = plan.proof.same_output and outputs_of(look) in ("differ", "vary")
+    refused = (
+        unlike
+        or decision is Decision.REJECT
+        or (decision is Decision.INCONCLUSIVE and _looks_worse(plan.goal, comparisons))
     )
     arm: Arm = "baseline" if refused else "candidate"
     config = plan.baseline if refused else candidate

@@ -204,6 +204,19 @@ def test_a_config_that_answers_something_else_never_wins(answering, options, win
     assert "other output" in said.partition("trials ")[2]
 
 
+@pytest.mark.parametrize("answer", ["$n", "$n$s"])
+def test_a_config_that_answers_something_else_in_the_proof_alone_is_not_handed_over(
+    tune, tmp_path, answer
+):
+    script = f"n={{n}}; s={{seed}}; echo size=$n; test $s -ge 1073741824 || n=9; echo {answer}"
+    size = ["--metric", "size=regex:size=(.*)", "--minimize", "size", "--budget", "4 trials"]
+    done = tune(tmp_path, "--knob", "n=2:1,2", *size, "--same-output", "^[0-9]+$", "--", "sh", "-c",
+                script)  # fmt: skip
+    assert done.returncode == 1
+    assert history_in(tmp_path).finished.config["n"] == 2
+    assert "the outputs" in done.stdout
+
+
 def test_an_output_that_varies_is_said_at_once_with_what_to_type(answering):
     said, winner, history = answering("--same-output", noise="yes")
     assert winner == 1
