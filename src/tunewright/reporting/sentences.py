@@ -198,6 +198,8 @@ SENTENCES: dict[str, str] = {
     # Where it ran
     "{n} usable of {all}": "可用 {n}，共 {all}",
     "{n} MiB free of {all}": "空闲 {n} MiB，共 {all} MiB",
+    "cpu {n} %, memory {m} %, io {k} %": "处理器 {n} %，内存 {m} %，读写 {k} %",
+    "unnamed": "未具名",
     "unavailable": "未知",
     "none": "无",
     "on": "开",
