@@ -19,6 +19,7 @@ from tunewright.core.trial import Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
 from tunewright.workloads.tabular.blending import weights_of
+from tunewright.workloads.tabular.conversion import why_unequal
 from tunewright.workloads.tabular.data import (
     Blended,
     CompiledModel,
@@ -169,7 +170,10 @@ class Simplify:
 @final
 @dataclass(frozen=True)
 class Compile:
-    """Turns a model into the files of one runtime, and lets it answer the judged rows."""
+    """Turns a model into the files of one runtime, and lets it answer the judged rows.
+
+    A model that was converted must answer them, and odd ones, as it did before.
+    """
 
     knobs: tuple[Knob, ...]
     name: Literal["compile"] = "compile"
@@ -188,6 +192,8 @@ class Compile:
             files = resolve(backend.export)(model.text, model.schema)
         compiled = CompiledModel(model.schema, family.name, runtime, files)
         data = prepared_of(context.above("prepare"))
+        if backend.export and (unequal := why_unequal(compiled, _before(model), data.judged_x)):
+            raise TrialFailed(f"{unequal}; choose another {family.runtime}")
         judge = replace(compiled, runtime=backend.judge or runtime)
         prediction = load_runtime(judge, threads=1).batch(data.judged_x)
         judged = Judged(prediction, np.asarray(data.judged_y), data.rows, data.groups)
@@ -256,6 +262,13 @@ class Predict:
         judged: Judged = upstream[0].judged
         latency = Sample(tuple(sample_calls(predictor.predict_row, judged.rows)), "s")
         return Artifact(None, {"latency": latency, "load_s": Sample((load_s,), "s")})
+
+
+def _before(model: Fitted) -> CompiledModel:
+    """The model as it was fitted, in a runtime that converts nothing."""
+    family = family_of(model.family)
+    files = {family.file: model.text.encode()}
+    return CompiledModel(model.schema, family.name, family.reference, files)
 
 
 def _family(config: Config) -> Family:
