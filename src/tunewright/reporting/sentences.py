@@ -104,7 +104,6 @@ SENTENCES: dict[str, str] = {
     "all missing": "全部缺失",
     "constant": "恒定不变",
     "bookkeeping: the row labels of a data frame": "簿记列：数据框的行标签",
-    "free text is not supported yet: {n} distinct texts in {rows} rows": "尚不支持自由文本：{rows} 行中有 {n} 种文本",
     "identifier-like: {n} distinct texts in {rows} rows": "形似标识符：{rows} 行中有 {n} 种文本",
     "identifier-like: it numbers the rows": "形似标识符：它给各行编号",
     "identifier-like: it numbers the rows, with gaps": "形似标识符：它给各行编号（有间断）",

@@ -36,7 +36,7 @@ from tunewright.workloads.tabular.splitting import (
     test_share,
 )
 from tunewright.workloads.tabular.target import Target, read_target
-from tunewright.workloads.tabular.useless import why_useless
+from tunewright.workloads.tabular.useless import is_free_text, why_useless
 
 LEAST_ROWS = 50
 _Answers = tuple[NDArray[Any], tuple[str, ...]]  # and the classes
@@ -205,8 +205,11 @@ def _features(
                 why = learned
             else:
                 leftover = columns.raw.leftover.get(name, "")
-                here = learned.column.values[: len(main)]
-                why = why_useless(replace(learned.column, values=here), main, leftover)
+                here = replace(learned.column, values=learned.column.values[: len(main)])
+                said = name in dict(source.types)
+                if learned.schema.kind == "category" and not said and is_free_text(here, main):
+                    learned = replace(learned, schema=replace(learned.schema, kind="text"))
+                why = why_useless(here, main, leftover, text=learned.schema.kind == "text")
                 if not why:
                     kept.append(learned)
             if why:
