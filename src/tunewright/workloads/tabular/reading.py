@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
@@ -22,6 +23,7 @@ from tunewright.workloads.tabular.data import (
     TableFacts,
 )
 from tunewright.workloads.tabular.files import Dialect, Raw, load
+from tunewright.workloads.tabular.leaks import is_copy, telling
 from tunewright.workloads.tabular.marks import check_mark
 from tunewright.workloads.tabular.splitting import (
     SMALL,
@@ -68,7 +70,7 @@ def read(source: Source) -> Table:
             f"expected at least {LEAST_ROWS} rows with a value of {source.target!r}; "
             f"got {keep.sum()} in {source.path}; collect more data"
         )
-    kept, dropped = _features(columns, source, keep)
+    kept, dropped = _features(columns, source, keep, answers.column)
     features = [Column(c.name, c.values[keep], c.categories) for c in (one.column for one in kept)]
     y = target.y[keep]
     group, time = (
@@ -84,13 +86,17 @@ def read(source: Source) -> Table:
     main = int(keep[: raw.data.num_rows].sum())  # the others are from the test file
     parts, how = _split(source, keys, time, main, (y, target.classes))
     test = np.concatenate(parts[2])
+    told = telling(features, y, parts[0], classes=bool(target.classes))
     facts = TableFacts(
         path=source.path, rows=len(keep), columns=len(raw.data.column_names), task=target.task,
         target=source.target, classes=target.classes,
         positive=target.classes[1] if target.task == "binary" else None,
         dropped=tuple(dropped), rows_without_target=int((~keep).sum()),
         train=len(parts[0]), valid=len(parts[1]), test=len(test), split=how,
-        notes=(*raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source)),
+        notes=(
+            *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
+            *(_leak(name, share) for name, share in told),
+        ),
         read_as=raw.read_as,
         kinds=tuple((one.schema.name, one.schema.kind) for one in kept),
         exceptions=tuple(columns.exceptions), guess=target.guess,
@@ -185,41 +191,49 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
 
 
 def _features(
-    columns: _Columns, source: Source, keep: NDArray[np.bool_]
+    columns: _Columns, source: Source, keep: NDArray[np.bool_], target: Column
 ) -> tuple[list[Learned], list[tuple[str, str]]]:
     """The columns that a model can learn from, and the others with the reason."""
-    main = keep[: columns.raw.data.num_rows]
     kept, dropped = [], []
     for name in columns.raw.data.column_names:
         if name == source.target:
             continue
-        why: str | None = None
         if name in source.drop:
-            why = "asked for"
+            dropped.append((name, "asked for"))
         elif name == source.group:
-            why = "groups the rows"
+            dropped.append((name, "groups the rows"))
         else:
             told, odd = len(columns.notes), len(columns.exceptions)
-            learned = columns.learn(name)
+            learned = _feature(columns, name, keep, target)
             if isinstance(learned, str):
-                why = learned
-            else:
-                leftover = columns.raw.leftover.get(name, "")
-                here = replace(learned.column, values=learned.column.values[: len(main)])
-                said = name in dict(source.types)
-                if learned.schema.kind == "category" and not said and is_free_text(here, main):
-                    learned = replace(learned, schema=replace(learned.schema, kind="text"))
-                why = why_useless(here, main, leftover, text=learned.schema.kind == "text")
-                if not why:
-                    kept.append(learned)
-            if why:
                 del columns.notes[told:], columns.exceptions[odd:]
-        if why:
-            dropped.append((name, why))
+                dropped.append((name, learned))
+            else:
+                kept.append(learned)
     if not kept:
         reasons = "; ".join(f"{name}: {why}" for name, why in dropped) or "the target stands alone"
         raise InputError(f"expected at least one usable feature column; got none ({reasons})")
     return kept, dropped
+
+
+def _feature(
+    columns: _Columns, name: str, keep: NDArray[np.bool_], target: Column
+) -> Learned | str:
+    """A column that a model can learn from, or why none can."""
+    learned = columns.learn(name)
+    if isinstance(learned, str):
+        return learned
+    main = keep[: columns.raw.data.num_rows]
+    here = replace(learned.column, values=learned.column.values[: len(main)])
+    said = name in dict(columns.source.types)
+    if learned.schema.kind == "category" and not said and is_free_text(here, main):
+        learned = replace(learned, schema=replace(learned.schema, kind="text"))
+    leftover, text = columns.raw.leftover.get(name, ""), learned.schema.kind == "text"
+    if why := why_useless(here, main, leftover, text=text):
+        return why
+    if is_copy(learned.column, target, keep):
+        return f"a copy of {columns.source.target!r}"
+    return learned
 
 
 def _joined(above: Column, below: Column) -> Column:
@@ -243,6 +257,14 @@ def _notes(target: Target, keys: Keys, source: Source) -> list[str]:
             "nothing: they say no more than a few rows do"
         )
     return notes
+
+
+def _leak(name: str, share: float) -> str:
+    what = "all" if share > 0.9999 else f"{share:.1%}"
+    return (
+        f"{name!r} alone tells {what} of the answer; if it is not known before that, say --drop "
+        f"{shlex.quote(name)}"
+    )
 
 
 def _split(
