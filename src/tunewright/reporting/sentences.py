@@ -128,6 +128,7 @@ SENTENCES: dict[str, str] = {
     "--task multiclass takes them as classes": "用 --task multiclass 可按类别处理",
     "--task regression takes them as numbers": "用 --task regression 可按数值处理",
     "the rarer class {name} is taken as the positive one": "较少的类别 {name} 作为正类",
+    "{n} rows whose {name} is infinite are left out": "{name} 为无穷的 {n} 行不予采用",
     "{name} alone tells {n} of the answer": "仅 {name} 一列就说出了答案的 {n}",
     "{name} alone tells all of the answer": "仅 {name} 一列就说出了全部答案",
     "if it is not known before that, say --drop {name}": "若它在得知答案之前尚不可知，请用 --drop {name}",

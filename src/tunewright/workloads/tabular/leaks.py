@@ -49,12 +49,17 @@ def telling(
     some = rows[np.unique(np.linspace(0, len(rows) - 1, TRIED, dtype=np.int64))]
     answers = y[some]
     for column in columns:
-        values = column.values[some]
-        share = _told(_coded(column, values, classes=classes), answers, classes=classes)
-        if not classes and column.categories is None:
-            share = max(share, _aligned(values, answers), _aligned(_ranks(values), _ranks(answers)))
+        with np.errstate(all="ignore"):  # of what overflows nothing is told
+            share = _share(column, column.values[some], answers, classes=classes)
         if share >= SHARE:
             yield column.name, share
+
+
+def _share(column: Column, values: NDArray[Any], answers: NDArray[Any], *, classes: bool) -> float:
+    share = _told(_coded(column, values, classes=classes), answers, classes=classes)
+    if classes or column.categories is not None:
+        return share
+    return max(share, _aligned(values, answers), _aligned(_ranks(values), _ranks(answers)))
 
 
 def _coded(column: Column, values: NDArray[Any], *, classes: bool) -> Ints:

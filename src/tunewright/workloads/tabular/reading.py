@@ -41,6 +41,8 @@ from tunewright.workloads.tabular.target import Target, read_target
 from tunewright.workloads.tabular.useless import is_free_text, why_useless
 
 LEAST_ROWS = 50
+PARTS = 3  # to learn from, to choose by and for the verdict
+MOSTLY = 0.5  # of a test file's cells are of another kind: it is another column
 _Answers = tuple[NDArray[Any], tuple[str, ...]]  # and the classes
 FOLDS = (5, 3, 2, 1)  # parts of the untouched rows of a small table: as many as can be judged
 
@@ -71,8 +73,13 @@ def read(source: Source) -> Table:
             f"got {keep.sum()} in {source.path}; collect more data"
         )
     kept, dropped = _features(columns, source, keep, answers.column)
-    features = [Column(c.name, c.values[keep], c.categories) for c in (one.column for one in kept)]
+    features = [one.column for one in kept]
+    if not keep.all():  # else a second copy of the table would be made
+        features = [replace(column, values=column.values[keep]) for column in features]
     y = target.y[keep]
+    main = int(keep[: raw.data.num_rows].sum())  # the others are from the test file
+    if source.test is not None:
+        _check_test(y[:main], y[main:], target.classes, source)
     group, time = (
         columns.role(role, name, keep) if name else None
         for role, name in (("group", source.group), ("time", source.time))
@@ -83,7 +90,6 @@ def read(source: Source) -> Table:
     keys = keys_of(features, len(y), salt)
     if group is not None:
         keys = grouped(keys, group, salt)
-    main = int(keep[: raw.data.num_rows].sum())  # the others are from the test file
     parts, how = _split(source, keys, time, main, (y, target.classes))
     test = np.concatenate(parts[2])
     told = telling(features, y, parts[0], classes=bool(target.classes))
@@ -141,6 +147,11 @@ class _Columns:
         if odd:
             pair = (learned.schema, self.test.data[name])
             check_mark([pair], str(self.source.test), "write both files alike")
+            if odd.count > MOSTLY * len(below.values):
+                raise InputError(
+                    f"expected {name!r} to be a {odd.kind} in {self.source.test}, as in "
+                    f"{self.source.path}; got {odd.texts[0]!r}; write both files alike"
+                )
         self._tell(odd, " of the test file")
         return replace(learned, column=_joined(learned.column, below))
 
@@ -153,7 +164,14 @@ class _Columns:
         column = learned.column
         if role == "time" and column.categories is not None:
             raise InputError(
-                f"expected --time to hold {wanted}; got {column.categories[0]!r} in {name!r}"
+                f"expected --time to hold {wanted}; got {column.categories[0]!r} in {name!r}; name "
+                "another column"
+            )
+        moments = column.values[keep]
+        if role == "time" and len(np.unique(moments[np.isfinite(moments)])) < PARTS:
+            raise InputError(
+                f"expected --time to hold at least {PARTS} different moments; got fewer in "
+                f"{name!r}; name another column"
             )
         return Column(name, column.values[keep], column.categories)
 
@@ -168,6 +186,23 @@ class _Columns:
         are = f"is no {odd.kind} and counts" if odd.count == 1 else f"are no {odd.kind} and count"
         more = ", …" if odd.count > len(odd.rows) else ""
         self.notes.append(f"{cells} of {odd.column!r} {are} as missing: {shown}{more}")
+
+
+def _check_test(
+    learned: NDArray[Any], held: NDArray[Any], classes: tuple[str, ...], source: Source
+) -> None:
+    """Refuse a test file whose answers say nothing of what is learned."""
+    if not len(held):
+        raise InputError(
+            f"expected rows with a value of {source.target!r} in {source.test}; got none; name "
+            "another file with --test"
+        )
+    unseen = np.setdiff1d(held, learned)
+    if classes and len(unseen):
+        raise InputError(
+            f"expected in {source.test} the classes that {source.path} has; got "
+            f"{classes[int(unseen[0])]!r}, too; leave its rows out, or give some to learn from"
+        )
 
 
 def _check_names(source: Source, names: Sequence[str]) -> None:
