@@ -32,7 +32,7 @@ from tunewright.workloads.tabular.data import (
     Table,
     Training,
 )
-from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
+from tunewright.workloads.tabular.encoding import encode_rows, learn_features, plain_rows
 from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
@@ -68,7 +68,7 @@ class Load:
 @final
 @dataclass(frozen=True)
 class Prepare:
-    """Encodes rows; learns the codes from the training rows of the fidelity alone.
+    """Encodes rows; learns the features from the training rows of the fidelity alone.
 
     With split "search" it is judged on one fold of the search's rows and learns from their others;
     with "test" it is judged on one part of the test rows and learns from all other rows there are.
@@ -92,12 +92,13 @@ class Prepare:
             others = (part for i, part in enumerate(table.test) if i != fold)
             learned = np.sort(np.concatenate((table.train, *others)))
         rows = subsample(learned, fidelity.effort.get("rows", 1.0), fidelity.piece.seed)
-        schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
+        schema, x = learn_features(table, rows, str(config["encoding"]))
+        judged_x = encode_rows(table, schema, judged)
+        arrays = dict(zip(ARRAYS, (x, table.y[rows], judged_x, table.y[judged]), strict=True))
         files = context.directory / "arrays"
         files.mkdir()
-        for name, learned_from, of in (("x", "y", rows), ("judged_x", "judged_y", judged)):
-            np.save(files / f"{name}.npy", encode_rows(table, schema, of))
-            np.save(files / f"{learned_from}.npy", table.y[of])
+        for name, array in arrays.items():
+            np.save(files / f"{name}.npy", array)
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])

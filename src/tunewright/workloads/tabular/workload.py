@@ -19,6 +19,7 @@ from tunewright.errors import InputError
 from tunewright.knobs import threads
 from tunewright.workloads.tabular.asked import names_of, path_of, source_of
 from tunewright.workloads.tabular.data import Source, Table, TableFacts, Task
+from tunewright.workloads.tabular.encoding import encodings_of
 from tunewright.workloads.tabular.families import families_for
 from tunewright.workloads.tabular.quality import METRICS
 from tunewright.workloads.tabular.stages import (
@@ -32,7 +33,7 @@ from tunewright.workloads.tabular.stages import (
     Simplify,
 )
 
-VERSION = 4  # of the chain: raised when a stage comes to give another answer
+VERSION = 5  # of the chain: raised when a stage comes to give another answer
 LEAST_ROWS = 0.05  # of a trial's effort
 
 _OWN = (
@@ -151,7 +152,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     def of(stage: str) -> tuple[Knob, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
-    encoding = Knob("encoding", Choice(("category", "ordered")), "category", "algorithm", "prepare")
+    encoding = Knob("encoding", Choice(encodings_of(read)), "category", "algorithm", "prepare")
     family = Knob("family", Choice(names), names[0], "algorithm", "fit")
     return (
         Load(source, read.content),
