@@ -161,7 +161,7 @@ def _compare(directory: Path, key: str) -> dict[str, Any]:
     workload = planning.build_workload(request)
     assert isinstance(workload, TableWorkload)
     table = read(workload.stages[0].source)
-    rows = list(plain_rows(table, table.valid))
+    rows = list(plain_rows(table, table.folds[0]))
     odd = [dict(row) for row in rows[:200]]
     for i, row in enumerate(odd):
         names = list(row)
@@ -173,7 +173,7 @@ def _compare(directory: Path, key: str) -> dict[str, Any]:
             elif kind == 1:
                 row[column] = (1e300, -1e300, 1e-300)[i % 3] if column in numeric else "never seen"
     runtime = load_runtime(model, 1)
-    expected = np.asarray(runtime.batch(encode_rows(table, model.schema, table.valid)))
+    expected = np.asarray(runtime.batch(encode_rows(table, model.schema, table.folds[0])))
     everything = directory / "rows.json"
     everything.write_text(json.dumps(rows + odd))
     script = [sys.executable, "-c", SERVER, str(directory / "bundle"), str(everything)]

@@ -47,12 +47,12 @@ SAVED_FORMAT = 2
 class Question:
     """What is asked of B, held against A. Everything else that is measured is told as well.
 
-    minimize, maximize: of these B must better one at least; without any, and where neither of the
-    other two says something about it, the time. noninferior, equivalent: "METRIC: MARGIN".
-    same_output: both must put out (functions: answer) the same: all that is printed, or with a text
-    what that pattern matches, or that file. tolerance: by how much a number in it may differ, as a
-    share of its size. ignore_failures: runs that fail are
-    left out; otherwise one of them makes everything inconclusive.
+    minimize, maximize: of these B must better one at least. noninferior, equivalent: "METRIC:
+    MARGIN". Where none of the four is given, it must better the time. same_output: both must put
+    out (functions: answer) the same: all that is printed, or with a text what that pattern matches,
+    or that file. tolerance: by how much a number in it may differ, as a share of its size.
+    ignore_failures: runs that fail are left out; otherwise one of them makes everything
+    inconclusive.
     """
 
     minimize: Sequence[str] = ()
@@ -87,7 +87,7 @@ class Question:
         wanted = [f"minimize {name}" for name in self.minimize]
         wanted += [f"maximize {name}" for name in self.maximize]
         time_ = next(metric for metric in metrics if metric.unit == "s")
-        if not wanted and all(bound.metric is not time_ for bound in bounds):
+        if not wanted and not bounds:
             wanted = [f"minimize {time_.name}"]
         subject = f"subject to {' and '.join(bound.text for bound in bounds)}" if bounds else ""
         return f"{' and '.join(wanted)} {subject}".strip()

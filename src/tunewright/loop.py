@@ -35,6 +35,7 @@ from tunewright.verifying.pairs import (
     failing_arm,
     looks,
     next_purposes,
+    outputs_of,
     refitted,
 )
 
@@ -334,9 +335,12 @@ def _verify(
     for purpose in next_purposes(
         history, number, arms, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
     ):
-        config = arms[purpose.arm or "candidate"]
         at = history.last_number + len(trials) + 1
-        trials.append(plan.trial(at, config, _fidelity(plan, purpose), purpose, plan.limit_s))
+        config, fidelity = arms[purpose.arm or "candidate"], _fidelity(plan, purpose)
+        trial = plan.trial(at, config, fidelity, purpose, plan.limit_s)
+        if trial.need.process == "own":  # nothing has to be imported first
+            trial = replace(trial, limit_s=_limit_s(plan, plan.ranking(history).baseline))
+        trials.append(trial)
     return _admit(history, free, elapsed_s, trials)
 
 
@@ -398,8 +402,11 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     look = looks(history).get(number, Look())
     case = _case(plan, look, number, elapsed_s)
     decision, reason, comparisons = judge(case)
-    refused = decision is Decision.REJECT or (
-        decision is Decision.INCONCLUSIVE and _looks_worse(plan.goal, comparisons)
+    unlike = plan.proof.same_output and outputs_of(look) in ("differ", "vary")
+    refused = (
+        unlike
+        or decision is Decision.REJECT
+        or (decision is Decision.INCONCLUSIVE and _looks_worse(plan.goal, comparisons))
     )
     arm: Arm = "baseline" if refused else "candidate"
     config = plan.baseline if refused else candidate

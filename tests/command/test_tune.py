@@ -65,6 +65,15 @@ def test_a_programs_steps_are_shown_before_anything_is_spent(tune, tmp_path):
     assert "step run" not in lines
 
 
+@pytest.mark.parametrize(("metric", "said"), [("wall_s", True), ("n", False)])
+def test_workers_that_what_is_timed_cannot_use_are_said(tune, tmp_path, metric, said):
+    done = tune(
+        tmp_path, "--knob", "n=1:1..9", "--minimize", metric, "--metric", "n=regex:(.*)",
+        "--workers", "2", "--dry-run", "--", "echo", "{n}",
+    )  # fmt: skip
+    assert ("workers        2 where nothing is timed; what is timed has" in done.stdout) is said
+
+
 # What a study leaves behind
 
 
@@ -119,6 +128,11 @@ def test_both_arms_of_a_pair_have_one_seed_and_no_other_pair_has_it(seeded):
     assert len({found[0] for found in by_pair.values()}) == len(by_pair)
 
 
+def test_a_pair_may_take_a_multiple_of_what_the_baseline_took_and_no_hour(seeded):
+    limits = {t.limit_s for t, _ in history_in(seeded).ended() if t.purpose.kind == "pair"}
+    assert max(limits) < 60
+
+
 def test_the_journal_holds_json_that_any_reader_parses(seeded):
     journal = Studies(seeded / ".tunewright").latest() / FILE
     with sqlite3.connect(journal) as connection:
@@ -153,7 +167,9 @@ def test_the_journal_holds_json_that_any_reader_parses(seeded):
         ),
     ],
 )
-def test_a_table_is_tuned_for_its_quality_first_unless_told_otherwise(tune, tmp_path, answer, said, goal):
+def test_a_table_is_tuned_for_its_quality_first_unless_told_otherwise(
+    tune, tmp_path, answer, said, goal
+):
     rows = "\n".join(f"{i * 37 % 101},{i % 7},{eval(answer)}" for i in range(300))
     (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
     done = tune(tmp_path, "t.csv", "--target", "y", *said, "--dry-run")
@@ -246,6 +262,19 @@ def test_a_config_that_answers_something_else_never_wins(answering, options, win
     assert not any(t.config["k"] == 3 for t, _ in history.ended() if t.purpose.kind == "pair")
     assert "k=3 ended as other output: its output is not the baseline's: " in said
     assert "other output" in said.partition("trials ")[2]
+
+
+@pytest.mark.parametrize("answer", ["$n", "$n$s"])
+def test_a_config_that_answers_something_else_in_the_proof_alone_is_not_handed_over(
+    tune, tmp_path, answer
+):
+    script = f"n={{n}}; s={{seed}}; echo size=$n; test $s -ge 1073741824 || n=9; echo {answer}"
+    size = ["--metric", "size=regex:size=(.*)", "--minimize", "size", "--budget", "4 trials"]
+    done = tune(tmp_path, "--knob", "n=2:1,2", *size, "--same-output", "^[0-9]+$", "--", "sh", "-c",
+                script)  # fmt: skip
+    assert done.returncode == 1
+    assert history_in(tmp_path).finished.config["n"] == 2
+    assert "the outputs" in done.stdout
 
 
 def test_an_output_that_varies_is_said_at_once_with_what_to_type(answering):

@@ -93,6 +93,13 @@ def test_margins_may_be_asked_for_instead(verify, tmp_path):
     assert "n breaks its" in changed.stdout
 
 
+@pytest.mark.parametrize("asked", ["--noninferior", "--equivalent"])
+def test_a_margin_alone_asks_for_nothing_else(verify, tmp_path, asked):
+    done = verify(tmp_path, TEN, TEN, *COUNT[:2], asked, "n: 5%", "--pairs", "6")
+    assert done.returncode == 0
+    assert "wall_s" not in done.stdout.partition("asked     ")[2].partition("\n")[0]
+
+
 def test_what_was_found_is_written_for_machines(verify, tmp_path):
     places = {name: tmp_path / f"found.{name}" for name in ("json", "markdown", "junit")}
     options = [word for name, place in places.items() for word in (f"--{name}", str(place))]

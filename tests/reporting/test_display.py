@@ -24,7 +24,8 @@ from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
 from tunewright.core.verdict import Comparison, Decision, Verdict
-from tunewright.reporting.phrases import headline
+from tunewright.reporting.phrases import change_of, headline
+from tunewright.reporting.reasons import short_of
 from tunewright.reporting.summary import summary
 from tunewright.session import Result
 from tunewright.testing.studies import (
@@ -99,6 +100,29 @@ def test_no_reason_names_a_limit_that_nobody_set():
         "a budget of about 30s would do"
     )
     assert why in headline(replace(found, limited=True))
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "pairs_s", "said"),
+    [(16.0, 24.0, "the 5 pairs that a verdict needs take about 24 s, which this budget does not hold; a budget of about 2min would do"),
+     (60.0, 24.0, ""), (None, 24.0, "")],
+)  # fmt: skip
+def test_a_budget_that_holds_no_proof_is_said_as_soon_as_it_is_known(budget_s, pairs_s, said):
+    found = replace(unproven(), budget_s=budget_s, pairs_s=pairs_s, needed_s=84.0)
+    assert short_of(found) == said
+
+
+def test_what_the_fewest_pairs_take_follows_the_baselines_cost():
+    assert studied().pairs_s > 5 * 2 * 1.5  # what a latency of the model takes to measure
+
+
+@pytest.mark.parametrize(("middle", "cand", "open_"), [(0.99, 1.02, True), (1.02, 1.02, False)])
+def test_a_change_beside_medians_that_point_the_other_way_is_open(middle, cand, open_):
+    ends = (1.0, cand, middle, 0.86, 1.15)
+    c = Comparison("cpu_s", "watched", "ratio", *ends, 1.0, Decision.INCONCLUSIVE, 5, "pairs")
+    told = change_of(c, {}, "en")
+    assert (told == "open: −14 % to +15 %") is open_
+    assert ("未定" in change_of(c, {}, "zh")) is open_
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -32,7 +32,15 @@ def test_a_table_keeps_its_words_and_the_width(rows, width):
                 assert not set(cell.split()) - set(told)
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@given(st.lists(st.tuples(*[TEXTS] * 7), min_size=1, max_size=3), st.integers(12, 120))
+def test_also_where_there_is_no_room_for_columns_no_word_is_cut(rows, width):
+    lines = table([[cell.replace("[", "") for cell in row] for row in rows], width)
+    assert all(len(line) <= width for line in lines)
+    told = " ".join(lines).split()
+    assert not {w for row in rows for c in row for w in c.replace("[", "").split()} - set(told)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
 def test_an_interval_and_a_quantity_stay_whole(width):
     cells = ("wall_s", "21.4 ms", "1.09× higher [1.03, 1.22]", "its tests disagree " * 4, "REJECT")
     text = "\n".join(table([cells, cells], width))

@@ -169,6 +169,17 @@ def test_the_baseline_is_lightgbms_defaults_through_its_own_predict(workloads, r
     assert "linear_c" not in baseline
 
 
+def test_a_conversion_that_single_precision_changes_is_a_failed_trial(run, tmp_path):
+    n = 400
+    a = 1.0 + np.arange(n) * 1e-9
+    path = tmp_path / "fine.parquet"
+    pq.write_table(pa.table({"a": a, "b": np.arange(n) % 7, "y": (np.arange(n) // 40) % 2}), path)
+    workload = table(TableSpec(str(path), "y", types="a=number"))
+    with pytest.raises(TrialFailed, match=r"onnxruntime to answer as booster does.*choose another"):
+        run(workload, {**SMALL, "runtime": "onnxruntime"})
+    assert run(workload, {**SMALL, "runtime": "native"})
+
+
 def test_training_threads_do_not_change_the_model(workloads, run):
     one, two = (
         run(workloads["binary"], {**SMALL, "fit_threads": n}, through="fit")[0] for n in (1, 2)

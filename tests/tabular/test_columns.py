@@ -21,7 +21,7 @@ from tunewright.workloads.tabular.cells import (
 )
 from tunewright.workloads.tabular.columns import Reading, learn_column, read_column
 from tunewright.workloads.tabular.data import ColumnSchema
-from tunewright.workloads.tabular.parts import PARTS, part_of
+from tunewright.workloads.tabular.features.dates import PARTS, part_of
 
 
 def chunked(values, kind=None):

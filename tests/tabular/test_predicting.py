@@ -22,18 +22,17 @@ from tunewright.core.events import decode, encode
 from tunewright.deploying.rows import read_rows
 from tunewright.errors import InputError
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema, Source, Training
-from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows
+from tunewright.workloads.tabular.encoding import learn_features, plain_rows
 from tunewright.workloads.tabular.files import Dialect
 from tunewright.workloads.tabular.linear_library import fit
 from tunewright.workloads.tabular.predictor import Predictor
 from tunewright.workloads.tabular.reading import read
 
 
-def trained(path, target="y", *, ordered=False, **said):
+def trained(path, target="y", *, encoding="category", **said):
     """A linear model of all training rows, and the table."""
     table = read(Source(str(path), target, **said))
-    schema = learn_schema(table, table.train, ordered=ordered)
-    x = encode_rows(table, schema, table.train)
+    schema, x = learn_features(table, table.train, encoding)
     text = fit(Training(schema, x, table.y[table.train]), Config({"linear_c": 1.0}), 0).text
     model = CompiledModel(schema, "linear", "native", {"linear.json": text.encode()})
     return table, Predictor(Blended(((model, 1.0),)))
@@ -82,12 +81,12 @@ def answers(predictor, path):
 def test_learning_from_one_format_and_predicting_another_is_the_same(place):
     got = {}
     for learned in ("t.parquet", "t.csv"):
-        for ordered in (False, True):
-            _, predictor = trained(place / learned, ordered=ordered)
+        for encoding in ("category", "ordered"):
+            _, predictor = trained(place / learned, encoding=encoding)
             for rows in ("t.parquet", "t.csv"):
-                got[learned, ordered, rows] = answers(predictor, place / rows)
-    for ordered in (False, True):
-        first, *others = (found for (_, one, _), found in got.items() if one == ordered)
+                got[learned, encoding, rows] = answers(predictor, place / rows)
+    for encoding in ("category", "ordered"):
+        first, *others = (found for (_, one, _), found in got.items() if one == encoding)
         assert len(first) == 160
         assert all(other == first for other in others)
 

@@ -29,6 +29,9 @@ def preview(
     for family, of in groupby(knobs, lambda knob: knob.family):
         lines.append((family, "; ".join(_knob(knob) for knob in of)))
     lines.append(("budget", _budget(request)))
+    if (request.limits.workers or 1) > 1 and any(metric.quiet for metric in goal.metrics):
+        told = "where nothing is timed; what is timed has the machine alone, one run at a time"
+        lines.append(("workers", f"{request.limits.workers} {told}"))
     if width is None:
         return "\n".join(f"{label:<{COLUMN}}{text}" for label, text in lines)
     return "\n".join(one for label, text in lines for one in labelled(label, text, width, COLUMN))

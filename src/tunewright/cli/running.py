@@ -33,6 +33,7 @@ from tunewright.errors import InputError
 from tunewright.planning import Request
 from tunewright.reporting.formats import to_json
 from tunewright.reporting.phrases import headline
+from tunewright.reporting.reasons import short_of
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import command_lines, render_text
 from tunewright.reporting.words import Language
@@ -215,6 +216,7 @@ class _Progress:
     goal: Goal
     lines: Display
     best: str = ""
+    found: str = ""
     phase: str = field(default="search")
     look: int = 0
 
@@ -249,7 +251,7 @@ class _Progress:
     def _doing(self, history: History) -> str:
         """What is said after a silence."""
         if self.phase == "search":
-            return f"{len(history)} trials; nothing better so far"
+            return f"{len(history)} trials; {self.found or 'nothing better so far'}"
         done = sum(trial.purpose.kind == self.phase for trial, _ in history.ended())
         what = "refits" if self.phase == "refit" else "runs of pairs"
         return f"verification: {done} {what} so far"
@@ -277,6 +279,10 @@ class _Progress:
         changed = _changed(best.config, state.baseline.config if state.baseline else {})
         text = f"{', '.join(values)}   {' '.join(changed) or 'baseline'}"
         self.lines.say(event.elapsed_s, text)
+        if changed:
+            self.found = f"best so far {text}"
+        elif short := short_of(summary(history, self.goal)):
+            self.lines.say(event.elapsed_s, short)
 
 
 def _changed(config: Mapping[str, Value], base: Mapping[str, Value]) -> list[str]:

@@ -83,13 +83,16 @@ class Costs:
         least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
         return max(min(max(wanted_s, low), high), least_s)
 
-    def needed_s(self, base: Record) -> float:
-        """The budget for a few configs as dear as the baseline, and the proof of one of them."""
+    def needed_s(self, base: Record, configs: float = math.inf) -> float:
+        """The budget for a few configs as dear as the baseline, and the proof of one of them.
+
+        configs: how many there are.
+        """
         fit_s, measure_s = base.fit_s, base.measure_s
         if not fit_s + measure_s:
             return math.inf
         proof_s = self.refits_s(fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, base)
-        return max(FEW_CONFIGS * (fit_s + measure_s) + proof_s, proof_s / RESERVE[1])
+        return max(min(FEW_CONFIGS, configs) * (fit_s + measure_s) + proof_s, proof_s / RESERVE[1])
 
     def too_dear(self, base: Record, spent_s: float, left_s: float) -> bool:
         """Whether a fit has run so long that what it makes could not be refitted in time."""

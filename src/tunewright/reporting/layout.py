@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 WIDTH = 100  # where nobody says how wide the screen is
 GAP = 2  # between columns
-LEAST = 6  # columns that a cell has at least, however narrow the screen
 _WHOLE = re.compile(r"\[[^][]*\]|\d [a-zµ%]{1,3}(?![\w])")  # an interval; a number and its unit
 _GLUE = "\N{NO-BREAK SPACE}"
 
@@ -29,9 +28,14 @@ def labelled(label: str, text: str, width: int, column: int) -> list[str]:
 
 
 def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Rows of cells as lines whose columns stand below each other; a long cell takes several."""
-    widths = _widths(rows, width)
-    lines = []
+    """Rows of cells as lines whose columns stand below each other; a long cell takes several.
+
+    Where that would cut words, each row is a text of its own.
+    """
+    widths, lines = _widths(rows, width), list[str]()
+    if widths is None:
+        texts = [(" " * GAP).join(filter(None, row)) for row in rows]
+        return [line for text in texts for line in wrapped(text, width, rest=" " * GAP)]
     for row in rows:
         cells = [wrapped(cell, wide) or [""] for cell, wide in zip(row, widths, strict=True)]
         for at in range(max(map(len, cells))):
@@ -41,18 +45,20 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     return lines
 
 
-def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """As wide as the cells are; where that is too much, the widest give way, words last."""
+def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """As wide as the cells are; where that is too much, the widest give way as far as words go.
+
+    None where there is no room even so.
+    """
     columns = [*zip(*rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     words = [max(map(_longest_word, column)) for column in columns]
     available = width - GAP * (len(widths) - 1)
-    for least in (words, [LEAST] * len(widths)):
-        while sum(widths) > available:
-            spare = [wide - narrow for wide, narrow in zip(widths, least, strict=True)]
-            if max(spare) <= 0:
-                break
-            widths[spare.index(max(spare))] -= 1
+    if sum(words) > available:
+        return None
+    while sum(widths) > available:
+        spare = [wide - narrow for wide, narrow in zip(widths, words, strict=True)]
+        widths[spare.index(max(spare))] -= 1
     return [max(wide, 1) for wide in widths]
 
 

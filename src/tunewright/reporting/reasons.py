@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from statistics import median
 
+from tunewright.core.costs import MOST_RESERVE
 from tunewright.core.units import format_quantity
-from tunewright.core.verdict import Comparison
+from tunewright.core.verdict import MIN_PAIRS, Comparison
 from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Summary
 from tunewright.reporting.words import Language, say
@@ -38,6 +39,19 @@ def note_of(c: Comparison, summary: Summary, language: Language) -> str:
     if note != c.note and summary.budget_s is not None:
         parts += _larger(max(summary.needed_s, 1.5 * summary.budget_s), language)
     return joined(parts, language)
+
+
+def short_of(summary: Summary, language: Language = "en") -> str:
+    """Why the budget holds no proof, from what the baseline took, and which one would; "" if not.
+
+    Said while there is time to stop.
+    """
+    budget_s = summary.budget_s
+    if budget_s is None or summary.pairs_s <= MOST_RESERVE * budget_s:
+        return ""
+    told = {"pairs": MIN_PAIRS, "takes": format_quantity(summary.pairs_s, "s")}
+    parts = [say("budget short", language, **told)]
+    return joined([*parts, *_larger(max(summary.needed_s, budget_s), language)], language)
 
 
 def joined(sentences: Sequence[str], language: Language) -> str:

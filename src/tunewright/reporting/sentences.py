@@ -115,7 +115,6 @@ SENTENCES: dict[str, str] = {
     "all missing": "全部缺失",
     "constant": "恒定不变",
     "bookkeeping: the row labels of a data frame": "簿记列：数据框的行标签",
-    "free text is not supported yet: {n} distinct texts in {rows} rows": "尚不支持自由文本：{rows} 行中有 {n} 种文本",
     "identifier-like: {n} distinct texts in {rows} rows": "形似标识符：{rows} 行中有 {n} 种文本",
     "identifier-like: it numbers the rows": "形似标识符：它给各行编号",
     "identifier-like: it numbers the rows, with gaps": "形似标识符：它给各行编号（有间断）",
@@ -149,6 +148,11 @@ SENTENCES: dict[str, str] = {
     "--task multiclass takes them as classes": "用 --task multiclass 可按类别处理",
     "--task regression takes them as numbers": "用 --task regression 可按数值处理",
     "the rarer class {name} is taken as the positive one": "较少的类别 {name} 作为正类",
+    "{n} rows whose {name} is infinite are left out": "{name} 为无穷的 {n} 行不予采用",
+    "{name} alone tells {n} of the answer": "仅 {name} 一列就说出了答案的 {n}",
+    "{name} alone tells all of the answer": "仅 {name} 一列就说出了全部答案",
+    "if it is not known before that, say --drop {name}": "若它在得知答案之前尚不可知，请用 --drop {name}",
+    "a copy of {name}": "{name} 的副本",
     "{n} rows with equal features as very many others are learned from, and judge nothing: they say no more than a few rows do":
         "有 {n} 行与极多其他行特征相同，只用于学习而不用于评判：其信息量不过相当于少数几行",
     "{n} rows with the same {name} as very many others are learned from, and judge nothing: they say no more than a few rows do":
@@ -206,6 +210,8 @@ SENTENCES: dict[str, str] = {
     # Where it ran
     "{n} usable of {all}": "可用 {n}，共 {all}",
     "{n} MiB free of {all}": "空闲 {n} MiB，共 {all} MiB",
+    "cpu {n} %, memory {m} %, io {k} %": "处理器 {n} %，内存 {m} %，读写 {k} %",
+    "unnamed": "未具名",
     "unavailable": "未知",
     "none": "无",
     "on": "开",

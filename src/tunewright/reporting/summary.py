@@ -21,7 +21,7 @@ from tunewright.core.metrics import Metric, first_anew, last_cached
 from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Span
 from tunewright.core.units import format_quantity
-from tunewright.core.verdict import Verdict, alpha_of
+from tunewright.core.verdict import MIN_PAIRS, Verdict, alpha_of
 from tunewright.reporting.rows import NOTHING, Judged, judged
 from tunewright.stats.pairs import early
 from tunewright.verifying.findings import Finding, findings
@@ -79,7 +79,8 @@ class Summary:
     commands: the command lines that are handed over, by step. date: of the last event.
     configs: how many the search tried, of so many in `space`. broken: constraints that the baseline
     breaks, as (metric, value, constraint). needed_s: about the budget that a search and its
-    verification need, from what they cost; infinite where nothing is known. limited: whether a
+    verification need, from what they cost; infinite where nothing is known. pairs_s: what the
+    fewest pairs take that a verdict needs, as far as the baseline's cost tells. limited: whether a
     limit for trials was asked for. budget_s: None for a budget of trials. front: what no other
     config beats on all objectives, as sampled. judged, importance, importance_of: of the model that
     is handed over, by the rows of the verdict. learned_from: which rows it has.
@@ -115,6 +116,7 @@ class Summary:
     space: float = math.inf
     broken: tuple[tuple[str, str, str], ...] = ()
     needed_s: float = math.inf
+    pairs_s: float = 0.0
     limited: bool = False
     budget_s: float | None = None
     front: tuple[Sampled, ...] = ()
@@ -207,6 +209,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         space=Space(opened.knobs).count if opened and opened.knobs else math.inf,
         broken=_broken(state),
         needed_s=_needed_s(state, opened),
+        pairs_s=_pairs_s(state, opened),
         limited=bool((request.get("limits") or {}).get("trial_s")),
         budget_s=parse_budget(request["budget"]).seconds if request.get("budget") else None,
         front=tuple(_sampled("", record, state, base) for record in state.front()),
@@ -227,13 +230,27 @@ def _broken(state: Ranking) -> tuple[tuple[str, str, str], ...]:
     return tuple(broken)
 
 
+def _costs(state: Ranking, opened: Opened) -> Costs:
+    """What the study's trials cost, as its first event tells it."""
+    asked, stages = state.goal.metrics or opened.metrics, opened.stages
+    cached, since = last_cached(asked, stages), first_anew(asked, stages)
+    return Costs(Budget(), opened.folds, stages, cached, since)
+
+
 def _needed_s(state: Ranking, opened: Opened | None) -> float:
     """About the budget for some configs and what verifies one of them, by the baseline's cost."""
     if state.baseline is None or opened is None:
         return math.inf
-    asked, stages = state.goal.metrics or opened.metrics, opened.stages
-    cached, since = last_cached(asked, stages), first_anew(asked, stages)
-    return Costs(Budget(), opened.folds, stages, cached, since).needed_s(state.baseline)
+    space = Space(opened.knobs).count if opened.knobs else math.inf
+    return _costs(state, opened).needed_s(state.baseline, space)
+
+
+def _pairs_s(state: Ranking, opened: Opened | None) -> float:
+    """About what the fewest pairs take, of arms that cost what the baseline does; 0: unknown."""
+    baseline = state.baseline
+    if baseline is None or opened is None or not baseline.measure_s:
+        return 0.0
+    return MIN_PAIRS * _costs(state, opened).pair_s(baseline, baseline)
 
 
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:

@@ -113,6 +113,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "the baseline took longer than half of the budget ({limit})",
         "基线耗时超过预算的一半（{limit}）",
     ),
+    "budget short": (
+        "the {pairs} pairs that a verdict needs take about {takes}, which this budget does not hold",
+        "判定至少需要 {pairs} 对运行，约需 {takes}，此预算容纳不下",
+    ),
     "larger": ("a budget of about {budget} would do", "约需预算 {budget}"),
     "so far": (
         "so far {change} [{low}, {high}], which claims nothing",

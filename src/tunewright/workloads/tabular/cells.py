@@ -28,6 +28,7 @@ MISSING = frozenset(
 WORDS = frozenset(
     ("-", "--", "–", "—", ".", "none", "nil")
 )  # missing, but a class may be called so
+SPELLED = ("category", "text")  # kinds of columns whose values stay texts
 MICRO = 1_000_000
 DAY = 86_400 * MICRO  # moments are counted in whole microseconds, so that no sum is rounded
 
@@ -162,7 +163,7 @@ def read_text(schema: ColumnSchema, text: str, *, words: bool = True) -> float |
     """What a text says in this column; None is missing. Raises ValueError where it says nothing."""
     if is_missing(text, schema.missing, words=words):
         return None
-    if schema.kind == "category":
+    if schema.kind in SPELLED:
         return category_of(text)
     value: float | None
     if schema.kind == "date":
@@ -188,7 +189,7 @@ def read_value(schema: ColumnSchema, value: Any, *, words: bool = True) -> float
         value = _plain(value)
         if value is None:
             return None
-    if schema.kind == "category":
+    if schema.kind in SPELLED:
         if not isinstance(value, int | float | Decimal | dt.date | dt.time):
             raise TypeError(value)
         return read_text(schema, category_of(value))

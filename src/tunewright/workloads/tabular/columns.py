@@ -78,7 +78,7 @@ def learn_column(name: str, data: pa.ChunkedArray, reading: Reading) -> Learned 
         learned = _read(likely, data, reading)
         odd = learned.exceptions.count if learned.exceptions else 0
         present = odd + int(np.isfinite(learned.column.values).sum())
-        if likely.kind == "category" or odd <= (1 - NEARLY_ALL) * present:
+        if likely.kind in cells.SPELLED or odd <= (1 - NEARLY_ALL) * present:
             return learned
         if reading.kind:
             if odd <= 0.5 * present:
@@ -96,7 +96,7 @@ def read_column(
 ) -> tuple[Column, Exceptions | None]:
     """What the cells say by this schema; the same for a cell whatever the others are."""
     data = _decoded(data)
-    if schema.kind == "category":
+    if schema.kind in cells.SPELLED:
         return _categories(schema, data, words=words)
     values = _typed(schema.kind, data)
     odd = np.zeros(len(data), bool)
@@ -211,8 +211,8 @@ def _likely(name: str, sample: list[str], reading: Reading) -> Iterator[ColumnSc
             fit, schema = way()
             if fit and fit >= bar * len(sample):
                 yield schema
-    if reading.kind in (None, "category"):
-        yield plain
+    if reading.kind in (None, *cells.SPELLED):
+        yield replace(plain, kind=reading.kind or "category")
 
 
 def _count(sample: list[str], read: Callable[[str], object]) -> int:

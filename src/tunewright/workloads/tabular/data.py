@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Task = Literal["binary", "multiclass", "regression"]
-Kind = Literal["number", "boolean", "category", "date", "time"]
+Kind = Literal["number", "boolean", "category", "date", "time", "text"]
 Row = Mapping[str, Any]
 
 
@@ -121,7 +121,8 @@ class ColumnSchema:
 class Column:
     """A column's values: numbers (NaN is missing), or codes into `categories` (-1 is missing).
 
-    A date is its seconds since 1970, a time of day those since midnight, a truth value 0 or 1.
+    A date is its seconds since 1970, a time of day those since midnight, a truth value 0 or 1. A
+    text is a category, whose words are read besides.
     """
 
     name: str
@@ -157,8 +158,10 @@ class Table:
 class Feature:
     """A number that the model sees. column: the one it comes from. part: of that column's value.
 
-    part: "value", or what `parts` knows of a date. codes: of texts, which are looked up.
-    nominal: the codes are names; otherwise their order means something.
+    part: "value"; what `features.dates` knows of a date, or "after" `other`, another date column;
+    "table", which the code is looked up in; "text" with the place among a text's numbers.
+    codes: of a column's categories, kept by its first feature. nominal: the codes are names;
+    otherwise their order means something.
     """
 
     name: str
@@ -166,6 +169,24 @@ class Feature:
     part: str = "value"
     codes: Mapping[str, int] | None = None
     nominal: bool = False
+    other: str = ""
+    table: tuple[float, ...] = ()
+    place: int = 0
+
+
+@final
+@dataclass(frozen=True)
+class Text:
+    """How the texts of a column become numbers.
+
+    terms: words and pairs of words. weights: a row for each term in base64, as single floats: what
+    it adds to each number, and to the square of the length that they are divided by. offsets: what
+    each number begins with.
+    """
+
+    terms: tuple[str, ...]
+    weights: str
+    offsets: tuple[float, ...]
 
 
 @final
@@ -174,7 +195,7 @@ class Schema:
     """What a row must hold, what the model gets of it, and what the answer means.
 
     columns: what the user has. features: what the model gets, those of a column beside each other,
-    in the order of the columns.
+    in the order of the columns. texts: by column.
     """
 
     task: Task
@@ -182,6 +203,17 @@ class Schema:
     classes: tuple[str, ...]
     columns: tuple[ColumnSchema, ...]
     features: tuple[Feature, ...]
+    texts: Mapping[str, Text] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What each column is."""
+        return {column.name: column.kind for column in self.columns}
+
+    @property
+    def codes(self) -> dict[str, Mapping[str, int]]:
+        """The codes of each column that has them."""
+        return {f.column: f.codes for f in self.features if f.codes is not None}
 
     @property
     def nominal(self) -> list[int]:

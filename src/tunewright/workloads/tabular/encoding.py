@@ -1,16 +1,16 @@
-"""Encoding: columns become features, whose codes are learned from training rows alone."""
+"""Encoding: columns become features; all that is learned for it is learned from training rows."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tunewright.core.registry import resolve
 from tunewright.workloads.tabular.cells import MICRO
 from tunewright.workloads.tabular.data import (
     Column,
@@ -18,58 +18,168 @@ from tunewright.workloads.tabular.data import (
     Feature,
     Floats,
     Ints,
+    Kind,
     Row,
     Schema,
     Table,
+    Text,
 )
-from tunewright.workloads.tabular.parts import ALWAYS, PARTS, part_of
+from tunewright.workloads.tabular.features import number_of
+from tunewright.workloads.tabular.features.categories import codes_of
+from tunewright.workloads.tabular.features.dates import date_features
+from tunewright.workloads.tabular.features.means import MANY, MISSING, mean_features
+from tunewright.workloads.tabular.features.text import STYLE, TextReader
 
-SMOOTHING = 10.0  # rows' worth of the overall mean that each category's mean is mixed with
+FOLDS = 5  # of the training rows, whose own answers no feature of theirs may tell
+MOST_CLASSES = 10  # have a mean each; of more only the most frequent ones
+MOST_TEXT_CLASSES = 100
+LEARN_TEXT = "tunewright.workloads.tabular.features.text_learning:learn_text"
 
 
-def learn_schema(table: Table, rows: Ints, *, ordered: bool) -> Schema:
-    """The schema that these rows teach; a category that they lack will count as missing.
+def learn_features(table: Table, rows: Ints, encoding: str) -> tuple[Schema, Floats]:
+    """The schema that these rows teach, and their own numbers by it.
 
-    Codes run from the most frequent category to the rarest; `ordered` ranks categories by their
-    smoothed mean target instead (of the most frequent class, where there are three or more).
+    What features know of the answers is for these rows taken from others of them, so that a model
+    learns to trust them as far as they hold for new rows. encoding: of categories. "category":
+    codes from the most frequent to the rarest. "ordered": ranked by their smoothed mean answer (of
+    the most frequent class, where there are three or more). "means": as "category", but the mean
+    answers themselves where there are many. A category that the rows lack counts as missing.
     """
-    facts, answers = table.facts, table.y[rows]
-    if facts.task == "multiclass":
-        answers = answers == np.bincount(answers).argmax()
-    features: list[Feature] = []
+    facts, learner = table.facts, _Learner(table, rows, encoding)
+    made: list[_Made] = []
     for column, schema in zip(table.columns, table.schemas, strict=True):
-        values = column.values[rows]
-        if column.categories is not None:
-            codes = _codes(values, column.categories, answers if ordered else None)
-            features.append(Feature(column.name, column.name, codes=codes, nominal=not ordered))
-        elif schema.kind == "date":
-            features += [
-                Feature(f"{column.name} {part}", column.name, part)
-                for part in PARTS
-                if part == ALWAYS or _varies(part_of(values, part))
-            ]
+        made += learner.features(column, schema.kind)
+    features = tuple(feature for feature, _ in made)
+    schema_ = Schema(
+        facts.task, facts.target, facts.classes, table.schemas, features, learner.texts
+    )
+    x = encode_rows(table, schema_, rows)
+    for place, (_, own) in enumerate(made):
+        if own is not None:
+            x[:, place] = own
+    return schema_, x
+
+
+_Made = tuple[Feature, Floats | None]  # and the training rows' own numbers, where they differ
+
+
+@final
+class _Learner:
+    """Learns the features of one column after the other from the same rows."""
+
+    def __init__(self, table: Table, rows: Ints, encoding: str) -> None:
+        self._rows, self._encoding = rows, encoding
+        self._y, self._task = table.y[rows], table.facts.task
+        self._fold = folds_of(np.arange(len(rows)) if table.groups is None else table.groups[rows])
+        self._dates: dict[str, Floats] = {}
+        self.texts: dict[str, Text] = {}
+
+    def features(self, column: Column, kind: Kind) -> Iterator[_Made]:
+        """The features of a column."""
+        name, values = column.name, column.values[self._rows]
+        if kind == "text":
+            yield from self._text(column)
+        elif column.categories is not None:
+            yield from self._category(column, values)
+        elif kind == "date":
+            yield from ((one, None) for one in date_features(name, values, self._dates))
+            self._dates[name] = values
         else:
-            features.append(Feature(column.name, column.name))
-    return Schema(facts.task, facts.target, facts.classes, table.schemas, tuple(features))
+            yield Feature(name, name), None
+
+    def _category(self, column: Column, values: Ints) -> Iterator[_Made]:
+        names, ordered = column.categories or (), self._encoding == "ordered"
+        first = self._answers(1)[:, 0] if ordered else None
+        codes = codes_of(values, names, first)
+        if self._encoding != "means" or len(codes) < MANY:
+            yield Feature(column.name, column.name, codes=codes, nominal=not ordered), None
+            return
+        codes[MISSING] = len(codes)
+        lookup = np.array([*(codes.get(name, -1) for name in names), codes[MISSING]])
+        answers = self._answers(MOST_CLASSES)
+        yield from mean_features(column.name, lookup[values], codes, answers, self._fold)
+
+    def _text(self, column: Column) -> Iterator[_Made]:
+        name, texts, values = column.name, column.categories or (), column.values[self._rows]
+        there = np.flatnonzero(values >= 0)
+        answers = self._answers(MOST_TEXT_CLASSES)[there]
+        text, told = resolve(LEARN_TEXT)(
+            [texts[code] for code in values[there]], answers, self._fold[there]
+        )
+        self.texts[name] = text
+        topics = len(text.offsets) - answers.shape[1]
+        for place in range(len(text.offsets) + len(STYLE)):
+            own, which = None, place - topics
+            label = f"topic {place}"
+            if 0 <= which < answers.shape[1]:
+                own, label = np.full(len(values), np.nan), f"answer {which}"
+                own[there] = told[:, which]
+            elif which >= 0:
+                label = STYLE[which - answers.shape[1]]
+            yield Feature(f"{name} {label}", name, "text", place=place), own
+
+    def _answers(self, most: int) -> Floats:
+        """The answers as numbers, a column for each of so many of the most frequent classes."""
+        if self._task != "multiclass":
+            return np.asarray(self._y, np.float64)[:, np.newaxis]
+        frequent = np.argsort(-np.bincount(self._y), kind="stable")[:most]
+        return np.asarray(self._y[:, np.newaxis] == np.sort(frequent), np.float64)
+
+
+def encodings_of(table: Table) -> tuple[str, ...]:
+    """The encodings between which there is a difference for this table, the default first."""
+    known = [
+        len(np.unique(one.values[table.train]))
+        for one, schema in zip(table.columns, table.schemas, strict=True)
+        if schema.kind == "category"
+    ]
+    if not known:
+        return ("category",)
+    return ("category", "ordered", *(("means",) if max(known) > MANY else ()))
+
+
+def folds_of(groups: Ints) -> Ints:
+    """A fold for each row, by chance that is the same each time; rows of a group share one."""
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max()) + 1
+    return (np.random.default_rng(count).permutation(count) % FOLDS)[group]
 
 
 def encode_columns(columns: Sequence[Column], schema: Schema, rows: Ints | None = None) -> Floats:
     """Numbers for these rows, one column a feature; missing and unknown values are NaN."""
     by_name = {column.name: column for column in columns}
     count = len(rows) if rows is not None else len(columns[0].values)
-    x = np.empty((count, len(schema.features)))
+    x, codes, kinds = np.empty((count, len(schema.features))), schema.codes, schema.kinds
+    bases: dict[str, Any] = {}
+
+    def base(name: str) -> Any:
+        if name not in bases:
+            for before in [one for one in bases if kinds[one] != "date"]:
+                del bases[before]  # dates alone are needed for other columns, too
+            column = by_name[name]
+            values = column.values if rows is None else column.values[rows]
+            bases[name] = _base(column, values, schema.texts.get(name), codes.get(name))
+        return bases[name]
+
     for i, feature in enumerate(schema.features):
-        column = by_name[feature.column]
-        values: NDArray[Any] = column.values if rows is None else column.values[rows]
-        if column.categories is not None and feature.codes is not None:
-            codes = [float(feature.codes.get(name, np.nan)) for name in column.categories]
-            values = np.array([*codes, np.nan])[values]
-        x[:, i] = values if feature.part == "value" else part_of(values, feature.part)
+        other = base(feature.other) if feature.other else None
+        x[:, i] = number_of(feature, base(feature.column), other)
     return x
 
 
+def _base(column: Column, values: Any, text: Text | None, codes: Mapping[str, int] | None) -> Any:
+    """What features are numbers of: for each row a number, a code, or all numbers of a text."""
+    names = column.categories or ()
+    if text is not None:
+        return TextReader(text).column(names, values)
+    if codes is None:
+        return values
+    lookup = [float(codes.get(name, math.nan)) for name in names]
+    return np.array([*lookup, codes.get(MISSING, math.nan)])[values]
+
+
 def encode_rows(table: Table, schema: Schema, rows: Ints) -> Floats:
-    """The numbers for these rows of a table."""
+    """The numbers for these rows of a table, as for rows that nothing was learned from."""
     return encode_columns(table.columns, schema, rows)
 
 
@@ -88,25 +198,6 @@ def plain_columns(columns: Sequence[Column], schemas: Sequence[ColumnSchema]) ->
 def taken(table: Table, rows: Ints) -> tuple[Column, ...]:
     """The columns of these rows alone."""
     return tuple(replace(column, values=column.values[rows]) for column in table.columns)
-
-
-def _codes(
-    values: NDArray[Any], categories: tuple[str, ...], answers: NDArray[Any] | None
-) -> dict[str, int]:
-    """The categories that are there, ranked by their number, or by the mean of the answers."""
-    seen = values >= 0
-    counts = np.bincount(values[seen], minlength=len(categories))
-    score = -counts
-    if answers is not None:
-        sums = np.bincount(values[seen], answers[seen], len(categories))
-        score = (sums + SMOOTHING * answers.mean()) / (counts + SMOOTHING)
-    ranked = [int(code) for code in np.argsort(score, kind="stable") if counts[code]]
-    return {categories[code]: rank for rank, code in enumerate(ranked)}
-
-
-def _varies(values: Floats) -> bool:
-    known = values[np.isfinite(values)]
-    return len(known) > 0 and bool(known.min() < known.max())
 
 
 def _plain(column: Column, schema: ColumnSchema) -> list[Any]:

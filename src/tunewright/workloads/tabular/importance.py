@@ -11,7 +11,7 @@ import numpy as np
 from tunewright.core.kinds import Importance
 from tunewright.core.roles import Artifact
 from tunewright.stats.quantiles import student
-from tunewright.workloads.tabular.data import Blended, Floats, Ints, Judged
+from tunewright.workloads.tabular.data import Blended, Floats, Ints, Judged, Row, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Encoder, load_runtime
 from tunewright.workloads.tabular.quality import contributions
@@ -49,11 +49,7 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
     def loss(column: str = "", order: Ints | None = None) -> Floats:
         answers: list[Any] = []
         for own, encoded, batch, weight in parts:
-            asked = encoded
-            if order is not None:
-                places = [i for i, feature in enumerate(own.features) if feature.column == column]
-                asked = encoded.copy()
-                asked[:, places] = encoded[order][:, places]
+            asked = encoded if order is None else _dealt(own, encoded, rows, column, order)
             answers.append(weight / whole * np.asarray(batch(asked)))
         return contributions(metric, y, np.asarray(np.sum(answers, axis=0)))
 
@@ -63,6 +59,21 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
         deals = [loss(column.name, chance.permutation(len(rows))) - before for _ in range(REPEATS)]
         found.append(_told(column.name, np.mean(deals, axis=0), groups))
     return metric, sorted(found, key=lambda one: -one.rise)
+
+
+def _dealt(
+    schema: Schema, encoded: Floats, rows: Sequence[Row], column: str, order: Ints
+) -> Floats:
+    """The rows with one column's values in another order."""
+    own = [feature for feature in schema.features if column in (feature.column, feature.other)]
+    if any(feature.other for feature in own):  # of two columns: neither's own part can be dealt
+        encoder = Encoder(schema)
+        dealt = [{**row, column: rows[i][column]} for row, i in zip(rows, order, strict=True)]
+        return np.array([encoder(row) for row in dealt])
+    places = [i for i, feature in enumerate(schema.features) if feature.column == column]
+    asked = encoded.copy()
+    asked[:, places] = encoded[order][:, places]
+    return asked
 
 
 def _told(name: str, rises: Floats, groups: Ints | None) -> Importance:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
@@ -19,7 +20,8 @@ from tunewright.workloads.tabular.data import (
     Training,
     one_by_one,
 )
-from tunewright.workloads.tabular.linear import Design, Linear, learn_design
+from tunewright.workloads.tabular.design import Design
+from tunewright.workloads.tabular.linear import Linear
 
 ITERATIONS = 200
 _ABSENT = -30.0  # the score of a class that no training row has
@@ -28,37 +30,41 @@ _ABSENT = -30.0  # the score of a class that no training row has
 def fit(training: Training, config: Config, _seed: int) -> Learned:
     """The model's text; `linear_c` is the inverse of the L2 penalty. Uses one thread."""
     x, y, schema = training.x, training.y, training.schema
-    strength = float(config["linear_c"])
-    design = learn_design(x, schema)
-    columns = Design(design)(x)
+    design = Design.learn(x, schema)
     with threadpool_limits(1):  # sums over more threads would change the last digits
-        if not schema.classes:
-            ridge = Ridge(alpha=1 / strength).fit(columns, y)
-            return _learned(design, ridge.coef_[np.newaxis], np.array([ridge.intercept_]))
-        present = np.unique(y)
-        if len(present) < 2:
-            raise TrialFailed("expected training rows of at least two classes; got one")
-        model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(columns, y)
+        coef, intercept = weigh(design(x), y, schema, float(config["linear_c"]))
+    return Learned(Linear(design, coef, intercept).to_text())
+
+
+def weigh(
+    columns: Floats, y: NDArray[Any], schema: Schema, strength: float
+) -> tuple[Floats, Floats]:
+    """The weights, (outputs, columns), and intercepts that fit these columns.
+
+    strength: the inverse of the L2 penalty.
+    """
+    if not schema.classes:
+        ridge = Ridge(alpha=1 / strength).fit(columns, y)
+        return ridge.coef_[np.newaxis], np.array([ridge.intercept_])
+    present = np.unique(y)
+    if len(present) < 2:
+        raise TrialFailed("expected training rows of at least two classes; got one")
+    model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(columns, y)
     if len(schema.classes) == 2:
-        return _learned(design, model.coef_, model.intercept_)
+        return model.coef_, model.intercept_
     if len(present) == 2:  # scikit-learn keeps one row of weights for two classes
         model.coef_ = np.vstack([-model.coef_, model.coef_]) / 2
         model.intercept_ = np.hstack([-model.intercept_, model.intercept_]) / 2
     coef = np.zeros((len(schema.classes), columns.shape[1]))
     intercept = np.full(len(schema.classes), _ABSENT)
     coef[present], intercept[present] = model.coef_, model.intercept_
-    return _learned(design, coef, intercept)
-
-
-def _learned(design: Linear, coef: Floats, intercept: Floats) -> Learned:
-    rows = tuple(tuple(row) for row in coef.tolist())
-    return Learned(replace(design, coef=rows, intercept=tuple(intercept.tolist())).to_text())
+    return coef, intercept
 
 
 def estimator(files: Mapping[str, bytes], schema: Schema, _threads: int) -> Runtime:
     """LogisticRegression.predict_proba or Ridge.predict."""
-    weights = Linear.from_text(files["linear.json"])
-    design, coef, intercept = Design(weights), np.array(weights.coef), np.array(weights.intercept)
+    linear = Linear.from_text(files["linear.json"])
+    design, coef, intercept = linear.design, linear.coef, linear.intercept
     if not schema.classes:
         ridge = Ridge()
         ridge.coef_, ridge.intercept_ = coef[0], intercept[0]

@@ -33,7 +33,7 @@ def export_trees(text: str, schema: Schema) -> dict[str, bytes]:
 def export_linear(text: str, schema: Schema) -> dict[str, bytes]:
     """The files of a linear model: the design, and the rest, whose input is what Design gives."""
     linear = Linear.from_text(text)
-    coef, intercept = np.array(linear.coef, np.float32), np.array(linear.intercept, np.float32)
+    coef, intercept = linear.coef.astype(np.float32), linear.intercept.astype(np.float32)
     last = {"regression": "Identity", "binary": "Sigmoid", "multiclass": "Softmax"}[schema.task]
     graph = helper.make_graph(
         [

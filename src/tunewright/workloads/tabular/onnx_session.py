@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from tunewright.workloads.tabular.data import Floats, Runtime, Schema, one_by_one
-from tunewright.workloads.tabular.linear import Design, Linear
+from tunewright.workloads.tabular.linear import Linear
 
 _ERRORS_ONLY = 3
 
@@ -20,7 +20,7 @@ def trees(files: Mapping[str, bytes], schema: Schema, threads: int) -> Runtime:
 
 def linear(files: Mapping[str, bytes], schema: Schema, threads: int) -> Runtime:
     """A linear model exported to ONNX, behind the design in numpy."""
-    design = Design(Linear.from_text(files["linear.json"]))
+    design = Linear.from_text(files["linear.json"]).design
     answer = _session(files["model.onnx"], schema, threads)
     return one_by_one(lambda x: answer(design(x)))
 

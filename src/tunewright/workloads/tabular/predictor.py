@@ -21,10 +21,13 @@ from tunewright.workloads.tabular.data import (
     Row,
     Runtime,
     Schema,
+    Text,
 )
 from tunewright.workloads.tabular.encoding import encode_columns
 from tunewright.workloads.tabular.families import family_of
-from tunewright.workloads.tabular.parts import part_of
+from tunewright.workloads.tabular.features import number_of
+from tunewright.workloads.tabular.features.means import MISSING
+from tunewright.workloads.tabular.features.text import TextReader
 
 Answer = float | dict[str, float]
 _ODD = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
@@ -124,13 +127,13 @@ def _encoder(model: CompiledModel) -> Callable[[Row], Any]:
 
 
 class _Codes(dict[str, float]):
-    """Codes by category. What is no category as it stands is read, and unknown ones are missing."""
+    """Codes by category. What is no category as it stands is read; unknown ones have none."""
 
     schema: ColumnSchema
 
     def __missing__(self, value: object) -> float:
         read = read_value(self.schema, value)
-        return math.nan if read is None else self.get(str(read), math.nan)
+        return self.get(MISSING if read is None else str(read), math.nan)
 
 
 @final
@@ -146,24 +149,40 @@ class _Read:
 
 
 @final
+class _Texts:
+    """The numbers of texts, looked up as codes are."""
+
+    def __init__(self, schema: ColumnSchema, text: Text) -> None:
+        self._schema, self._reader = schema, TextReader(text)
+        self._missing = [math.nan] * self._reader.width
+
+    def __getitem__(self, value: object) -> list[float]:
+        read = read_value(self._schema, value)
+        return self._missing if read is None else self._reader(str(read))
+
+
+@final
 class Encoder:
     """Turns a row into numbers, one a feature: quickly where every value is as expected."""
 
     def __init__(self, schema: Schema) -> None:
         self._columns = schema.columns
         self._names = [column.name for column in schema.columns]
-        codes = {f.column: f.codes for f in schema.features if f.codes is not None}
-        self._lookups: list[tuple[int, _Codes | _Read]] = []
+        codes = schema.codes
+        self._lookups: list[tuple[int, _Codes | _Read | _Texts]] = []
         for i, column in enumerate(schema.columns):
-            if column.name in codes:
-                named = _Codes(codes[column.name])
+            if column.kind == "text":
+                self._lookups.append((i, _Texts(column, schema.texts[column.name])))
+            elif column.name in codes:
+                named = _Codes((name, float(code)) for name, code in codes[column.name].items())
                 named.schema = column
                 self._lookups.append((i, named))
             elif column.kind in ("date", "time") or codes_of(column):
                 self._lookups.append((i, _Read(column)))
-        parts = [(self._names.index(f.column), f.part) for f in schema.features]
-        plain = parts == [(i, "value") for i in range(len(self._names))]
-        self._parts = [] if plain else parts
+        places = {name: i for i, name in enumerate(self._names)}
+        made = [(f, places[f.column], places.get(f.other, 0)) for f in schema.features]
+        plain = [(f.column, f.part) for f in schema.features]
+        self._made = [] if plain == [(name, "value") for name in self._names] else made
 
     def __call__(self, row: Row) -> array[float]:
         """The encoded row. Raises InputError as `Predictor` says."""
@@ -175,7 +194,7 @@ class Encoder:
     def _encoded(self, values: list[Any]) -> array[float]:
         for i, lookup in self._lookups:
             values[i] = lookup[values[i]]
-        return array("d", self._features(values) if self._parts else values)
+        return array("d", self._features(values))
 
     def _without_nones(self, row: Row) -> array[float]:
         try:
@@ -185,14 +204,15 @@ class Encoder:
             return array("d", self._features(self._carefully(row)))
 
     def _features(self, values: Sequence[Any]) -> Sequence[Any]:
-        return (
-            [values[i] if part == "value" else part_of(values[i], part) for i, part in self._parts]
-            if self._parts
-            else values
-        )
+        if not self._made:
+            return values
+        return [
+            values[i] if feature.part == "value" else number_of(feature, values[i], values[j])
+            for feature, i, j in self._made
+        ]
 
-    def _carefully(self, row: Any) -> list[float]:
-        """A number for each column, one at a time, with a sentence for what cannot be used."""
+    def _carefully(self, row: Any) -> list[Any]:
+        """What each column holds, one at a time, with a sentence for what cannot be used."""
         if not (hasattr(row, "keys") and hasattr(row, "__getitem__")):
             raise InputError(f"expected a mapping from columns to values; got {type(row).__name__}")
         keys, lookups = list(row.keys()), dict(self._lookups)
@@ -211,9 +231,6 @@ class Encoder:
                     f"expected {expected} in column {column.name!r}; got {value!r}; give None if "
                     "it is unknown"
                 ) from None
-            if isinstance(read, str):
-                lookup = lookups[i]
-                assert isinstance(lookup, _Codes)
-                read = lookup.get(read)
-            values.append(math.nan if read is None else read)
+            found = lookups[i][value] if i in lookups else read
+            values.append(math.nan if found is None else found)
         return values

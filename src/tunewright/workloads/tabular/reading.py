@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
@@ -22,6 +23,7 @@ from tunewright.workloads.tabular.data import (
     TableFacts,
 )
 from tunewright.workloads.tabular.files import Dialect, Raw, load
+from tunewright.workloads.tabular.leaks import is_copy, telling
 from tunewright.workloads.tabular.marks import check_mark
 from tunewright.workloads.tabular.splitting import (
     SMALL,
@@ -38,9 +40,11 @@ from tunewright.workloads.tabular.splitting import (
     test_share,
 )
 from tunewright.workloads.tabular.target import Target, read_target
-from tunewright.workloads.tabular.useless import why_useless
+from tunewright.workloads.tabular.useless import is_free_text, why_useless
 
 LEAST_ROWS = 50
+PARTS = 3  # to learn from, to choose by and for the verdict
+MOSTLY = 0.5  # of a test file's cells are of another kind: it is another column
 _Answers = tuple[NDArray[Any], tuple[str, ...]]  # and the classes
 ENOUGH = 20_000  # judged rows tell candidates apart: beyond that the time is better spent on fits
 FOLDS = (5, 3, 2, 1)  # parts of a table's rows: as many as can be judged
@@ -71,9 +75,14 @@ def read(source: Source) -> Table:
             f"expected at least {LEAST_ROWS} rows with a value of {source.target!r}; "
             f"got {keep.sum()} in {source.path}; collect more data"
         )
-    kept, dropped = _features(columns, source, keep)
-    features = [Column(c.name, c.values[keep], c.categories) for c in (one.column for one in kept)]
+    kept, dropped = _features(columns, source, keep, answers.column)
+    features = [one.column for one in kept]
+    if not keep.all():  # else a second copy of the table would be made
+        features = [replace(column, values=column.values[keep]) for column in features]
     y = target.y[keep]
+    main = int(keep[: raw.data.num_rows].sum())  # the others are from the test file
+    if source.test is not None:
+        _check_test(y[:main], y[main:], target.classes, source)
     group, time = (
         columns.role(role, name, keep) if name else None
         for role, name in (("group", source.group), ("time", source.time))
@@ -84,16 +93,19 @@ def read(source: Source) -> Table:
     keys = keys_of(features, len(y), salt)
     if group is not None:
         keys = grouped(keys, group, salt)
-    main = int(keep[: raw.data.num_rows].sum())  # the others are from the test file
     train, folds, untouched, how = _split(source, keys, time, main, (y, target.classes))
     test = np.concatenate(untouched)
+    told = telling(features, y, train, classes=bool(target.classes))
     facts = TableFacts(
         path=source.path, rows=len(keep), columns=len(raw.data.column_names), task=target.task,
         target=source.target, classes=target.classes,
         positive=target.classes[1] if target.task == "binary" else None,
         dropped=tuple(dropped), rows_without_target=int((~keep).sum()),
         train=len(train), folds=len(folds), test=len(test), split=how,
-        notes=(*raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source)),
+        notes=(
+            *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
+            *(_leak(name, share) for name, share in told),
+        ),
         read_as=raw.read_as,
         kinds=tuple((one.schema.name, one.schema.kind) for one in kept),
         exceptions=tuple(columns.exceptions), guess=target.guess,
@@ -139,6 +151,11 @@ class _Columns:
         if odd:
             pair = (learned.schema, self.test.data[name])
             check_mark([pair], str(self.source.test), "write both files alike")
+            if odd.count > MOSTLY * len(below.values):
+                raise InputError(
+                    f"expected {name!r} to be a {odd.kind} in {self.source.test}, as in "
+                    f"{self.source.path}; got {odd.texts[0]!r}; write both files alike"
+                )
         self._tell(odd, " of the test file")
         return replace(learned, column=_joined(learned.column, below))
 
@@ -151,7 +168,14 @@ class _Columns:
         column = learned.column
         if role == "time" and column.categories is not None:
             raise InputError(
-                f"expected --time to hold {wanted}; got {column.categories[0]!r} in {name!r}"
+                f"expected --time to hold {wanted}; got {column.categories[0]!r} in {name!r}; name "
+                "another column"
+            )
+        moments = column.values[keep]
+        if role == "time" and len(np.unique(moments[np.isfinite(moments)])) < PARTS:
+            raise InputError(
+                f"expected --time to hold at least {PARTS} different moments; got fewer in "
+                f"{name!r}; name another column"
             )
         return Column(name, column.values[keep], column.categories)
 
@@ -166,6 +190,23 @@ class _Columns:
         are = f"is no {odd.kind} and counts" if odd.count == 1 else f"are no {odd.kind} and count"
         more = ", …" if odd.count > len(odd.rows) else ""
         self.notes.append(f"{cells} of {odd.column!r} {are} as missing: {shown}{more}")
+
+
+def _check_test(
+    learned: NDArray[Any], held: NDArray[Any], classes: tuple[str, ...], source: Source
+) -> None:
+    """Refuse a test file whose answers say nothing of what is learned."""
+    if not len(held):
+        raise InputError(
+            f"expected rows with a value of {source.target!r} in {source.test}; got none; name "
+            "another file with --test"
+        )
+    unseen = np.setdiff1d(held, learned)
+    if classes and len(unseen):
+        raise InputError(
+            f"expected in {source.test} the classes that {source.path} has; got "
+            f"{classes[int(unseen[0])]!r}, too; leave its rows out, or give some to learn from"
+        )
 
 
 def _check_names(source: Source, names: Sequence[str]) -> None:
@@ -189,38 +230,49 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
 
 
 def _features(
-    columns: _Columns, source: Source, keep: NDArray[np.bool_]
+    columns: _Columns, source: Source, keep: NDArray[np.bool_], target: Column
 ) -> tuple[list[Learned], list[tuple[str, str]]]:
     """The columns that a model can learn from, and the others with the reason."""
-    main = keep[: columns.raw.data.num_rows]
     kept, dropped = [], []
     for name in columns.raw.data.column_names:
         if name == source.target:
             continue
-        why: str | None = None
         if name in source.drop:
-            why = "asked for"
+            dropped.append((name, "asked for"))
         elif name == source.group:
-            why = "groups the rows"
+            dropped.append((name, "groups the rows"))
         else:
             notes, odd = len(columns.notes), len(columns.exceptions)
-            learned = columns.learn(name)
+            learned = _feature(columns, name, keep, target)
             if isinstance(learned, str):
-                why = learned
-            else:
-                leftover = columns.raw.leftover.get(name, "")
-                here = learned.column.values[: len(main)]
-                why = why_useless(replace(learned.column, values=here), main, leftover)
-                if not why:
-                    kept.append(learned)
-            if why:
                 del columns.notes[notes:], columns.exceptions[odd:]
-        if why:
-            dropped.append((name, why))
+                dropped.append((name, learned))
+            else:
+                kept.append(learned)
     if not kept:
         reasons = "; ".join(f"{name}: {why}" for name, why in dropped) or "the target stands alone"
         raise InputError(f"expected at least one usable feature column; got none ({reasons})")
     return kept, dropped
+
+
+def _feature(
+    columns: _Columns, name: str, keep: NDArray[np.bool_], target: Column
+) -> Learned | str:
+    """A column that a model can learn from, or why none can."""
+    learned = columns.learn(name)
+    if isinstance(learned, str):
+        return learned
+    main = keep[: columns.raw.data.num_rows]
+    here = replace(learned.column, values=learned.column.values[: len(main)])
+    said = name in dict(columns.source.types)
+    if learned.schema.kind == "category" and not said and is_free_text(here, main):
+        learned = replace(learned, schema=replace(learned.schema, kind="text"))
+    leftover, text = columns.raw.leftover.get(name, ""), learned.schema.kind == "text"
+    if why := why_useless(here, main, leftover, text=text):
+        return why
+    if is_copy(learned.column, target, keep):
+        return f"a copy of {columns.source.target!r}"
+    return learned
 
 
 def _joined(above: Column, below: Column) -> Column:
@@ -244,6 +296,14 @@ def _notes(target: Target, keys: Keys, source: Source) -> list[str]:
             "nothing: they say no more than a few rows do"
         )
     return notes
+
+
+def _leak(name: str, share: float) -> str:
+    what = "all" if share > 0.9999 else f"{share:.1%}"
+    return (
+        f"{name!r} alone tells {what} of the answer; if it is not known before that, say --drop "
+        f"{shlex.quote(name)}"
+    )
 
 
 def _split(

@@ -19,6 +19,7 @@ from tunewright.core.trial import Fidelity, Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
 from tunewright.workloads.tabular.blending import weights_of
+from tunewright.workloads.tabular.conversion import why_unequal
 from tunewright.workloads.tabular.data import (
     Blended,
     CompiledModel,
@@ -33,7 +34,7 @@ from tunewright.workloads.tabular.data import (
     Table,
     Training,
 )
-from tunewright.workloads.tabular.encoding import encode_rows, learn_schema, plain_rows, taken
+from tunewright.workloads.tabular.encoding import encode_rows, learn_features, plain_rows, taken
 from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
@@ -69,7 +70,7 @@ class Load:
 @final
 @dataclass(frozen=True)
 class Prepare:
-    """Encodes rows; learns the codes from the training rows of the fidelity alone.
+    """Encodes rows; learns the features from the training rows of the fidelity alone.
 
     With split "search" it is judged on one fold of the search's rows and learns from their others;
     with "test" it is judged on one part of the test rows and learns from all other rows there are;
@@ -87,12 +88,13 @@ class Prepare:
         """Prepared, with its arrays as files."""
         table: Table = upstream[0].value
         rows, judged = divided(table, context.fidelity)
-        schema = learn_schema(table, rows, ordered=config["encoding"] == "ordered")
+        schema, x = learn_features(table, rows, str(config["encoding"]))
+        judged_x = encode_rows(table, schema, judged)
+        arrays = dict(zip(ARRAYS, (x, table.y[rows], judged_x, table.y[judged]), strict=True))
         files = context.directory / "arrays"
         files.mkdir()
-        for name, learned_from, of in (("x", "y", rows), ("judged_x", "judged_y", judged)):
-            np.save(files / f"{name}.npy", encode_rows(table, schema, of))
-            np.save(files / f"{learned_from}.npy", table.y[of])
+        for name, array in arrays.items():
+            np.save(files / f"{name}.npy", array)
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
@@ -183,7 +185,10 @@ class Simplify:
 @final
 @dataclass(frozen=True)
 class Compile:
-    """Turns a model into the files of one runtime, and lets it answer the judged rows."""
+    """Turns a model into the files of one runtime, and lets it answer the judged rows.
+
+    A model that was converted must answer them, and odd ones, as it did before.
+    """
 
     knobs: tuple[Knob, ...]
     name: Literal["compile"] = "compile"
@@ -202,6 +207,8 @@ class Compile:
             files = resolve(backend.export)(model.text, model.schema)
         compiled = CompiledModel(model.schema, family.name, runtime, files)
         data = prepared_of(context.above("prepare"))
+        if backend.export and (unequal := why_unequal(compiled, _before(model), data.judged_x)):
+            raise TrialFailed(f"{unequal}; choose another {family.runtime}")
         judge = replace(compiled, runtime=backend.judge or runtime)
         asked: Any = data.judged_x
         if family.plain:
@@ -274,6 +281,13 @@ class Predict:
         judged: Judged = upstream[0].judged
         latency = Sample(tuple(sample_calls(predictor.predict_row, judged.rows)), "s")
         return Artifact(None, {"latency": latency, "load_s": Sample((load_s,), "s")})
+
+
+def _before(model: Fitted) -> CompiledModel:
+    """The model as it was fitted, in a runtime that converts nothing."""
+    family = family_of(model.family)
+    files = {family.file: model.text.encode()}
+    return CompiledModel(model.schema, family.name, family.reference, files)
 
 
 def _family(config: Config) -> Family:

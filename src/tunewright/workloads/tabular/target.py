@@ -58,7 +58,10 @@ def read_target(column: Column, schema: ColumnSchema, source: Source) -> Target:
             f"expected --positive only for two classes; got {source.positive!r} for the "
             f"numbers in {source.target!r}; leave it out"
         )
-    return Target("regression", (), column.values, usable, guess)
+    notes: tuple[str, ...] = ()
+    if endless := int(np.isinf(column.values).sum()):
+        notes = (f"{endless:,} rows whose {source.target!r} is infinite are left out",)
+    return Target("regression", (), column.values, usable, guess, notes)
 
 
 def _is_regression(

@@ -17,7 +17,8 @@ from tunewright.core.knobs import Knob, Real
 from tunewright.workloads.tabular.data import Floats, Schema
 
 _LEFT, _NAN = 2, 8  # of a node's decision type: a missing value goes left; NaN is a missing value
-_LARGEST = float(np.finfo(np.float32).max)
+ABSENT = -30.0  # the score of a class that no training row has
+_LARGEST = 1e30  # so that single precision can hold the sum of a column
 
 
 @final
@@ -91,8 +92,24 @@ def keep(name: str) -> Knob:
 
 
 def single(x: Floats) -> NDArray[np.float32]:
-    """The rows in single precision, as scikit-learn's forests want them; infinite is largest."""
+    """The rows in single precision, as scikit-learn's trees want them; nothing lies beyond 1e30."""
     return np.clip(x, -_LARGEST, _LARGEST).astype(np.float32)
+
+
+def as_singles(limit: NDArray[np.float32]) -> Floats:
+    """The largest numbers that are at most these once they are rounded to single precision.
+
+    So a tree whose library rounds a row before it asks goes the same way without rounding it.
+    """
+    above = np.nextafter(limit, np.float32(np.inf)).astype(np.float64)
+    middle = (limit.astype(np.float64) + above) / 2
+    return np.where(middle.astype(np.float32) <= limit, middle, np.nextafter(middle, -np.inf))
+
+
+def leaf(value: float) -> Tree:
+    """The tree that says the same of every row."""
+    none = np.array([-1])
+    return Tree(none, np.zeros(1), none, none, np.zeros(1, bool), np.array([value]))
 
 
 def shifted(tree: Tree, by: float) -> Tree:

@@ -9,21 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.workloads.tabular.data import Column
+from tunewright.workloads.tabular.features.text import LEAST_WORDS, mean_words
 
 IDENTIFIER_SHARE = 0.5  # texts with more distinct values than this share of the rows name the rows
 PRESENT_SHARE = 0.99  # of the rows have an identifier, or it is none
 REPEATS = 20  # that chance would give: that there is none has then a chance of e⁻²⁰
-WORDS = 3  # on average, from which texts are sentences
+MANY_TEXTS = 1_000  # different texts may be free ones though they are repeated
+TRIED = 1_000  # texts whose words are counted
 _NAMED = re.compile(
     r"(?i:(^|.*[\W_])(p?id|uuid|guid|index|idx|rownames?|row_?num(ber)?|serial|unnamed: \d+))"
     r"|.*[a-z](ID|Id)"
 )
 
 
-def why_useless(column: Column, keep: NDArray[np.bool_], leftover: str = "") -> str | None:
+def why_useless(
+    column: Column, keep: NDArray[np.bool_], leftover: str = "", *, text: bool = False
+) -> str | None:
     """Why a model cannot learn from these rows of a column, or None.
 
-    leftover: what a writer may have left in it, "" for nothing.
+    leftover: what a writer may have left in it, "" for nothing. text: its words will be read.
     """
     values = column.values[keep]
     present = values[values >= 0] if column.categories is not None else values[~np.isnan(values)]
@@ -33,18 +37,23 @@ def why_useless(column: Column, keep: NDArray[np.bool_], leftover: str = "") -> 
         return f"bookkeeping: {leftover}"
     distinct = len(np.unique(present))
     if column.categories is not None:
-        if distinct > IDENTIFIER_SHARE * len(present):
-            return _why_names(column.categories, distinct, len(present))
+        if not text and distinct > IDENTIFIER_SHARE * len(present):
+            return f"identifier-like: {distinct:,} distinct texts in {len(present):,} rows"
     elif why := _why_numbered(column.name, column.values, leftover):
         return why
     constant = len(present) == len(values) and distinct == 1
     return "constant" if constant else None
 
 
-def _why_names(texts: tuple[str, ...], distinct: int, rows: int) -> str:
-    if np.mean([text.count(" ") + 1 for text in texts[:1000]]) >= WORDS:
-        return f"free text is not supported yet: {distinct:,} distinct texts in {rows:,} rows"
-    return f"identifier-like: {distinct:,} distinct texts in {rows:,} rows"
+def is_free_text(column: Column, keep: NDArray[np.bool_]) -> bool:
+    """Whether these rows of a column of texts are mostly different, and of several words each."""
+    present = column.values[keep & (column.values >= 0)]
+    distinct = np.unique(present)
+    if len(distinct) <= min(IDENTIFIER_SHARE * len(present), MANY_TEXTS):
+        return False
+    tried = distinct[np.unique(np.linspace(0, len(distinct) - 1, TRIED, dtype=np.int64))]
+    texts = column.categories or ()
+    return mean_words([texts[code] for code in tried]) >= LEAST_WORDS
 
 
 def _why_numbered(name: str, values: NDArray[Any], leftover: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from os import PathLike
@@ -19,7 +19,8 @@ from tunewright.errors import InputError
 from tunewright.knobs import threads
 from tunewright.workloads.tabular.asked import names_of, path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
-from tunewright.workloads.tabular.families import FAMILIES, Family, family_of, yours
+from tunewright.workloads.tabular.encoding import encodings_of
+from tunewright.workloads.tabular.families import families_for, yours
 from tunewright.workloads.tabular.quality import METRICS
 from tunewright.workloads.tabular.stages import (
     READ,
@@ -32,7 +33,7 @@ from tunewright.workloads.tabular.stages import (
     Simplify,
 )
 
-VERSION = 4  # of the chain: raised when a stage comes to give another answer
+VERSION = 5  # of the chain: raised when a stage comes to give another answer
 CHECK = "tunewright.workloads.tabular.yours_library:check"
 LEAST_ROWS = 0.05  # of a trial's effort
 
@@ -160,7 +161,7 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
 
 def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     """The stages with their knobs; the defaults are LightGBM's own."""
-    families = _families(names_of("families", spec.families), read)
+    families = families_for(names_of("families", spec.families), read.facts.task)
     cores = spec.cores or usable_cores()
     knobs = [knob for family in families for knob in family.space(cores)]
     names = tuple(family.name for family in families)
@@ -173,7 +174,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
     ours = When("family", names) if own else None  # what is yours has its own threads
-    encoding = Knob("encoding", Choice(("category", "ordered")), "category", "algorithm", "prepare")
+    encoding = Knob("encoding", Choice(encodings_of(read)), "category", "algorithm", "prepare")
     family = Knob("family", Choice((*names, *own)), names[0], "algorithm", "fit", baseline_only=own)
     return (
         Load(source, read.content),
@@ -191,7 +192,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
 
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
     """The settings that families are known to do well with, in turn, on runtimes for serving."""
-    families = _families(names_of("families", spec.families), read)
+    families = families_for(names_of("families", spec.families), read.facts.task)
     settings = [
         [
             {"family": family.name, family.runtime: family.served_by, **one}
@@ -201,18 +202,6 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     ]
     turns = zip_longest(*settings)
     return tuple(space.config(one) for turn in turns for one in turn if one is not None)
-
-
-def _families(asked: Sequence[str], read: Table) -> list[Family]:
-    """The families to choose from, in the order of the registry."""
-    chosen = [family_of(name) for name in asked or FAMILIES]
-    fit = [family for family in chosen if read.facts.task in family.tasks]
-    if not fit:
-        raise InputError(
-            f"expected a family of models for {read.facts.task}; got {', '.join(asked)}; "
-            f"known: {', '.join(FAMILIES)}"
-        )
-    return fit
 
 
 def usable_cores() -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from typing import final
 
 from tunewright.core.config import Config, Value
@@ -18,7 +19,12 @@ FAMILIES = {
     "lightgbm": "tunewright.workloads.tabular.families.lightgbm:FAMILY",
     "linear": "tunewright.workloads.tabular.families.linear:FAMILY",
     "forest": "tunewright.workloads.tabular.families.forest:FAMILY",
-    "histogram": "tunewright.workloads.tabular.families.histogram:FAMILY",
+    "tree": "tunewright.workloads.tabular.families.tree:FAMILY",
+    "neighbours": "tunewright.workloads.tabular.families.neighbours:FAMILY",
+    "kernel": "tunewright.workloads.tabular.families.kernel:FAMILY",
+    "network": "tunewright.workloads.tabular.families.network:FAMILY",
+    "xgboost": "tunewright.workloads.tabular.families.xgboost:FAMILY",
+    "catboost": "tunewright.workloads.tabular.families.catboost:FAMILY",
 }
 YOURS = "tunewright.workloads.tabular.families.yours:FAMILY"  # a baseline alone
 
@@ -48,8 +54,9 @@ class Family:
     `runtimes`, and its default. fit: of Training, config and seed to what was Learned.
     simplify: of its text and the config to a smaller one. file: the text's name in a bundle.
     needs: what fitting a config needs. portfolio: settings worth trying first on any data, the most
-    promising first; defaults elsewhere. plain: it learns from columns and answers rows as they are,
-    and is no more than a baseline: nothing of it is ever handed over.
+    promising first; defaults elsewhere. library: the package that its fit needs and that need not
+    be installed, "" for none. plain: it learns from columns and answers
+    rows as they are, and is no more than a baseline: nothing of it is ever handed over.
     """
 
     name: str
@@ -63,7 +70,18 @@ class Family:
     simplify: str = ""
     needs: Callable[[Config], Need] = lambda _: Need()
     portfolio: tuple[Mapping[str, Value], ...] = ()
+    library: str = ""
     plain: bool = False
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be fitted here; what was fitted is answered anywhere."""
+        return not self.library or find_spec(self.library) is not None
+
+    @property
+    def reference(self) -> str:
+        """The first runtime that reads the model as it was fitted, and judges itself."""
+        return next(n for n, one in self.runtimes.items() if not (one.export or one.judge))
 
     @property
     def served_by(self) -> str:
@@ -89,3 +107,24 @@ def family_of(name: str) -> Family:
         raise InputError(f"expected a family of models; got {name!r}: {nearest(name, FAMILIES)}")
     family: Family = resolve(FAMILIES.get(name, YOURS))
     return family
+
+
+def families_for(asked: Sequence[str], task: Task) -> list[Family]:
+    """The families asked for, or all that are installed, in the order of the registry.
+
+    Raises InputError for one that is unknown or not installed, and where none knows the task.
+    """
+    chosen = [family_of(name) for name in asked or FAMILIES]
+    for family in chosen if asked else ():
+        if not family.installed:
+            raise InputError(
+                f"expected {family.library} to be installed for the family {family.name!r}; got "
+                f"none; run pip install 'tunewright[{family.library}]'"
+            )
+    fit = [family for family in chosen if task in family.tasks and family.installed]
+    if not fit:
+        raise InputError(
+            f"expected a family of models for {task}; got {', '.join(asked)}; "
+            f"known: {', '.join(FAMILIES)}"
+        )
+    return fit

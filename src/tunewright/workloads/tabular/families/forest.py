@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.registry import resolve
 from tunewright.core.trial import Need
 from tunewright.knobs import threads, tuned
-from tunewright.workloads.tabular.data import Learned, Training
+from tunewright.workloads.tabular.data import Learned, Schema, Training
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.trees import Tree, keep, keep_first, single, to_text
 
@@ -39,17 +40,23 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         max_features=config["forest_features"], n_jobs=config["forest_threads"],
         random_state=seed % 2**32,
     ).fit(single(training.x), training.y)  # fmt: skip
+    return Learned(written(forest.estimators_, schema))
+
+
+def written(grown: Sequence[Any], schema: Schema) -> str:
+    """scikit-learn's trees as text that says their mean."""
     columns = [0]
     if len(schema.classes) > 2:
         columns = list(range(len(schema.classes)))
     elif schema.classes:
         columns = [1]
-    grown = [
-        _tree(one.tree_, forest.classes_ if schema.classes else None, column)
-        for one in forest.estimators_
+    # the trees of a forest know their classes by number, a tree alone as they are: the same here
+    trees = [
+        _tree(one.tree_, one.classes_.astype(int) if schema.classes else None, column)
+        for one in grown
         for column in columns
     ]
-    return Learned(to_text(grown, schema, mean=True))
+    return to_text(trees, schema, mean=True)
 
 
 def _tree(tree: Any, classes: NDArray[Any] | None, column: int) -> Tree:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tunewright.core.config import Config, Value
 from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.trial import Need
@@ -10,7 +12,7 @@ from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.trees import keep
 
 LEAST_TREES = 10  # fewer are no model worth having, so early stopping chooses none
-_STOPPED: dict[str, Value] = {"early_stopping": "yes", "n_trees": 3000}
+_STOPPED: dict[str, Value] = {"early_stopping": "yes", "n_trees": 3000, "learning_rate": 0.03}
 _LIBRARY = "tunewright.workloads.tabular.lightgbm_library"
 
 
@@ -24,10 +26,8 @@ def _knobs(cores: int) -> tuple[Knob, ...]:
         tuned("min_child_samples", Integer(2, 100, log=True), 20),
         tuned("colsample", Real(0.3, 1.0), 1.0),
         tuned("subsample", Real(0.5, 1.0), 1.0),
-        tuned("l1", Real(0.0, 10.0), 0.0),
         tuned("l2", Real(0.0, 30.0), 0.0),
         tuned("extra_trees", Choice(("no", "yes")), "no"),
-        tuned("max_bin", Integer(63, 1023, log=True), 255),
         threads("fit_threads", "fit", 1, cores, exact=True),
         keep("keep_trees"),
     )
@@ -37,6 +37,15 @@ def _needs(config: Config) -> Need:
     return Need(cores=int(config["fit_threads"]))
 
 
+_PORTFOLIO: tuple[Mapping[str, Value], ...] = (
+    {
+        **_STOPPED, "learning_rate": 0.05, "num_leaves": 63, "min_child_samples": 5,
+        "colsample": 0.6, "subsample": 0.8, "l2": 1.0,
+    },
+    {**_STOPPED, "num_leaves": 16, "colsample": 0.5, "subsample": 0.7, "l2": 3.0},
+    {**_STOPPED, "num_leaves": 128, "min_child_samples": 3, "extra_trees": "yes"},
+    {**_STOPPED, "num_leaves": 128, "min_child_samples": 3, "colsample": 0.9},
+)  # fmt: skip
 FAMILY = Family(
     name="lightgbm",
     tasks=frozenset({"binary", "multiclass", "regression"}),
@@ -56,9 +65,5 @@ FAMILY = Family(
     runtime="runtime",
     default_runtime="library",
     file="model.txt",
-    portfolio=(
-        {**_STOPPED, "learning_rate": 0.03},
-        {**_STOPPED, "learning_rate": 0.05, "extra_trees": "yes"},
-        {**_STOPPED, "learning_rate": 0.03, "num_leaves": 128, "min_child_samples": 3},
-    ),
+    portfolio=_PORTFOLIO,
 )

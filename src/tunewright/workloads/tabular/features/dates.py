@@ -1,11 +1,28 @@
-"""Parts: the numbers that a date gives a model. One arithmetic for a row and for a whole column."""
+"""Dates: the numbers that a moment gives a model. One arithmetic for a row and a whole column."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
+
+from tunewright.workloads.tabular.data import Feature, Floats
 
 PARTS = ("year", "month", "day", "weekday", "hour", "days")
 ALWAYS = "days"  # the part that orders all dates: kept even where nothing varies
+DAY_S = 86_400.0
+MOST_OTHERS = 4  # date columns, from which the differences of a further one are taken
+
+
+def date_features(column: str, seconds: Floats, others: Mapping[str, Floats]) -> Iterator[Feature]:
+    """The parts of these moments that vary, and how many days after those of others they are."""
+    for part in PARTS:
+        if part == ALWAYS or _varies(part_of(seconds, part)):
+            yield Feature(f"{column} {part}", column, part)
+    for other, before in list(others.items())[:MOST_OTHERS]:
+        if _varies(seconds - before):
+            yield Feature(f"{column} - {other}", column, "after", other=other)
 
 
 def part_of(seconds: Any, part: str) -> Any:
@@ -14,13 +31,13 @@ def part_of(seconds: Any, part: str) -> Any:
     days: since 1970, with the time of day as a fraction. weekday: Monday is 0. The calendar is that
     of Hinnant's "chrono-compatible low-level date algorithms".
     """
-    days = seconds // 86_400.0
+    days = seconds // DAY_S
     if part == "days":
-        return seconds / 86_400.0
+        return seconds / DAY_S
     if part == "weekday":
         return (days + 3) % 7
     if part == "hour":
-        return (seconds - days * 86_400.0) / 3600.0
+        return (seconds - days * DAY_S) / 3600.0
     shifted = days + 719_468
     era = shifted // 146_097
     of_era = shifted - era * 146_097
@@ -33,3 +50,8 @@ def part_of(seconds: Any, part: str) -> Any:
     if part == "month":
         return month + 3 - 12 * in_next
     return years + era * 400 + in_next
+
+
+def _varies(values: Floats) -> bool:
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and bool(known.min() < known.max())

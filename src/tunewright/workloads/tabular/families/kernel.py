@@ -1,0 +1,92 @@
+"""A kernel machine: what a support vector machine computes, fitted by log loss or squares.
+
+So it says probabilities by itself. The kernel is approximated by some of the rows, the landmarks
+(Williams & Seeger 2001): the time and the model grow with these, and not with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tunewright.core.config import Config
+from tunewright.core.knobs import Integer, Knob, Real
+from tunewright.core.registry import resolve
+from tunewright.knobs import tuned
+from tunewright.workloads.tabular.data import (
+    Floats,
+    Learned,
+    Runtime,
+    Schema,
+    Training,
+    one_by_one,
+)
+from tunewright.workloads.tabular.design import Design, link
+from tunewright.workloads.tabular.families import Backend, Family
+from tunewright.workloads.tabular.packing import pack, unpack
+
+_RANK = 1e-6  # of the largest eigenvalue; smaller ones are noise
+
+
+def _knobs(_cores: int) -> tuple[Knob, ...]:
+    return (
+        tuned("kernel_landmarks", Integer(50, 1000, log=True), 300),
+        tuned("kernel_gamma", Real(0.05, 20.0, log=True), 1.0),
+        tuned("kernel_c", Real(1e-2, 1000.0, log=True), 10.0),
+    )
+
+
+def fit(training: Training, config: Config, seed: int) -> Learned:
+    """The landmarks and their weights. `kernel_gamma` is in units of 1 / the columns' variance."""
+    schema = training.schema
+    design = Design.learn(training.x, schema, robust=True)
+    columns = design(training.x)
+    chosen = np.random.default_rng(seed).permutation(len(columns))
+    landmarks = columns[np.sort(chosen[: int(config["kernel_landmarks"])])]
+    gamma = float(config["kernel_gamma"]) / (float(columns.var(axis=0).sum()) or 1.0)
+    with resolve("threadpoolctl:threadpool_limits")(1):  # more would change the last digits
+        values, vectors = np.linalg.eigh(_kernel(landmarks, landmarks, gamma))
+        kept = values > _RANK * values[-1]
+        to_features = vectors[:, kept] / np.sqrt(values[kept])
+        features = _kernel(columns, landmarks, gamma) @ to_features
+        coef, intercept = resolve("tunewright.workloads.tabular.linear_library:weigh")(
+            features, training.y, schema, float(config["kernel_c"])
+        )
+        weights = to_features @ coef.T
+    arrays = {
+        "landmarks": landmarks, "gamma": np.array(gamma), "weights": weights,
+        "intercept": intercept,
+    }  # fmt: skip
+    return Learned(pack({**design.arrays, **arrays}))
+
+
+def _kernel(a: Floats, b: Floats, gamma: float) -> Floats:
+    """exp(-gamma * squared distance) of each row of `a` from each of `b`."""
+    squared = np.square(a).sum(axis=1)[:, np.newaxis] + np.square(b).sum(axis=1) - 2.0 * (a @ b.T)
+    return np.asarray(np.exp(-gamma * np.maximum(squared, 0.0)))
+
+
+def native(files: Mapping[str, bytes], schema: Schema, _threads: int) -> Runtime:
+    """Numpy alone."""
+    arrays: dict[str, Any] = unpack(files["kernel.json"])
+    design, landmarks, gamma = Design.of(arrays), arrays["landmarks"], float(arrays["gamma"])
+    weights, intercept = arrays["weights"], arrays["intercept"]
+    return one_by_one(
+        lambda x: link(_kernel(design(x), landmarks, gamma) @ weights + intercept, schema.task)
+    )
+
+
+_HERE = "tunewright.workloads.tabular.families.kernel"
+FAMILY = Family(
+    name="kernel",
+    tasks=frozenset({"binary", "multiclass", "regression"}),
+    knobs=_knobs,
+    fit=f"{_HERE}:fit",
+    runtimes={"native": Backend(f"{_HERE}:native")},
+    runtime="kernel_runtime",
+    default_runtime="native",
+    file="kernel.json",
+    portfolio=({"kernel_landmarks": 500, "kernel_c": 30.0},),
+)
