@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from tunewright.cli import lines as lines_module
 from tunewright.cli.lines import Lines
-from tunewright.cli.running import _as_multiple
+from tunewright.cli.running import _as_multiple, _Progress
 from tunewright.core.config import Config
+from tunewright.core.events import Ended, Started
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.phrases import change_of, headline
 from tunewright.reporting.reasons import short_of
@@ -143,6 +145,24 @@ def test_too_few_pairs_say_what_they_have_and_claim_nothing(language, count):
 
 
 # While it runs
+
+
+@pytest.mark.parametrize("done", [0, 1])
+@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.CRASHED, Outcome.DIFFERS])
+def test_a_trial_that_ends_badly_is_named_by_its_config(capsys, done, outcome):
+    goal, fine = parse_goal("minimize wall_s", PROGRAMS.metrics), Measurement(Outcome.OK)
+    a, b = PROGRAMS.baseline, Config({"program": "B"})
+    events = []
+    for number, config in enumerate([a, b][1 - done :], start=1):
+        end = Measurement(outcome, detail="of its own accord") if config is b else fine
+        trial = Trial(number, config, Fidelity("run", "run"))
+        events += [Started(1.0, trial), Ended(2.0, number, 1, end)]
+    history, progress = History(), _Progress(goal, Lines())
+    for event in events:
+        history = history.applied(event)
+        progress(event, history)
+    whose = "program=B" if done else "the baseline"
+    assert f"{whose} ended as {outcome.value}: of its own accord" in capsys.readouterr().out
 
 
 def test_there_is_a_line_after_a_silence_and_none_after_the_end(monkeypatch):

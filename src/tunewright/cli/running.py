@@ -17,7 +17,7 @@ import click
 
 from tunewright import planning, session
 from tunewright.cli.lines import Display, Lines, Silence, columns
-from tunewright.core.config import Value
+from tunewright.core.config import Config, Value
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import DRIVER_RESTART, History
@@ -233,7 +233,9 @@ class _Progress:
                 pass
             case Ended(_, _, _, measurement) if measurement.detail:
                 how = f"{measurement.outcome.value}: {measurement.detail}"
-                self.lines.say(at_s, f"{self._whose(history)} ended as {how}", like=how)
+                self.lines.say(
+                    at_s, f"{self._whose(event.number, history)} ended as {how}", like=how
+                )
             case Ended() if self.phase == "search":
                 self._search(event, history)
             case Finished():
@@ -256,12 +258,14 @@ class _Progress:
         what = "refits" if self.phase == "refit" else "runs of pairs"
         return f"verification: {done} {what} so far"
 
-    def _whose(self, history: History) -> str:
-        """The config of the trial that ended last."""
-        ((trial, _),) = history.ended(len(history) - 1)
+    def _whose(self, number: int, history: History) -> str:
+        """The config of a trial that has ended just now, or was lost."""
+        latest = (trial for trial, _ in history.ended(max(len(history) - 1, 0)))
+        found = (t for t in (*history.lost, *latest) if t.number == number)
+        config = next((trial.config for trial in found), Config({}))
         baseline = ranked(self.goal, history).baseline
-        base = baseline.config if baseline else trial.config
-        return " ".join(_changed(trial.config, base)) or "the baseline"
+        base = baseline.config if baseline else config
+        return " ".join(_changed(config, base)) or "the baseline"
 
     def _search(self, event: Event, history: History) -> None:
         state = ranked(self.goal, history)
