@@ -42,9 +42,9 @@ SEARCHED = 0.8  # of a budget of seconds is the search's, about
 LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
 PROMOTED = 3  # of so many at few rows one goes on
-VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time is asked for …
-VARIANTS_ELSE = (0.05, 0.25)  # … and where it is not: below a fit, quality seldom changes
-LATER = 4  # every so many proposals the turn is a later objective's
+VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time comes first …
+VARIANTS_ELSE = (0.05, 0.25)  # … and where it does not: below a fit, quality seldom changes
+LATER = 8  # every so many proposals the turn is a later objective's
 
 
 @final
@@ -141,7 +141,7 @@ class JointSearcher:
     ) -> list[Proposal]:
         """Folds that the contenders lack, blends, and repeats of programs."""
         folds: list[tuple[Record, int]] = []
-        if self._race.count > 1:
+        if self._race.count > 1 and self._next_prior(seen, busy) is None:
             folds = list(self._race.survivors(seen))
             lacking = self._race.unfinished(seen)
             if progress >= LAST or self._hurry(lacking, progress):
@@ -257,9 +257,9 @@ class JointSearcher:
         self, seen: Seen, busy: set[str], chance: random.Random, number: int
     ) -> Proposal | None:
         """A config that is new: one worth trying first, another prefix, or a variant of one."""
-        for known, key in self._prior:
-            if key not in seen.made and key not in busy:
-                return self._first(known)
+        known = self._next_prior(seen, busy)
+        if known is not None:
+            return self._first(known)
         promoted = self._promoted(seen, busy, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
@@ -277,10 +277,16 @@ class JointSearcher:
         dear = prefix and prefix not in seen.low and prefix not in seen.prefixes
         return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
 
+    def _next_prior(self, seen: Seen, busy: set[str]) -> Config | None:
+        """The next config that is worth trying first, None where all were."""
+        fresh = (c for c, key in self._prior if key not in seen.made and key not in busy)
+        return next(fresh, None)
+
     def _owed(self, seen: Seen) -> bool:
         """Whether it is the variants' turn: their share of the time follows what they bring."""
         fits, variants = seen.prefix, seen.variant
-        least, most = (VARIANTS_LEAST, VARIANTS_MOST) if self._fresh else VARIANTS_ELSE
+        timed = self._fresh and self._goal.objectives[0].since
+        least, most = (VARIANTS_LEAST, VARIANTS_MOST) if timed else VARIANTS_ELSE
         a = fits.gained / fits.spent_s if fits.spent_s > 0 else 0.0
         b = variants.gained / variants.spent_s if variants.spent_s > 0 else 0.0
         share = b / (a + b) if a + b > 0 else (least + most) / 2
