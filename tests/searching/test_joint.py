@@ -1,9 +1,257 @@
-"""The joint searcher joins the contract."""
+"""The joint searcher joins the contract, and spends a study's seconds where they bring most."""
 
-from tunewright.searching.joint import JointSearcher
-from tunewright.testing.searchers import SearcherContract
+from collections import Counter, defaultdict
+from itertools import pairwise
+from statistics import fmean
+
+import pytest
+from studies import AUC, BASELINE, LATENCY, SPACE, STAGES, World, prefix_of, problem, run
+
+from tunewright.core.budget import Budget
+from tunewright.core.goal import parse_goal
+from tunewright.core.preference import ranking
+from tunewright.core.roles import BLEND, Effort, Problem
+from tunewright.core.trial import Fidelity, Measurement, Outcome
+from tunewright.searching.joint import LOW_ROWS, JointSearcher
+from tunewright.testing.searchers import GOALS, METRICS, SMALL, SearcherContract
+
+TIMED = Fidelity("predict", "predict")
+QUICK = {"linear": 0.02, "trees": 0.03, "net": 0.1}
+DEAR = {"linear": 0.2, "trees": 2.0, "net": 8.0}
+FOLDS = (Effort("folds", 1, 5),)
+SPEED = "minimize latency subject to auc >= baseline - 0.005"
 
 
 class TestJointSearcher(SearcherContract):
     def make(self, problem):
         return JointSearcher(problem)
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_it_finds_the_best_of_a_small_space(goal):
+    history, _, _ = TestJointSearcher().study(SMALL, goal, trials=500)[-1]
+    (best,) = ranking(parse_goal(goal, METRICS), METRICS, ("make", "run"))(history).best(1)
+    wanted = {"depth": 3, "runtime": "fast"} if "cost" in goal else {"depth": 3}
+    assert wanted.items() <= best.config.items()
+
+
+def ranked(goal, history):
+    return ranking(parse_goal(goal, (AUC, LATENCY)), (AUC, LATENCY), STAGES)(history)
+
+
+def test_what_is_worth_trying_first_comes_first_and_in_its_order():
+    prior = tuple(
+        SPACE.config(v)
+        for v in ({"family": "net", "width": 20.0}, {"family": "trees"}, {"penalty": 0.5})
+    )
+    searcher = JointSearcher(problem("maximize auc", prior=prior))
+    history = run(searcher, World(QUICK), trials=5)
+    assert [t.config for t, _ in history.ended()][:4] == [BASELINE, *prior]
+
+
+@pytest.mark.parametrize("goal", [SPEED, "maximize auc, minimize latency"])
+def test_quick_fits_are_not_starved_by_their_variants(goal):
+    history = run(JointSearcher(problem(goal, TIMED)), World(QUICK), trials=300)
+    fits = {prefix_of(t.config) for t, _ in history.ended()}
+    assert len(fits) >= 40
+
+
+def test_after_a_dear_fit_many_cheap_variants_are_timed():
+    history = run(
+        JointSearcher(problem(SPEED, TIMED, budget=Budget(seconds=1000))), World(DEAR), trials=200
+    )
+    fits = {prefix_of(t.config) for t, _ in history.ended()}
+    assert len({t.config for t, _ in history.ended()}) >= 4 * len(fits)
+
+
+def test_families_share_the_time_and_the_best_gets_more_trials_than_the_worst():
+    searcher = JointSearcher(problem("maximize auc", budget=Budget(seconds=300)))
+    history = run(searcher, World(DEAR), seconds=300)
+    spent, best = Counter(), defaultdict(float)
+    for trial, measurement in history.ended():
+        if trial.config.members:
+            continue
+        family = trial.config["family"]
+        spent[family] += sum(s.end_s - s.start_s for s in measurement.spans if not s.cached)
+        best[family] = max(best[family], World(DEAR).quality(trial.config))
+    assert min(spent.values()) >= 0.02 * sum(spent.values())
+    assert max(spent, key=spent.get) != "linear"  # it is cheap, and far from the best
+    assert best["trees"] > 0.89
+
+
+def test_timing_trials_come_in_batches():
+    history = run(JointSearcher(problem(SPEED, TIMED)), World(QUICK), trials=200)
+    alone = [t.need.alone for t, _ in history.ended()]
+    drains = sum(now and not before for before, now in pairwise(alone))
+    assert sum(alone) >= 4 * drains
+
+
+def test_what_breaks_a_constraint_beyond_chance_is_not_timed():
+    world = World(QUICK)
+    history = run(JointSearcher(problem(SPEED, TIMED)), world, trials=150)
+    timed = [t.config for t, _ in history.ended() if t.need.alone and t.config != BASELINE]
+    least = world.quality(BASELINE) - 0.005 - 2e-4
+    assert timed
+    assert all(world.quality(config) >= least for config in timed)
+
+
+@pytest.mark.parametrize(("noise", "most"), [(0.0, 0.03), (0.05, 0.25)])
+def test_what_is_known_is_measured_again_only_where_noise_leaves_it_open(noise, most):
+    goal = parse_goal("minimize latency", (LATENCY,))
+    asked = Problem(SPACE, goal, BASELINE, ("fit", "compile", BLEND, "predict"), "",
+                    Fidelity("predict", "fit"), budget=Budget(trials=120), metrics=(LATENCY,))  # fmt: skip
+    history = run(JointSearcher(asked), World(QUICK, noise=noise), trials=120)
+    repeats = [t for t, _ in history.ended() if t.fidelity.piece.repeat]
+    assert len(repeats) <= most * 120
+    assert bool(repeats) or not noise
+
+
+def test_only_fits_that_are_dear_beside_the_budget_begin_on_few_rows():
+    for seconds, low in ((20, True), (2000, False)):
+        asked = problem(
+            "maximize auc", efforts=(Effort("rows", 0.05, 1.0),), budget=Budget(seconds=seconds)
+        )
+        history = run(JointSearcher(asked), World(dict.fromkeys(DEAR, 1.0)), trials=25)
+        shares = {t.fidelity.effort.get("rows", 1.0) for t, _ in history.ended()}
+        assert shares == ({LOW_ROWS, 1.0} if low else {1.0})
+
+
+def test_a_config_that_failed_on_few_rows_never_sees_all_of_them():
+    good = World(dict.fromkeys(DEAR, 1.0))
+
+    def world(trial, made):
+        measurement = good(trial, made)
+        crashed = Measurement(Outcome.CRASHED, spans=measurement.spans, detail="no")
+        return crashed if trial.fidelity.effort else measurement
+
+    asked = problem("maximize auc", efforts=(Effort("rows", 0.05, 1.0),), budget=Budget(seconds=20))
+    history = run(JointSearcher(asked), world, trials=20)
+    whole = {prefix_of(t.config) for t, _ in history.ended() if not t.fidelity.effort}
+    assert whole == {prefix_of(BASELINE)}
+
+
+# Folds
+
+
+def folds_of(history):
+    folds = defaultdict(list)
+    for trial, _ in history.ended():
+        folds[trial.config.id].append(trial.fidelity.piece.fold)
+    return folds
+
+
+def test_nobody_is_judged_on_a_fold_that_the_baseline_has_not_had():
+    searcher = JointSearcher(problem("maximize auc", efforts=FOLDS, budget=Budget(trials=150)))
+    history = run(searcher, World(QUICK, fold_noise=0.01), trials=150, n=3)
+    had = set()
+    for trial, _ in history.ended():
+        fold = trial.fidelity.piece.fold
+        assert trial.config == BASELINE or fold in had
+        had |= {fold} if trial.config == BASELINE else set()
+    assert had == set(range(5))
+
+
+@pytest.mark.parametrize("budget", [Budget(trials=150), Budget(seconds=60)])
+def test_the_best_and_each_familys_best_have_all_folds_in_the_end(budget):
+    searcher = JointSearcher(problem("maximize auc", efforts=FOLDS, budget=budget))
+    slow = {name: 4 * seconds for name, seconds in QUICK.items()}
+    history = run(
+        searcher,
+        World(slow, fold_noise=0.01),
+        trials=budget.trials or 10**6,
+        seconds=0.8 * (budget.seconds or 1e9),
+    )
+    folds = folds_of(history)
+    plain = [r for r in ranked("maximize auc", history).best() if not r.config.members]
+    begun = {t.config.id: t.number for t, _ in reversed([*history.ended()])}
+    first_of = {prefix_of(r.config): r for r in reversed(plain)}  # variants of a prefix err alike
+    early = [
+        r for r in plain if r in first_of.values() and begun[r.config.id] < history.last_number - 15
+    ]
+    best = early[:2] + [next(r for r in early if r.config["family"] == f) for f in QUICK]
+    assert all(len(folds[r.config.id]) == 5 for r in best)
+    once = [id_ for id_, had in folds.items() if len(had) == 1]
+    assert len(once) > len(folds) / 2  # most configs were not worth a second fold
+
+
+def test_racing_picks_no_worse_than_all_folds_for_everybody_at_the_same_cost():
+    noisy, cost = 0.03, 150
+    racing, whole = [], []
+    for seed in range(6):
+        world = World(QUICK, fold_noise=noisy)
+        asked = problem("maximize auc", efforts=FOLDS, budget=Budget(trials=cost), seed=seed)
+        asked = Problem(
+            **{**asked.__dict__, "stages": ("fit", "compile", "predict"), "cached": "compile"}
+        )
+        history = run(JointSearcher(asked), world, trials=cost)
+        folds = folds_of(history)
+        best = next(
+            r for r in ranked("maximize auc", history).best() if len(folds[r.config.id]) == 5
+        )
+        racing.append(0.9 - world.quality(best.config))
+        mean = World(QUICK, fold_noise=noisy / 5**0.5)
+        once = Problem(**{**asked.__dict__, "efforts": (), "budget": Budget(trials=cost // 5)})
+        history = run(JointSearcher(once), mean, trials=cost // 5)
+        (best,) = ranked("maximize auc", history).best(1)
+        whole.append(0.9 - world.quality(best.config))
+    assert fmean(racing) <= fmean(whole)
+
+
+# Blends
+
+
+def blends_of(history):
+    trials = [t for t, _ in history.ended() if t.config.members]
+    return [t for t in trials if not any(w for _, w in t.config.members)], [
+        t for t in trials if any(w for _, w in t.config.members)
+    ]
+
+
+def test_the_best_are_blended_late_with_the_mean_of_the_weights_that_each_fold_chose():
+    searcher = JointSearcher(problem("maximize auc", efforts=FOLDS, budget=Budget(trials=200)))
+    history = run(searcher, World(QUICK, fold_noise=0.002), trials=200)
+    selections, blends = blends_of(history)
+    first = selections[0]
+    assert first.number > 0.75 * 200
+    of_first = [t for t in selections if t.config == first.config]
+    assert sorted(t.fidelity.piece.fold for t in of_first) == [0, 1, 2, 3, 4]
+    assert {t.fidelity.through for t in of_first} == {BLEND}
+    members = [config for config, _ in first.config.members]
+    assert 2 <= len(members) <= 12
+    assert len({config["family"] for config in members}) > 1
+    assert len({prefix_of(config) for config in members}) == len(members)
+    folds = folds_of(history)
+    assert all(len(folds[config.id]) == 5 for config in members)
+    blend = blends[0].config
+    assert members[0] not in [config for config, _ in blend.members]  # no fold gave it any weight
+    assert sum(weight for _, weight in blend.members) == pytest.approx(1.0)
+    assert sorted(folds[blend.id]) == [0, 1, 2, 3, 4]
+    assert ranked("maximize auc", history).best(1)[0].config.members
+
+
+def test_a_bound_on_latency_limits_the_members():
+    goal = "maximize auc subject to latency <= 250us"
+    searcher = JointSearcher(problem(goal, TIMED, budget=Budget(trials=300)))
+    world = World(QUICK)
+    history = run(searcher, world, trials=300)
+    selections, _ = blends_of(history)
+    assert selections
+    for trial in selections:
+        assert sum(world.latency_s(config) for config, _ in trial.config.members) <= 250e-6
+
+
+def test_a_blend_is_timed_like_any_other_config():
+    goal = "maximize auc subject to latency <= 2ms"
+    history = run(
+        JointSearcher(problem(goal, TIMED, budget=Budget(trials=300))), World(QUICK), trials=300
+    )
+    _, blends = blends_of(history)
+    assert {bool(t.fidelity.since) for t in blends} == {False, True}
+
+
+@pytest.mark.parametrize("goal", ["minimize latency", SPEED])
+def test_nothing_is_blended_where_quality_is_not_asked_for(goal):
+    history = run(
+        JointSearcher(problem(goal, TIMED, budget=Budget(trials=100))), World(QUICK), trials=100
+    )
+    assert not any(t.config.members for t, _ in history.ended())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from statistics import fmean
 from typing import final
 
 from tunewright.core.config import Config, Value
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Constraint, within_margin
+from tunewright.core.metrics import Metric
 from tunewright.core.roles import BLEND, Problem, Proposal
 from tunewright.core.trial import Fidelity, Piece
 from tunewright.searching.chain import Chain
@@ -15,7 +17,9 @@ from tunewright.searching.racing import Race
 from tunewright.searching.state import Seen
 
 MEMBERS = 12
-TURNS = (0.75, 0.93)  # shares of the search's time, after which weights are chosen
+FIRST = 4  # members that are taken whatever their family
+LOOKED_AT = 250  # of the best configs
+TURNS = (0.75, 0.9)  # shares of the search's time, after which weights are chosen
 LEAST_WEIGHT = 0.02
 
 
@@ -35,7 +39,7 @@ class Blending:
             and problem.cached in stages[stages.index(BLEND) :]
             and any(m.evidence == "rows" for m in problem.goal.objectives)
         )
-        self._cached = problem.cached
+        self._cached, self._metric = problem.cached, problem.goal.objectives[0]
         below = set(stages[stages.index(BLEND) :]) if BLEND in stages else set()
         self._below = [k.name for k in problem.space.knobs if k.stage in below]
         others = problem.goal.objectives[1:]
@@ -75,22 +79,15 @@ class Blending:
     def _selection(self, seen: Seen) -> Config | None:
         """The best with all folds, one a prefix, as many as the bounds allow; None below two."""
         members: list[Record] = []
-        prefixes: set[str] = set()
-        best = [*seen.board(0, 20 * MEMBERS)]
-        leaders = {record.config.id for record in seen.families().values()}
+        best = self._one_a_prefix(seen)
+        leaders: dict[Value | None, Record] = {}
+        for record in best:
+            leaders.setdefault(self._chain.family(record.config), record)
         # The best of each family come after the first few: what errs otherwise is worth most.
-        order = [*best[:4], *(r for r in best[4:] if r.config.id in leaders), *best[4:]]
+        order = [*best[:FIRST], *leaders.values(), *best[FIRST:]]
         for record in order:
-            prefix = self._chain.prefix(seen.dearest, record.config)
-            if (
-                record.config.members
-                or prefix in prefixes
-                or not self._race.whole(record)
-                or not self._affordable(seen, [*members, record])
-            ):
-                continue
-            prefixes.add(prefix)
-            members.append(record)
+            if record not in members and self._affordable(seen, [*members, record]):
+                members.append(record)
             if len(members) == MEMBERS:
                 break
         if len(members) < 2:
@@ -98,6 +95,27 @@ class Blending:
         # Equal members in another order are the same blend.
         joined = sorted((r.config for r in members), key=lambda config: config.id)
         return Config(self._values(members[0].config), [(config, 0.0) for config in joined])
+
+    def _one_a_prefix(self, seen: Seen) -> list[Record]:
+        """The best config of each prefix that has all folds, best first.
+
+        Where time is bounded it is the quickest of those that are as good within a part of the
+        margin: two variants hardly differ in quality, and very much in time.
+        """
+        variants: dict[str, list[Record]] = {}
+        for record in seen.board(0, LOOKED_AT):
+            if not record.config.members and self._race.whole(record):
+                prefix = self._chain.prefix(seen.dearest, record.config)
+                variants.setdefault(prefix, []).append(record)
+        if not self._bounds:
+            return [records[0] for records in variants.values()]
+        metric, bounded = self._metric, self._bounds[0].metric
+        chosen = []
+        for records in variants.values():
+            least = (seen.place(records[0]) or 0.0) + metric.margin / 4
+            near = [r for r in records if (seen.place(r) or 0.0) <= least]
+            chosen.append(min(near, key=lambda r: _seconds(r, bounded)))
+        return chosen
 
     def _values(self, config: Config) -> dict[str, Value]:
         return {name: config[name] for name in self._below if name in config}
@@ -123,3 +141,8 @@ class Blending:
         if len(kept) < 2:
             return None
         return Config(dict(selection), [(config, weight / total) for config, weight in kept])
+
+
+def _seconds(record: Record, metric: Metric) -> float:
+    value = record.value(metric)
+    return math.inf if value is None else value

@@ -24,7 +24,7 @@ class Forest:
     as uncertainty: Hutter et al. 2014.
     """
 
-    def __init__(self, x: Floats, y: Floats, chance: np.random.Generator, *, leaf: int = 2) -> None:
+    def __init__(self, x: Floats, y: Floats, chance: np.random.Generator) -> None:
         rows, width = x.shape
         self._feature: list[Whole] = []
         self._threshold: list[Floats] = []
@@ -42,7 +42,7 @@ class Forest:
             mean = sums / counts
             squares = np.add.reduceat(target * target, starts) / counts
             variance = np.maximum(squares - mean * mean, 0.0)
-            open_ = (variance > 1e-18) & (counts >= 2 * leaf) & (level < DEPTH)
+            open_ = (variance > 1e-18) & (counts > 1) & (level < DEPTH)
             feature, threshold = _splits(x, sample, target, starts, counts, open_, chance, width)
             divided = feature >= 0
             child = np.full(nodes, -1)

@@ -53,7 +53,7 @@ class Pool:
     """Candidates of one kind, the most promising first, made as far as they were asked for."""
 
     source: Iterator[tuple[float, dict[str, Value]]]
-    made: list[tuple[Config, str]] = field(default_factory=list)
+    made: list[Config] = field(default_factory=list)
 
 
 @final
@@ -75,7 +75,7 @@ class JointSearcher:
         self._problem, self._goal = problem, problem.goal
         self._cached, self._fresh, self._seed = problem.cached, problem.fresh, problem.seed
         self._chain = chain = Chain(problem)
-        self._race = Race(problem)
+        self._race = Race(problem, chain)
         self._blending = Blending(problem, chain, self._race)
         self._rows = any(e.name == "rows" for e in problem.efforts)
         self._seen = Fold(lambda: Seen(problem, chain), Seen.learn)
@@ -201,12 +201,12 @@ class JointSearcher:
         pair = [r for r in seen.board(turn, 2) if r.measured]
         if len(pair) < 2:
             return []
-        (a, b), noise = pair, seen.noise or SPREAD
+        (a, b), noise = pair, SPREAD if seen.noise is None else seen.noise
         first, second = seen.place(a, turn), seen.place(b, turn)
         assert first is not None
         assert second is not None
-        open_ = second - first <= 2 * noise * math.sqrt(1 / a.measured + 1 / b.measured)
-        if seen.noise is not None and not open_:
+        open_ = second - first < 2 * noise * math.sqrt(1 / a.measured + 1 / b.measured)
+        if not open_:
             return []
         fewest = min(pair, key=lambda r: (r.measured, r is b))
         if fewest.measured >= REPEATS or self._chain.key(fewest.config) in busy:
@@ -242,7 +242,7 @@ class JointSearcher:
             told = self._model(modelled, turn).improvement(unknown)
             modelled.gains.update(zip((c.id for c in unknown), told, strict=True))
         gains = [modelled.gains.get(config.id, 0.0) for config in configs]
-        if self._goal.objectives[0].since:
+        if self._goal.objectives[0].since or seen.hopeless:
             return gains
         best, count = max(gains, default=0.0), max(BATCH, len(seen.boards[0]) // 10)
         top = {record.config.id for record in seen.board(0, count)}
@@ -274,7 +274,7 @@ class JointSearcher:
         if config is None:
             return None
         prefix = self._chain.prefix(seen.dearest, config) if self._dear(seen) else ""
-        dear = prefix and prefix not in seen.low and prefix not in seen.prefixes
+        dear = prefix and prefix not in seen.prefixes
         return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
 
     def _next_prior(self, seen: Seen, busy: set[str]) -> Config | None:
@@ -334,7 +334,8 @@ class JointSearcher:
 
     def _complete(self, seen: Seen, values: Mapping[str, Value], chance: random.Random) -> Config:
         """A config with these values, what is below the dearest stage as in the best one."""
-        best = next((r.config for r in seen.board(0, 3) if not r.config.members), None)
+        elite = seen.snapshot.elite[0] if seen.snapshot else ()
+        best = next(iter(elite), None)
         late = {
             k.name: best[k.name]
             for k in self._chain.late(seen.dearest)
@@ -362,7 +363,9 @@ class JointSearcher:
 
     def _is_new(self, config: Config, seen: Seen, busy: set[str]) -> bool:
         key = self._chain.key(config)
-        return key not in seen.made and key not in busy
+        if key in seen.made or key in busy:
+            return False
+        return not seen.low or self._chain.prefix(seen.dearest, config) not in seen.low
 
     # The model
 
@@ -376,7 +379,6 @@ class JointSearcher:
         if pool is None:
             pool = self._pool(modelled, seen, turn, kind, family)
             modelled.pools[turn, kind, family] = pool
-        low = self._dear(seen)
         for i in range(2 * WAITING):
             if i == len(pool.made):
                 values = next(pool.source, None)
@@ -385,11 +387,9 @@ class JointSearcher:
                 config = self._chain.config(
                     {k.name: values[1][k.name] for k in self._chain.searched}
                 )
-                pool.made.append((config, self._chain.key(config)))
-            config, key = pool.made[i]
-            if key in seen.made or key in busy:
-                continue
-            if low and kind == "prefix" and self._chain.prefix(seen.dearest, config) in seen.low:
+                pool.made.append(config)
+            config = pool.made[i]
+            if not self._is_new(config, seen, busy):
                 continue
             return self._chain.config({**config, **self._exact_values(seen, chance)})
         return None

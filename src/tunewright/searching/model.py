@@ -13,9 +13,6 @@ from tunewright.core.knobs import Space
 from tunewright.searching.forest import Floats, Forest, Whole
 from tunewright.searching.vectors import Vectors
 
-PLUG = False
-CLIP = 3.0
-LEAF = 2
 RANDOM = 150  # candidates from all over the space, beside the neighbours of the best
 MOVED = 20  # candidates that differ from each of the best in a few knobs
 STEPS = 2  # of local search, from the best candidates of the step before
@@ -45,11 +42,11 @@ class Model:
         if holds.any():
             y = np.array([y for _, y in rows if y is not None])
             # How bad the worst are says nothing about the best: they would take all the splits.
-            y = np.minimum(y, y.min() + CLIP * (np.median(y) - y.min()) + 1e-12)
-            self._value = Forest(x[holds], y, chance, leaf=LEAF)
-            self._best = float(self._value.predict(x[holds])[0].min()) if PLUG else float(y.min())
+            y = np.minimum(y, np.median(y))
+            self._value = Forest(x[holds], y, chance)
+            self._best = float(y.min())
         if not holds.all():
-            self._odds = Forest(x, holds.astype(float), chance, leaf=1)
+            self._odds = Forest(x, holds.astype(float), chance)
 
     def improvement(self, configs: Sequence[Mapping[str, Value]]) -> list[float]:
         """What each of these promises."""

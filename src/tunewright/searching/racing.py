@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import final
 
 from tunewright.core.evidence import Record
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Problem
+from tunewright.searching.chain import Chain
 from tunewright.searching.state import Seen
 
 CONTENDERS = 6  # have all folds in the end, and so has the best of each family
@@ -19,7 +20,8 @@ SHARE = 0.5  # of the time of shared trials, at most, goes into folds after the 
 class Race:
     """The folds of a problem; `count` is 1 where there is nothing to race on."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, chain: Chain) -> None:
+        self._chain = chain
         rows = [m for m in problem.goal.metrics if m.evidence == "rows"]
         folds = [round(e.full) for e in problem.efforts if e.name == "folds"]
         self.metric: Metric | None = rows[0] if rows else None
@@ -62,13 +64,20 @@ class Race:
         return [(record, fold) for record, fold in lacking if fold is not None]
 
     def contenders(self, seen: Seen) -> list[Record]:
-        """The best on each objective, and of the ranking."""
-        best = [*seen.ranked.best(CONTENDERS), *seen.ranked.leaders(1)]
-        boards: Sequence[list[Record]] = [
-            seen.board(turn, CONTENDERS if turn == 0 else 1) for turn in range(len(seen.boards))
-        ]
-        every = [record for board in (*boards, best) for record in board]
-        return [*{r.config.id: r for r in every if seen.holds(r)}.values()]
+        """The first of the ranking, and the best on each objective, one for each prefix.
+
+        Variants of a prefix err alike, so their folds would tell little.
+        """
+        first = [*seen.ranked.best(1), *seen.ranked.leaders(1)]
+        chosen = {r.config.id: r for r in first if seen.holds(r)}
+        for turn in range(len(seen.boards)):
+            count, prefixes = CONTENDERS if turn == 0 else 1, set[str]()
+            for record in seen.board(turn, 10 * CONTENDERS):
+                prefix = self._chain.prefix(seen.dearest, record.config)
+                if prefix not in prefixes and len(prefixes) < count:
+                    prefixes.add(prefix)
+                    chosen.setdefault(record.config.id, record)
+        return [*chosen.values()]
 
     def _clearly_worse(self, record: Record, leader: Record) -> bool:
         """By more than a standard error of the difference on the folds that both have."""

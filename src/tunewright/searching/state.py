@@ -23,6 +23,7 @@ MODEL_S, MODEL_ROW_S = 0.015, 3e-5  # about what a model costs, at all and for e
 MODEL_SHARE = 0.02  # of the trials' time, while they are few
 MANY = 200  # trials; from then on a model is made anew only after a share more of them
 GROWTH = 0.05
+TRIAL_S = 0.01  # what any trial costs beside its stages
 NEWEST = 3  # prefixes whose variants are looked at, beside those of the best
 
 Row = tuple[Config, float | None]
@@ -51,7 +52,6 @@ class Part:
 
     spent_s: float = 0.0
     gained: float = 0.0
-    trials: int = 0
 
 
 @final
@@ -91,6 +91,7 @@ class Seen:
         self.selections: dict[str, dict[int, tuple[float, ...]]] = {}
         self.ended = 0
         self.snapshot: Snapshot | None = None
+        self._counted = problem.budget.trials is not None
         self._spread = (0.0, 0)
         self._places: dict[str, tuple[float | None, ...]] = {}
         self._since_s = 0.0
@@ -120,7 +121,7 @@ class Seen:
         if trial.purpose.kind != "search" or measurement.outcome is Outcome.STOPPED:
             return
         self.ended += 1
-        cost_s = sum(s.end_s - s.start_s for s in measurement.spans if not s.cached)
+        cost_s = self._cost_s(measurement)
         self._since_s += cost_s
         self.measuring = bool(trial.fidelity.since)
         if trial.config.members and not any(weight for _, weight in trial.config.members):
@@ -130,7 +131,7 @@ class Seen:
         self.tried.add((trial.config.id, trial.fidelity.piece.fold))
         self._learn_stages(trial, measurement)
         if trial.fidelity.effort:
-            self._learn_low(trial, measurement)
+            self._learn_low(trial, measurement, cost_s)
             return
         best = self._best()
         record = self.ranked.evidence.records[trial.config.id]
@@ -140,6 +141,13 @@ class Seen:
         self._learn_config(trial, record, cost_s, best)
         self._learn_noise(trial, record)
         self._refresh()
+
+    def _cost_s(self, measurement: Measurement) -> float:
+        """What a trial has taken of the budget, in seconds: of one of trials each is the same."""
+        if self._counted:
+            return 1.0
+        took_s = sum(s.end_s - s.start_s for s in measurement.spans if not s.cached)
+        return took_s + TRIAL_S
 
     def _select(self, trial: Trial, measurement: Measurement) -> None:
         """The weights that the blend has chosen on one fold; () where it could not."""
@@ -165,11 +173,14 @@ class Seen:
             total, count = self.exact.get(chosen, (0.0, 0))
             self.exact[chosen] = (total + math.log(dear_s * trial.need.cores), count + 1)
         if not trial.fidelity.since:
-            made_s = sum(s.end_s - s.start_s for s in spans)
-            self.shared_s += made_s
-            self.folds_s += made_s if trial.fidelity.piece.fold else 0.0
+            cost_s = self._cost_s(measurement)
+            self.shared_s += cost_s
+            self.folds_s += cost_s if trial.fidelity.piece.fold else 0.0
 
-    def _learn_low(self, trial: Trial, measurement: Measurement) -> None:
+    def _learn_low(self, trial: Trial, measurement: Measurement, cost_s: float) -> None:
+        family = self._chain.family(trial.config)
+        if family is not None:
+            self.arms.setdefault(family, Arm()).learn(None, cost_s)
         self.low_count += 1
         merit = math.inf
         if measurement.outcome is Outcome.OK:
@@ -235,17 +246,15 @@ class Seen:
         """Whose doing it was, and what may follow from it."""
         config, chain = trial.config, self._chain
         key, prefix = chain.key(config), chain.prefix(self.dearest, config)
-        new = prefix not in self.prefixes
-        if new and not config.members:
-            self.prefixes[prefix] = config
+        first = config if config.members else self.prefixes.setdefault(prefix, config)
         self.low.pop(prefix, None)
         self.made.add(key)
         now = self.place(record)
-        part = self.prefix if new or trial.fidelity.piece.fold else self.variant
-        part.spent_s += cost_s
-        part.trials += 1
-        if now is not None and best < math.inf:
-            part.gained += max(best - now, 0.0)
+        if not trial.fidelity.piece.fold:
+            part = self.prefix if first == config else self.variant
+            part.spent_s += cost_s
+            if now is not None and best < math.inf:
+                part.gained += max(best - now, 0.0)
         family = chain.family(config)
         if family is not None and not config.members:
             self.arms.setdefault(family, Arm()).learn(now, cost_s)
@@ -281,6 +290,9 @@ class Seen:
             self._since_s = 0.0
 
     def _snapshot(self) -> Snapshot:
+        newest = tuple([*self.prefixes.values()][-NEWEST:])
+        if self.hopeless:
+            return self._shortfalls(newest)
         records, baseline = self.ranked.evidence.records, self.ranked.baseline
         broken = [*self.broken.values()][-LEARNED:]
         every, elites = [], []
@@ -297,9 +309,34 @@ class Seen:
                 first = (baseline.config, self.place(baseline, turn))
                 rows = [row for row in rows if row[0] != baseline.config]
             every.append(tuple([first, *rows] if first else rows))
-        newest = tuple([*self.prefixes.values()][-NEWEST:])
         families = {family: record.config for family, record in self.families().items()}
         return Snapshot(self.ended, tuple(every), tuple(elites), families, newest)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether everything that is fully measured breaks a constraint."""
+        first = next(iter(self.ranked.best(1)), None)
+        standing = self.ranked.standing(first) if first else None
+        return standing is not None and standing.tier > 1
+
+    def _shortfalls(self, newest: tuple[Config, ...]) -> Snapshot:
+        """What teaches a model to hold the constraints first, on every turn."""
+        ranked = [r for r in self.ranked.best(2 * LEARNED) if not r.config.members]
+        placed = [(record, self.ranked.standing(record)) for record in ranked]
+        rows: list[Row] = [
+            (record.config, None if record.failing(FAILING) else standing.shortfall)
+            for record, standing in placed
+            if standing is not None
+        ]
+        baseline = self.ranked.baseline
+        elite, turns = tuple(config for config, _ in rows[:ELITE]), len(self.boards)
+        rows.sort(key=lambda row: baseline is None or row[0] != baseline.config)
+        families: dict[Value, Config] = {}
+        for record in ranked:
+            family = self._chain.family(record.config)
+            if family is not None:
+                families.setdefault(family, record.config)
+        return Snapshot(self.ended, (tuple(rows),) * turns, (elite,) * turns, families, newest)
 
     def families(self) -> dict[Value, Record]:
         """The best of each family, as far as they are among the first of the first board."""
