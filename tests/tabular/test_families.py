@@ -225,6 +225,7 @@ STOPPING = {
     "lightgbm": ("n_trees", "early_stopping"),
     "xgboost": ("xgboost_trees", "xgboost_stopping"),
     "catboost": ("catboost_trees", "catboost_stopping"),
+    "network": ("net_epochs", ""),
 }
 
 
@@ -232,20 +233,33 @@ STOPPING = {
 @pytest.mark.parametrize("family", [name for name in STOPPING if name in INSTALLED])
 def test_early_stopping_chooses_rounds_and_a_refit_with_them_makes_the_same_model(family, task):
     knob, stopping = STOPPING[family]
-    values = {stopping: "yes", knob: 1000}
+    values = {stopping: "yes", knob: 1000} if stopping else {knob: 200}
     schema = schema_of(task)
     rows, judged = rows_of(task), rows_of(task, seed=1)
     stopped = fitted(family, Training(schema, *rows, judged), **values)
     (rounds,) = stopped.chosen.values()
     assert set(stopped.chosen) == {knob}
-    assert rounds < 1000
+    assert rounds < values[knob]
     again = fitted(family, Training(schema, *rows), **{**values, knob: int(rounds)})
     x, _ = rows_of(task, seed=2)
     answers = [served(family, schema, one.text).batch(x) for one in (stopped, again)]
     assert answers[1] == pytest.approx(answers[0], rel=1e-9)
     assert not again.chosen
+    if not stopping:
+        return
     whole = fitted(family, Training(schema, *rows, judged), **{stopping: "no", knob: 60})
     assert not whole.chosen
+
+
+def test_equal_rows_are_all_neighbours_whatever_company_they_are_asked_in():
+    x = np.array([[0.0, 0, 0, 0]] * 100 + [[5.0, 5, 5, 1]] * 100)
+    y = np.concatenate((np.arange(100) % 4 == 0, np.ones(100))).astype(int)
+    schema = schema_of("binary")
+    learned = fitted("neighbours", Training(schema, x, y), neighbours=5)
+    runtime = served("neighbours", schema, learned.text)
+    asked = np.array([[0.0, 0, 0, 0], [5.0, 5, 5, 1], [0.1, 0, 0.2, 0]])
+    assert runtime.batch(asked) == pytest.approx([0.25, 1.0, 0.25])
+    assert list(runtime.row(array("d", asked[0]))) == pytest.approx([0.25])
 
 
 # Trees of other libraries

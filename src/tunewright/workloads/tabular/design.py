@@ -48,18 +48,16 @@ class Design:
         """
         categories = schema.nominal
         numbers = [i for i in range(x.shape[1]) if i not in categories]
-        known = [column[np.isfinite(column)] for column in x.T[numbers]]
-        known = [np.clip(c, -_LARGEST, _LARGEST) if len(c) else np.zeros(1) for c in known]
-        measure = _robust if robust else _plain
-        sizes = np.array([measure(column) for column in known]).reshape(-1, 2)
+        # one column after the other: the rows may be a file larger than memory
+        sizes = np.array([_measured(x[:, i], robust=robust) for i in numbers]).reshape(-1, 5)
         return Design(
             np.array(numbers, np.int64),
             np.array(categories, np.int64),
             centre=sizes[:, 0],
             scale=sizes[:, 1],
-            low=np.array([column.min() for column in known]),
-            high=np.array([column.max() for column in known]),
-            gaps=np.flatnonzero([bool(np.isnan(column).any()) for column in x.T[numbers]]),
+            low=sizes[:, 2],
+            high=sizes[:, 3],
+            gaps=np.flatnonzero(sizes[:, 4]),
             widths=np.array(
                 [min(len(schema.features[i].codes or ()), MOST_CATEGORIES) for i in categories],
                 np.int64,
@@ -104,15 +102,20 @@ class Design:
         return out
 
 
-def _plain(column: Floats) -> tuple[float, float]:
-    return float(column.mean()), float(column.std()) or 1.0
+def _measured(column: Floats, *, robust: bool) -> tuple[float, float, float, float, bool]:
+    """Centre, scale, least and largest value of what is finite, and whether any is missing.
 
-
-def _robust(column: Floats) -> tuple[float, float]:
-    """The median, and the quartiles' distance; of a column that is mostly one value, its range."""
-    low, middle, high = np.quantile(column, (0.25, 0.5, 0.75))
-    scale = (high - low) / 1.35 or (column.max() - column.min()) / 2
-    return float(middle), float(scale) or 1.0
+    robust: the median, and the quartiles' distance; half the range where most are one value.
+    """
+    known = np.clip(column[np.isfinite(column)], -_LARGEST, _LARGEST)
+    known = known if len(known) else np.zeros(1)
+    low, high = float(known.min()), float(known.max())
+    if robust:
+        first, centre, third = np.quantile(known, (0.25, 0.5, 0.75))
+        scale = (third - first) / 1.35 or (high - low) / 2
+    else:
+        centre, scale = known.mean(), known.std()
+    return float(centre), float(scale) or 1.0, low, high, bool(np.isnan(column).any())
 
 
 def link(z: Floats, task: Task) -> Floats:

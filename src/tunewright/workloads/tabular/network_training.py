@@ -1,7 +1,9 @@
 """Training of the network, in numpy alone: for tables, its matrices are too small for more to pay.
 
-After RealMLP-TD (Holzmüller et al. 2024): weights divided by the root of their inputs, a learning
-rate that comes back in waves, dropout and decay that fade, and layers that start at a unit scale.
+After RealMLP-TD (Holzmüller et al. 2024): weights divided by the root of their inputs, layers that
+start at a unit scale, fast scales of the inputs. In place of a rate that falls towards a last
+epoch, the weights are averaged, the latest counting most (Shamir & Zhang 2013): so any epoch can be
+the last.
 """
 
 from __future__ import annotations
@@ -9,10 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tunewright.workloads.tabular.data import Task
 from tunewright.workloads.tabular.design import link
@@ -23,17 +24,21 @@ from tunewright.workloads.tabular.network import (
     embedded,
     mish,
     mish_slope,
+    scores,
 )
 
 WAVES, MIXED = 16, 3  # of each number
 _RATES = {"input": 6.0, "bias": 0.1, "frequency": 0.1, "phase": 0.1, "mix": 0.1, "shift": 0.1}
 BATCH = 256
+WARM = 50  # steps until the full rate
+LATEST = 8.0  # the mean of the weights is over about the last eighth of all steps
+PATIENCE = 12  # epochs without a better loss on the judged rows
 
 
 @final
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. sigma: of the frequencies. rate: of learning, before its schedule."""
+    """How to train. sigma: of the frequencies. rate: of learning."""
 
     task: Task
     epochs: int
@@ -125,27 +130,50 @@ class Trainer:
             bias[:] = -(points * weight.T).sum(axis=1) / np.sqrt(len(weight))
             here = mish(here @ weight / np.float32(np.sqrt(len(weight))) + bias)
 
-    def run(self) -> dict[str, Singles]:
-        """Adam over all epochs."""
+    def run(self, judged: tuple[Singles, Singles] | None = None) -> tuple[dict[str, Singles], int]:
+        """The weights after all epochs, or after the best one by the loss of the judged rows.
+
+        Nothing in an epoch depends on how many there are to be: training for as many epochs as were
+        chosen gives what was chosen.
+        """
         recipe, count = self.recipe, len(self.x)
         batch = min(BATCH, max(count // 4, 1))
-        steps = recipe.epochs * (count // batch)
-        first, second = np.zeros_like(self.all.flat), np.zeros_like(self.all.flat)
-        order: NDArray[Any] = np.empty(0, int)
-        for step in range(steps):
-            if len(order) < batch:
-                order = self.rng.permutation(count)
-            picked, order = order[:batch], order[batch:]
-            done = step / steps
-            fading = 1.0 if done < 0.5 else 0.5 * (1 + math.cos(2 * math.pi * (done - 0.5)))
-            slopes = self.slopes_at(self.x[picked], self.y[picked], recipe.dropout * fading)
-            first += 0.1 * (slopes - first)
-            second += 0.05 * (np.square(slopes) - second)
-            scale = math.sqrt(1 - 0.95 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-            rate = recipe.rate * 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * done)))
-            self.all.flat -= (rate * recipe.decay * fading) * self.decays * self.all.flat
-            self.all.flat -= (rate * scale) * self.rates * first / (np.sqrt(second) + 1e-8)
-        return divided(self.of)
+        flat = self.all.flat
+        first, second, mean = np.zeros_like(flat), np.zeros_like(flat), flat.copy()
+        best, best_loss, best_epoch, step = mean, math.inf, recipe.epochs, 0
+        for epoch in range(1, recipe.epochs + 1):
+            order = self.rng.permutation(count)
+            for start in range(0, count - batch + 1, batch):
+                picked = order[start : start + batch]
+                slopes = self.slopes_at(self.x[picked], self.y[picked], recipe.dropout)
+                first += 0.1 * (slopes - first)
+                second += 0.05 * (np.square(slopes) - second)
+                step += 1
+                scale = math.sqrt(1 - 0.95**step) / (1 - 0.9**step)
+                rate = recipe.rate * min(step / WARM, 1.0)
+                flat -= (rate * recipe.decay) * self.decays * flat
+                flat -= (rate * scale) * self.rates * first / (np.sqrt(second) + 1e-8)
+                mean += (flat - mean) * min(LATEST / (step + LATEST), 1.0)
+            if judged is not None:
+                loss = self._loss(mean, *judged)
+                if loss < best_loss:
+                    best, best_loss, best_epoch = mean.copy(), loss, epoch
+                elif epoch - best_epoch >= PATIENCE:
+                    break
+        flat[:] = best
+        return divided(self.of), best_epoch
+
+    def _loss(self, flat: Singles, x: Singles, y: Singles) -> float:
+        """The loss of these rows with these weights."""
+        saved = self.all.flat.copy()
+        self.all.flat[:] = flat
+        z = scores(divided(self.of), x).astype(np.float64)
+        self.all.flat[:] = saved
+        if self.task == "regression":
+            return float(np.mean(np.square(z - y)))
+        answers = link(z, self.task).reshape(len(y), -1)
+        right = y * answers if answers.shape[1] > 1 else 1 - np.abs(y - answers)
+        return float(-np.mean(np.log(np.maximum(right.sum(axis=1), 1e-15))))
 
     def slopes_at(self, x: Singles, y: Singles, dropout: float) -> Singles:
         """The slope of the loss on these rows for each parameter; overwritten by the next call."""

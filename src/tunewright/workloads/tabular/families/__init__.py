@@ -19,6 +19,7 @@ FAMILIES = {
     "lightgbm": "tunewright.workloads.tabular.families.lightgbm:FAMILY",
     "linear": "tunewright.workloads.tabular.families.linear:FAMILY",
     "forest": "tunewright.workloads.tabular.families.forest:FAMILY",
+    "sgd": "tunewright.workloads.tabular.families.sgd:FAMILY",
     "tree": "tunewright.workloads.tabular.families.tree:FAMILY",
     "neighbours": "tunewright.workloads.tabular.families.neighbours:FAMILY",
     "kernel": "tunewright.workloads.tabular.families.kernel:FAMILY",
