@@ -107,7 +107,7 @@ def _tune(name: str, options: Any, place: Path) -> dict[str, Any]:
     pq.write_table(table.take(pa.array(held)), place / "test.parquet")
     words = [str(TUNEWRIGHT), "tune", f"{name}.parquet", "--target", target]
     words += ["--test", "test.parquet", "--budget", options.budget, "--seed", options.seed]
-    words += ["--json", *options.more]
+    words += ["--json", "-", *options.more]
     began = time.monotonic()
     run = subprocess.run(words, cwd=place, check=False, capture_output=True, text=True)
     wall_s = time.monotonic() - began
@@ -117,16 +117,16 @@ def _tune(name: str, options: Any, place: Path) -> dict[str, Any]:
     asked = table.drop_columns([target]).take(pa.array(held)).to_pylist()
     (place / "rows.json").write_text(json.dumps(asked, default=str))
     served = subprocess.run(
-        [sys.executable, "-c", SERVER, told["bundle"], "rows.json"],
+        [sys.executable, "-c", SERVER, f".tunewright/{told['study']}/bundle", "rows.json"],
         cwd=place, check=True, capture_output=True, text=True,
     )  # fmt: skip
     out = json.loads(served.stdout)
     return {
         "table": name, "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "budget": options.budget, "seed": int(options.seed), "wall_s": round(wall_s, 2),
-        "verdict": told["verdict"], "score": _score(out["answers"], y[held], meta["task"]),
+        "verdict": told["decision"], "score": _score(out["answers"], y[held], meta["task"]),
         "row_us": round(out["row_us"], 1), "rows_per_s": round(out["rows_per_s"]),
-        "told": {key: told.get(key) for key in ("reason", "trials", "own_share", "config")},
+        "sentence": told["sentence"], "config": told["config"],
     }  # fmt: skip
 
 
