@@ -58,21 +58,21 @@ class Blending:
         if len(seen.selections) < due:
             another = self._selection(seen)
             if another is not None and another.id not in seen.selections:
-                return self._folds(another, BLEND, set())
+                return self._folds(seen, another, BLEND, set())
         for id_, done in seen.selections.items():
             selection = seen.selected[id_]
-            missing = self._folds(selection, BLEND, set(done))
+            missing = self._folds(seen, selection, BLEND, set(done))
             if missing:
                 wanted += missing
             elif (blend := self._blend(selection, list(done.values()))) is not None:
-                tried = {k for k in range(self._race.count) if (blend.id, k) in seen.tried}
-                wanted += self._folds(blend, self._cached, tried)
+                tried = {k for k in range(self._race.count(seen)) if (blend.id, k) in seen.tried}
+                wanted += self._folds(seen, blend, self._cached, tried)
         return wanted
 
-    def _folds(self, config: Config, through: str, done: set[int]) -> list[Proposal]:
+    def _folds(self, seen: Seen, config: Config, through: str, done: set[int]) -> list[Proposal]:
         return [
             Proposal(config, Fidelity(through, "", {}, Piece("search", k, self._seed)))
-            for k in range(self._race.count)
+            for k in range(self._race.count(seen))
             if k not in done
         ]
 
@@ -104,7 +104,7 @@ class Blending:
         """
         variants: dict[str, list[Record]] = {}
         for record in seen.board(0, LOOKED_AT):
-            if not record.config.members and self._race.whole(record):
+            if not record.config.members and self._race.whole(seen, record):
                 prefix = self._chain.prefix(seen.dearest, record.config)
                 variants.setdefault(prefix, []).append(record)
         if not self._bounds:

@@ -41,6 +41,7 @@ LAST = 0.7  # of the search's time: then the contenders get the folds that they 
 SEARCHED = 0.8  # of a budget of seconds is the search's, about
 LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
+PRIOR_FITS = 3.0  # what is worth trying first takes so many times the baseline's fit, and more
 PROMOTED = 3  # of so many at few rows one goes on
 VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time comes first …
 VARIANTS_ELSE = (0.05, 0.25)  # … and where it does not: below a fit, quality seldom changes
@@ -141,10 +142,10 @@ class JointSearcher:
     ) -> list[Proposal]:
         """Folds that the contenders lack, blends, and repeats of programs."""
         folds: list[tuple[Record, int]] = []
-        if self._race.count > 1 and self._next_prior(seen, busy) is None:
+        if self._race.count(seen) > 1 and self._next_prior(seen, busy) is None:
             folds = list(self._race.survivors(seen))
             lacking = self._race.unfinished(seen)
-            if progress >= LAST or self._hurry(lacking, progress):
+            if progress >= LAST or self._hurry(seen, lacking, progress):
                 folds = lacking
         wanted = self._folds(seen, folds, busy, taken)
         blends = self._blending.proposals(seen, progress) if not wanted else []
@@ -156,11 +157,11 @@ class JointSearcher:
             wanted += self._repeats(seen, busy, progress)[:1]
         return wanted
 
-    def _hurry(self, lacking: Sequence[tuple[Record, int]], progress: float) -> bool:
+    def _hurry(self, seen: Seen, lacking: Sequence[tuple[Record, int]], progress: float) -> bool:
         """Whether the folds that are lacking would take half of the time that is left."""
         budget = self._problem.budget
         needed = sum(
-            (self._race.count - fold) * (record.fit_s if budget.seconds else 1.0)
+            (self._race.count(seen) - fold) * (record.fit_s if budget.seconds else 1.0)
             for record, fold in lacking
         )
         whole = SEARCHED * budget.seconds if budget.seconds else float(budget.trials or 0)
@@ -188,7 +189,7 @@ class JointSearcher:
 
     def _left(self, seen: Seen, busy: set[str], taken: set[tuple[str, int]]) -> list[Proposal]:
         """What is left to do where nothing is left to try."""
-        if self._race.count == 1:
+        if self._race.count(seen) == 1:
             return []
         return self._folds(seen, self._race.unfinished(seen), busy, taken)[:1]
 
@@ -259,7 +260,8 @@ class JointSearcher:
         """A config that is new: one worth trying first, another prefix, or a variant of one."""
         known = self._next_prior(seen, busy)
         if known is not None:
-            return self._first(known)
+            few = self._dear(seen, PRIOR_FITS)
+            return self._shared(known, rows=LOW_ROWS) if few else self._first(known)
         promoted = self._promoted(seen, busy, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
@@ -279,8 +281,11 @@ class JointSearcher:
 
     def _next_prior(self, seen: Seen, busy: set[str]) -> Config | None:
         """The next config that is worth trying first, None where all were."""
-        fresh = (c for c, key in self._prior if key not in seen.made and key not in busy)
-        return next(fresh, None)
+        for config, key in self._prior:
+            low = self._chain.prefix(seen.dearest, config) in seen.low
+            if key not in seen.made and key not in busy and not low:
+                return config
+        return None
 
     def _owed(self, seen: Seen) -> bool:
         """Whether it is the variants' turn: their share of the time follows what they bring."""
@@ -293,9 +298,10 @@ class JointSearcher:
         share = min(max(share, least), most)
         return variants.spent_s <= share * (fits.spent_s + variants.spent_s)
 
-    def _dear(self, seen: Seen) -> bool:
+    def _dear(self, seen: Seen, times: float = 1.0) -> bool:
+        """Whether fits that take so many times the mean are looked at on few rows first."""
         seconds = self._problem.budget.seconds
-        return self._rows and seconds is not None and seen.dearest_s > DEAR * seconds
+        return self._rows and seconds is not None and times * seen.dearest_s > DEAR * seconds
 
     def _promoted(self, seen: Seen, busy: set[str], each: int) -> Config | None:
         """The best config at few rows, once `each` were seen for each that went on."""

@@ -13,35 +13,44 @@ from tunewright.searching.chain import Chain
 from tunewright.searching.state import Seen
 
 CONTENDERS = 6  # have all folds in the end, and so has the best of each family
+DEARER = 3.0  # times the baseline's fit: what a contender's takes
 SHARE = 0.5  # of the time of shared trials, at most, goes into folds after the first
 
 
 @final
 class Race:
-    """The folds of a problem; `count` is 1 where there is nothing to race on."""
+    """The folds of a problem."""
 
     def __init__(self, problem: Problem, chain: Chain) -> None:
         self._chain = chain
         rows = [m for m in problem.goal.metrics if m.evidence == "rows"]
         folds = [round(e.full) for e in problem.efforts if e.name == "folds"]
         self.metric: Metric | None = rows[0] if rows else None
-        self.count = max([1, *folds]) if rows and problem.cached else 1
+        self._most = max([1, *folds]) if rows and problem.cached else 1
+        self._seconds = problem.budget.seconds or math.inf
+
+    def count(self, seen: Seen) -> int:
+        """How many folds the contenders get: all, or as many as there is time for."""
+        dear_s = DEARER * seen.dearest_s * CONTENDERS
+        return (
+            min(self._most, max(1, int(SHARE * self._seconds / dear_s))) if dear_s else self._most
+        )
 
     def folds(self, record: Record) -> list[int]:
         """The folds on which a config was judged."""
         known = record.readings.get(self.metric.name, {}) if self.metric else {}
         return sorted({piece.fold for piece in known if piece.split == "search"})
 
-    def whole(self, record: Record) -> bool:
+    def whole(self, seen: Seen, record: Record) -> bool:
         """Whether it has all folds."""
-        return len(self.folds(record)) >= self.count
+        return len(self.folds(record)) >= self.count(seen)
 
     def missing(self, seen: Seen, record: Record) -> int | None:
         """The first fold that was not tried; None where all were, or one was in vain."""
-        tried = [k for k in range(self.count) if (record.config.id, k) in seen.tried]
+        tried = [k for k in range(self.count(seen)) if (record.config.id, k) in seen.tried]
         if len(self.folds(record)) < len(tried):
             return None
-        return next((k for k in range(self.count) if k not in tried), None)
+        return next((k for k in range(self.count(seen)) if k not in tried), None)
 
     def survivors(self, seen: Seen) -> Iterator[tuple[Record, int]]:
         """Contenders that lack a fold, the best first, while further folds are not too dear.
@@ -51,7 +60,7 @@ class Race:
         if seen.folds_s > SHARE * seen.shared_s:
             return
         contenders = self.contenders(seen)
-        leader = next((r for r in contenders if self.whole(r)), None)
+        leader = next((r for r in contenders if self.whole(seen, r)), None)
         for record in contenders:
             fold = self.missing(seen, record)
             if fold is not None and not (leader and self._clearly_worse(record, leader)):
