@@ -419,16 +419,21 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
 
 
 def _looks_worse(goal: Goal, comparisons: Sequence[Comparison]) -> bool:
-    """Whether no objective looks better, or a constraint looks broken, as far as was measured."""
+    """Whether a config looks worse than the baseline, as far as was measured.
+
+    So it does where no objective looks better, one looks worse by more than its margin, or a
+    constraint looks broken.
+    """
     objectives = {metric.name: metric for metric in goal.objectives}
     known = [c for c in comparisons if not math.isnan(c.estimate)]
     losses = [
-        objectives[c.metric].signed(c.estimate - (1.0 if c.scale == "ratio" else 0.0))
+        (metric.signed(c.estimate - (1.0 if c.scale == "ratio" else 0.0)), metric.margin)
         for c in known
-        if c.role == "objective"
+        if c.role == "objective" and (metric := objectives[c.metric])
     ]
     broken = any(c.role == "constraint" and c.decision is Decision.REJECT for c in known)
-    return broken or (bool(losses) and min(losses) >= 0)
+    better = not losses or min(losses)[0] < 0
+    return broken or not better or any(loss > margin for loss, margin in losses)
 
 
 def _without(history: History, plan: Plan, reason: str, candidate: Config | None = None) -> Verdict:

@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 from tunewright.core.budget import parse_budget
 from tunewright.core.config import Value
-from tunewright.core.costs import unbounded_limit_s
+from tunewright.core.costs import Costs, unbounded_limit_s
 from tunewright.core.events import decode, encode
 from tunewright.core.goal import Goal, parse_goal, stated_directions, within_margin
 from tunewright.core.kinds import Kind
@@ -177,9 +177,12 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     through = fresh.through if fresh else cached if once and not workload.untouched.folds else ""
     others = tuple(m for m in workload.metrics if m not in goal.metrics)
     refitted = workload.untouched.folds > 0
+    since = first_anew(asked, stages)
+    costs = Costs(budget, workload.untouched.folds, stages, cached, since)
     problem = Problem(
         space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
         request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
+        costs=costs,
     )  # fmt: skip
     return Plan(
         goal=goal,

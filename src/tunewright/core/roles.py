@@ -9,6 +9,7 @@ from typing import Any, Protocol, final
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config
+from tunewright.core.costs import Costs
 from tunewright.core.events import Event
 from tunewright.core.goal import Goal
 from tunewright.core.history import History
@@ -168,7 +169,7 @@ class Problem:
     where nothing can be). fresh: a trial that gives what must be measured anew, None where the goal
     asks for nothing of the kind. traits: what is known of the data or the program, for searchers
     that learn from other studies. prior: configs worth trying first. refitted: what wins learns
-    from more rows before it is judged.
+    from more rows before it is judged. costs: what a verification will take, None where unknown.
     """
 
     space: Space
@@ -184,6 +185,7 @@ class Problem:
     prior: tuple[Config, ...] = ()
     metrics: tuple[Metric, ...] = ()
     refitted: bool = False
+    costs: Costs | None = None
 
 
 @final

@@ -37,8 +37,8 @@ START = 8  # prefixes that fill the space before the model is asked
 REPEATS = 5  # measurements of one config in the search, at most
 REPEATED = 0.1  # of the measurements, at most, are repeats; twice that in the last part
 DRAWS = 60  # tries to find a config that is new
-LAST = 0.7  # of the search's time: then the contenders get the folds that they lack
-SEARCHED = 0.8  # of a budget of seconds is the search's, about
+LAST = 0.5  # of the search's time: then the contenders get the folds that they lack
+SEARCHED = 0.8  # of a budget of seconds is the search's, where nothing is known of the rest
 LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
 PRIOR_FITS = 3.0  # what is worth trying first takes so many times the baseline's fit, and more
@@ -116,7 +116,12 @@ class JointSearcher:
         budget = self._problem.budget
         if budget.trials is not None:
             return history.last_number / budget.trials
-        return history.elapsed_s / (SEARCHED * (budget.seconds or math.inf))
+        return history.elapsed_s / self._search_s(self._seen(history))
+
+    def _search_s(self, seen: Seen) -> float:
+        """How long the search will be: the budget without what the verification needs."""
+        seconds, costs = self._problem.budget.seconds or math.inf, self._problem.costs
+        return seconds - (costs.reserve_s(seen.ranked) if costs else (1 - SEARCHED) * seconds)
 
     # Trials
 
@@ -164,7 +169,7 @@ class JointSearcher:
             (self._race.count(seen) - fold) * (record.fit_s if budget.seconds else 1.0)
             for record, fold in lacking
         )
-        whole = SEARCHED * budget.seconds if budget.seconds else float(budget.trials or 0)
+        whole = self._search_s(seen) if budget.seconds else float(budget.trials or 0)
         return progress > LAST / 2 and needed > (1 - progress) * whole / 2
 
     def _folds(
