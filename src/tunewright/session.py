@@ -39,7 +39,7 @@ from tunewright.running.chain import SHARED
 from tunewright.running.inline import InlineExecutor
 from tunewright.running.processes import ProcessExecutor
 from tunewright.running.reaping import kill_strays
-from tunewright.searching import SOBOL
+from tunewright.searching import MODEL
 from tunewright.stats.quantiles import STUDENT
 from tunewright.storing.journal import FILE, Journal, Reader
 from tunewright.storing.studies import ROOT, Studies
@@ -390,7 +390,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     directory, clock, latest = workspace.directory, workspace.clock, history
 
     # A heavy import, on the core that the first worker leaves free while it starts.
-    heavy = Thread(target=resolve, args=(SOBOL if plan.candidate is None else STUDENT,))
+    heavy = Thread(target=resolve, args=(MODEL if plan.candidate is None else STUDENT,))
     heavy.daemon = True
     heavy.start()
 

@@ -49,13 +49,16 @@ class Blending:
             b for b in bounds if b.metric.since and b.metric.better == "lower"
         ]
 
-    def proposals(self, seen: Seen, progress: float) -> list[Proposal]:
-        """The trials that a blend still needs at this share of the search's time, best first."""
+    def proposals(self, seen: Seen, progress: float, left: int) -> list[Proposal]:
+        """The trials that a blend still needs at this share of the search's time, best first.
+
+        left: how many trials there may still be; nothing is begun that could not be ended.
+        """
         due = sum(progress >= turn for turn in TURNS)
         if not self._possible or not due:
             return []
         wanted: list[Proposal] = []
-        if len(seen.selections) < due:
+        if len(seen.selections) < due and left >= 2 * self._race.count:
             another = self._selection(seen)
             if another is not None and another.id not in seen.selections:
                 return self._folds(seen, another, BLEND, set())

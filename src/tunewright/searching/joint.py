@@ -23,7 +23,7 @@ from tunewright.core.history import Fold, History
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Problem, Proposal
 from tunewright.core.trial import Fidelity, Piece
-from tunewright.searching import MODEL, SOBOL
+from tunewright.searching import MODEL
 from tunewright.searching.arms import choose
 from tunewright.searching.blending import Blending
 from tunewright.searching.chain import Chain, proposed
@@ -31,11 +31,12 @@ from tunewright.searching.racing import Race
 from tunewright.searching.state import Seen, Snapshot
 
 BATCH = 10  # timing trials gathered before the machine is drained for them
-WAITING = 200  # untimed configs that are looked at, the newest
+WAITING = 60  # untimed configs that are looked at, the newest
 WORTH = 0.1  # of the best gain that waits: what promises less is not worth timing
 START = 8  # prefixes that fill the space before the model is asked
 REPEATS = 5  # measurements of one config in the search, at most
 REPEATED = 0.1  # of the measurements, at most, are repeats; twice that in the last part
+LISTED = 400  # candidates of a pool, at most
 DRAWS = 60  # tries to find a config that is new
 LAST = 0.5  # of the search's time: then the contenders get the folds that they lack
 SEARCHED = 0.8  # of a budget of seconds is the search's, where nothing is known of the rest
@@ -54,7 +55,7 @@ class Pool:
     """Candidates of one kind, the most promising first, made as far as they were asked for."""
 
     source: Iterator[tuple[float, dict[str, Value]]]
-    made: list[Config] = field(default_factory=list)
+    made: list[tuple[Config, str]] = field(default_factory=list)
 
 
 @final
@@ -82,7 +83,6 @@ class JointSearcher:
         self._seen = Fold(lambda: Seen(problem, chain), Seen.learn)
         self._modelled: Modelled | None = None
         self._prior = [(config, chain.key(config)) for config in problem.prior]
-        self._points: dict[int, Sequence[Sequence[float]]] = {}
         # The turn at which variants and timing trials are looked at: the first one that is timed.
         timed = [i for i, m in enumerate(problem.goal.objectives) if m.since]
         self._timed_turn = timed[0] if timed else 0
@@ -97,11 +97,14 @@ class JointSearcher:
         if baseline is None or (self._fresh and not baseline.measured):
             return [self._anew(self._chain.baseline)][:n] if baseline and not busy else ()
         progress = self._progress(history)
-        waiting = list(self._waiting(seen, busy, progress)) if self._fresh and self._cached else []
-        if waiting and (seen.measuring or len(waiting) >= min(BATCH, 2 + seen.timed)):
-            return waiting[:n]
+        timed = self._fresh is not None and bool(self._cached)
+        if timed and (seen.measuring or seen.gathered >= min(BATCH, 2 + seen.timed)):
+            waiting = list(self._waiting(seen, busy, progress))
+            if waiting:
+                return waiting[:n]
         taken = {(t.config.id, t.fidelity.piece.fold) for t in (*history.running, *history.lost)}
-        wanted = self._rest(seen, progress, busy, taken)[:n]
+        left = self._problem.budget.trials_left(history.last_number)
+        wanted = self._rest(seen, progress, left, busy, taken)[:n]
         for i in range(len(wanted), n):
             chance = random.Random(f"{self._seed}/{history.last_number + i}")  # noqa: S311
             fresh = self._new(seen, busy, chance, history.last_number + i)
@@ -109,7 +112,8 @@ class JointSearcher:
                 break
             busy.add(self._chain.key(fresh.config))
             wanted.append(fresh)
-        return wanted or self._left(seen, busy, taken) or waiting[:n]
+        wanted = wanted or self._left(seen, busy, taken)
+        return wanted or (list(self._waiting(seen, busy, progress))[:n] if timed else [])
 
     def _progress(self, history: History) -> float:
         """The share of the search's time that is used."""
@@ -143,7 +147,7 @@ class JointSearcher:
     # What was tried and is not known well enough
 
     def _rest(
-        self, seen: Seen, progress: float, busy: set[str], taken: set[tuple[str, int]]
+        self, seen: Seen, progress: float, left: int, busy: set[str], taken: set[tuple[str, int]]
     ) -> list[Proposal]:
         """Folds that the contenders lack, blends, and repeats of programs."""
         folds: list[tuple[Record, int]] = []
@@ -153,7 +157,7 @@ class JointSearcher:
             if progress >= LAST or self._hurry(seen, lacking, progress):
                 folds = lacking
         wanted = self._folds(seen, folds, busy, taken)
-        blends = self._blending.proposals(seen, progress) if not wanted else []
+        blends = self._blending.proposals(seen, progress, left) if not wanted else []
         for blend in blends:
             place = (blend.config.id, blend.fidelity.piece.fold)
             if place not in taken:
@@ -224,7 +228,7 @@ class JointSearcher:
         newest = [
             (key, record)
             for key, config in islice(reversed(seen.untimed.items()), WAITING)
-            if key not in busy and (record := seen.record(config)) and seen.holds(record)
+            if key not in busy and config.id not in seen.unsound and (record := seen.record(config))
         ]
         gains = self._gains(seen, [record.config for _, record in newest])
         best = max(gains, default=0.0)
@@ -330,11 +334,11 @@ class JointSearcher:
         started = len(seen.prefixes) + len(seen.low) + len(busy)
         if started <= START and not self._problem.prior:
             upper = self._chain.upper(seen.dearest)
-            point = self._sobol(len(upper))[started]
+            point = spread(started, len(upper), self._seed)
             values = {k.name: k.at(u) for k, u in zip(upper, point, strict=True)}
-            spread = self._complete(seen, values, chance)
-            if self._is_new(spread, seen, busy):
-                return spread
+            another = self._complete(seen, values, chance)
+            if self._is_new(another, seen, busy):
+                return another
         family = choose(seen.arms, chance) if arm and seen.arms else None
         later = len(self._goal.objectives) - 1
         turn = 1 + number // LATER % later if later and number % LATER == LATER - 1 else 0
@@ -390,7 +394,7 @@ class JointSearcher:
         if pool is None:
             pool = self._pool(modelled, seen, turn, kind, family)
             modelled.pools[turn, kind, family] = pool
-        for i in range(2 * WAITING):
+        for i in range(LISTED):
             if i == len(pool.made):
                 values = next(pool.source, None)
                 if values is None:
@@ -398,9 +402,9 @@ class JointSearcher:
                 config = self._chain.config(
                     {k.name: values[1][k.name] for k in self._chain.searched}
                 )
-                pool.made.append(config)
-            config = pool.made[i]
-            if not self._is_new(config, seen, busy):
+                pool.made.append((config, self._chain.key(config)))
+            config, key = pool.made[i]
+            if key in seen.made or key in busy or not self._is_new(config, seen, busy):
                 continue
             return self._chain.config({**config, **self._exact_values(seen, chance)})
         return None
@@ -440,8 +444,15 @@ class JointSearcher:
             modelled.models[turn] = resolve(MODEL)(self._problem.space, snapshot.rows[turn], seed)
         return modelled.models[turn]
 
-    def _sobol(self, dimensions: int) -> Sequence[Sequence[float]]:
-        """The first points of a Sobol sequence, the same ones for the same seed."""
-        if dimensions not in self._points:
-            self._points[dimensions] = resolve(SOBOL)(4 * START, dimensions, self._seed)
-        return self._points[dimensions]
+
+def spread(index: int, dimensions: int, seed: int) -> list[float]:
+    """The point of this index in a sequence that fills the unit cube evenly from its start.
+
+    Source: Roberts 2018, a Kronecker sequence whose steps are powers of the generalised golden
+    ratio; the seed shifts it.
+    """
+    ratio = 2.0
+    for _ in range(30):  # the root of x^(d + 1) = x + 1
+        ratio = (1 + ratio) ** (1 / (dimensions + 1))
+    chance = random.Random(f"{seed}/spread")  # noqa: S311
+    return [(chance.random() + index * ratio ** -(i + 1)) % 1.0 for i in range(dimensions)]

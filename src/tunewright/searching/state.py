@@ -22,7 +22,7 @@ LEARNED = 250  # of the best configs, and as many of those that do not hold, tea
 MODEL_S, MODEL_ROW_S = 0.015, 3e-5  # about what a model costs, at all and for each row
 MODEL_SHARE = 0.02  # of the trials' time, while they are few
 MANY = 200  # trials; from then on a model is made anew only after a share more of them
-GROWTH = 0.05
+GROWTH = 0.1
 TRIAL_S = 0.01  # what any trial costs beside its stages
 NEWEST = 3  # prefixes whose variants are looked at, beside those of the best
 
@@ -58,11 +58,13 @@ class Part:
 class Seen:
     """The search so far. A turn is an objective: `boards` has the configs that hold, best first.
 
-    made: configs with evidence at all rows. prefixes: what shares the dearest stage, the newest
-    last. low: at few rows, not yet promoted. tried: each config's folds. untimed: made, and not yet
-    measured anew. prefix, variant: what new artifacts of the dearest stage have brought, and what
-    the stages below them have. folds_s: what went into folds after the first. selected,
-    selections: blends whose weights were asked for, and what each fold said.
+    unsound: ids of what does not hold; broken: the configs of these that can teach. made: keys with
+    evidence at all rows. prefixes: what shares the dearest stage, the newest last. low: at few
+    rows, not yet promoted. tried: each config's folds. untimed: made, and not yet measured anew;
+    gathered: how many came since the last that was. prefix,
+    variant: what new artifacts of the dearest stage have brought, and what the stages below them
+    have. folds_s: what went into folds after the first. selected, selections: blends whose weights
+    were asked for, and what each fold said.
     """
 
     def __init__(self, problem: Problem, chain: Chain) -> None:
@@ -73,6 +75,7 @@ class Seen:
         )  # fmt: skip
         self.ranked = Ranking(problem.goal, evidence)
         self.boards: list[list[tuple[float, str]]] = [[] for _ in problem.goal.objectives]
+        self.unsound: set[str] = set()
         self.broken: dict[str, Config] = {}
         self.made: set[str] = set()
         self.prefixes: dict[str, Config] = {}
@@ -80,7 +83,7 @@ class Seen:
         self.low_count = 0
         self.tried: set[tuple[str, int]] = set()
         self.untimed: dict[str, Config] = {}
-        self.timed = self.repeats = 0
+        self.timed = self.repeats = self.gathered = 0
         self.measuring = False
         self.arms: dict[Value, Arm] = {}
         self.prefix, self.variant = Part(), Part()
@@ -138,6 +141,7 @@ class Seen:
         self._learn_place(record)
         if measurement.outcome is Outcome.OK and not record.measured:
             self.untimed[self._chain.key(trial.config)] = trial.config
+            self.gathered += 1
         self._learn_config(trial, record, cost_s, best)
         self._learn_noise(trial, record)
         self._refresh()
@@ -210,6 +214,9 @@ class Seen:
         )
         self._places[id_] = places
         self.broken.pop(id_, None)
+        self.unsound.discard(id_)
+        if not holds:
+            self.unsound.add(id_)
         if not holds and not record.config.members:
             self.broken[id_] = record.config
         for board, new in zip(self.boards, places, strict=True):
@@ -260,6 +267,7 @@ class Seen:
             self.arms.setdefault(family, Arm()).learn(now, cost_s)
         if trial.fidelity.since:
             self.timed += record.measured == 1
+            self.gathered = 0
             self.untimed.pop(key, None)
 
     def _best(self) -> float:

@@ -64,6 +64,8 @@ class Vectors:
         for i, known in enumerate(self._values):
             if known:
                 rows[:, i] = (np.floor(rows[:, i] * len(known)) + 0.5) / len(known)
+            elif isinstance(domain := self.knobs[i].domain, Integer):
+                rows[:, i] = _whole(domain, rows[:, i])
         return rows
 
     def random(self, count: int, chance: Chance) -> Floats:
@@ -86,6 +88,7 @@ class Vectors:
             else:
                 width = np.array(WIDTHS)
                 units = row[i] + np.concatenate([-width, width]) * (0.5 + chance.random())
+                units = np.concatenate([units, self._next(i, float(row[i]))])
             units = units[(units >= 0) & (units < 1)]
             other = np.repeat(row[None, :], len(units), axis=0)
             other[:, i] = units
@@ -95,6 +98,18 @@ class Vectors:
         rows = self.snap(np.concatenate(near))
         differs: NDArray[np.bool_] = (rows != row).any(axis=1)
         return rows[differs]
+
+    def _next(self, i: int, unit: float) -> list[float]:
+        """The whole numbers before and after this one; [] of other knobs."""
+        knob = self.knobs[i]
+        if not isinstance(knob.domain, Integer):
+            return []
+        here = int(knob.at(unit))
+        return [
+            knob.position(value)
+            for value in (here - 1, here + 1)
+            if knob.domain.low <= value <= knob.domain.high
+        ]
 
     def moved(self, row: Floats, columns: Sequence[int], count: int, chance: Chance) -> Floats:
         """What differs from `row` in two or three of these columns."""
@@ -155,6 +170,17 @@ class Vectors:
         return not isinstance(domain, Choice) or all(
             isinstance(v, (int, float)) and not isinstance(v, bool) for v in domain.values
         )
+
+
+def _whole(domain: Integer, units: Floats) -> Floats:
+    """The middle of the whole number that each unit falls into, as Knob.position has it."""
+    low, high = domain.low, domain.high
+    if domain.log:
+        start, span = np.log(low), np.log(high + 1) - np.log(low)
+        value = np.clip(np.floor(np.exp(start + units * span) + 1e-9), low, high)
+        return np.asarray((np.log(value + 0.5) - start) / span)
+    value = np.clip(low + np.floor(units * (high - low + 1)), low, high)
+    return np.asarray((value - low + 0.5) / (high - low + 1))
 
 
 def _values(knob: Knob) -> list[Value]:
