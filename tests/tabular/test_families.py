@@ -219,8 +219,9 @@ def test_every_family_answers_without_the_library_that_fitted_it(tmp_path):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_setting_of_a_portfolio_is_a_config(family):
-    configs = [config_of(family, **values) for values in family_of(family).portfolio]
-    assert len(set(configs)) == len(configs)
+    for rows in (1, 100, 5000, 5001, 40_000, 10**6, 10**9):
+        configs = [config_of(family, **values) for values in family_of(family).portfolio(rows)]
+        assert len(set(configs)) == len(configs)
 
 
 STOPPING = {

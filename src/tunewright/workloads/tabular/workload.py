@@ -196,7 +196,7 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     settings = [
         [
             {"family": family.name, family.runtime: family.served_by, **one}
-            for one in family.portfolio
+            for one in family.portfolio(len(read.train))
         ]
         for family in families
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.core.config import Config
+from tunewright.core.config import Config, Value
 from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.registry import resolve
 from tunewright.core.trial import Need
@@ -26,6 +26,7 @@ GROWN = {"random": "RandomForest", "extra": "ExtraTrees"}
 # leaves that there might be of classes a half or less are there.
 _LEAVES, _LEAVES_OF_CLASSES = 1_000_000, 3_000_000
 _SHARES = 100_000_000  # of all leaves: what scikit-learn keeps of each class in memory
+_TREES_TIMES_ROWS = 1_500_000  # of the portfolio
 
 
 def _knobs(cores: int) -> tuple[Knob, ...]:
@@ -111,6 +112,16 @@ def _needs(config: Config) -> Need:
     return Need(cores=int(config["forest_threads"]))
 
 
+def _portfolio(rows: int) -> tuple[Mapping[str, Value], ...]:
+    """Deep trees, in a few seconds: many rows get fewer ones with larger leaves."""
+    size: dict[str, Value] = {
+        "forest_trees": min(max(_TREES_TIMES_ROWS // rows, 20), 200),
+        "forest_leaf": min(max(rows // 5000, 1), 50),
+        "forest_features": 0.5,
+    }
+    return tuple({"forest_kind": kind, **size} for kind in ("extra", "random"))
+
+
 _HERE = "tunewright.workloads.tabular.families.forest"
 FAMILY = Family(
     name="forest",
@@ -123,4 +134,5 @@ FAMILY = Family(
     runtime="forest_runtime",
     default_runtime="native",
     file="model.txt",
+    portfolio=_portfolio,
 )

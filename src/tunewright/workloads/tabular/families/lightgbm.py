@@ -65,5 +65,5 @@ FAMILY = Family(
     runtime="runtime",
     default_runtime="library",
     file="model.txt",
-    portfolio=_PORTFOLIO,
+    portfolio=lambda _: _PORTFOLIO,
 )

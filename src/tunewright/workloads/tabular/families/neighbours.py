@@ -83,5 +83,5 @@ FAMILY = Family(
     runtime="neighbours_runtime",
     default_runtime="native",
     file="neighbours.json",
-    portfolio=({"neighbours": 10, "neighbour_rows": 20_000},),
+    portfolio=lambda _: ({"neighbours": 10, "neighbour_rows": 20_000},),
 )

@@ -69,5 +69,5 @@ FAMILY = Family(
     runtime="network_runtime",
     default_runtime="native",
     file="network.json",
-    portfolio=({"net_epochs": 40},),
+    portfolio=lambda _: ({"net_epochs": 40},),
 )

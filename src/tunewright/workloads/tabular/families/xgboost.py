@@ -122,5 +122,5 @@ FAMILY = Family(
     default_runtime="native",
     file="model.txt",
     library="xgboost",
-    portfolio=({**_STOPPED, "xgboost_subsample": 0.8, "xgboost_colsample": 0.7},),
+    portfolio=lambda _: ({**_STOPPED, "xgboost_subsample": 0.8, "xgboost_colsample": 0.7},),
 )
