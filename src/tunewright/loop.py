@@ -43,7 +43,8 @@ MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha o
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
 PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
 PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
-LAST_SHARE = 0.8  # of the reserve: by then the search's last trials must have ended
+LAST_SHARE = 0.9  # of the reserve: by then the search's last trials must have ended
+ENOUGH_SHARE = 0.85  # of what a verification may cost: with so much left there is time for it
 FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
 
 
@@ -294,7 +295,8 @@ def _begin_look(
 def _candidate(history: History, plan: Plan, number: int, elapsed_s: float) -> Config | None:
     """Whom a look is about: the best that no earlier look had and that there is time for.
 
-    Once a trial of it has begun, it stays the one.
+    Once a trial of it has begun, it stays the one. The search ends where the reserve begins, and
+    its last trials later: less is left by then than was kept for the best, and it must be enough.
     """
     if plan.candidate is not None:
         return plan.candidate if number == 1 else None
@@ -305,7 +307,7 @@ def _candidate(history: History, plan: Plan, number: int, elapsed_s: float) -> C
     ranked, left_s = plan.ranking(history), (plan.budget.seconds or math.inf) - elapsed_s
 
     def affordable(record: Record) -> bool:
-        return plan.costs.verification_s(ranked, record) <= left_s
+        return plan.costs.verification_s(ranked, record) * ENOUGH_SHARE <= left_s
 
     return ranked.choose(tried, affordable) or ranked.choose(tried)
 
