@@ -230,7 +230,9 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
             if t.number in halted
         ]
         proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
-        last_s = reserve_s + baseline.fit_s if baseline else 0.0
+        # The last fits are like the best ones: what ended within the reserve would be taken from it.
+        fit_s = max((r.fit_s for r in (baseline, *ranked.best(3)) if r), default=0.0)
+        last_s = reserve_s + fit_s
         if baseline and plan.budget.reserve_reached(elapsed_s, last_s):
             proposals = [p for p in proposals if p.fidelity.since]  # no more fits
         limit_s = _limit_s(plan, baseline)
