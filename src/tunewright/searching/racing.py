@@ -32,9 +32,8 @@ class Race:
     def count(self, seen: Seen) -> int:
         """How many folds the contenders get: all, or as many as there is time for."""
         dear_s = DEARER * seen.dearest_s * CONTENDERS
-        return (
-            min(self._most, max(1, int(SHARE * self._seconds / dear_s))) if dear_s else self._most
-        )
+        affordable = SHARE * self._seconds / dear_s if dear_s else math.inf
+        return int(min(self._most, max(1.0, affordable)))
 
     def folds(self, record: Record) -> list[int]:
         """The folds on which a config was judged."""
