@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,12 +28,13 @@ from tunewright.workloads.tabular.families import (
     catboost,
     families_for,
     family_of,
+    forest,
     xgboost,
 )
 from tunewright.workloads.tabular.network import scores
 from tunewright.workloads.tabular.network_training import Recipe, Trainer, divided
 from tunewright.workloads.tabular.predictor import load_runtime
-from tunewright.workloads.tabular.trees import as_singles
+from tunewright.workloads.tabular.trees import as_singles, single
 
 TASKS = ("binary", "multiclass", "regression")
 CLASSES = {"binary": ("no", "yes"), "multiclass": ("x", "y", "z"), "regression": ()}
@@ -217,8 +219,9 @@ def test_every_family_answers_without_the_library_that_fitted_it(tmp_path):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_setting_of_a_portfolio_is_a_config(family):
-    configs = [config_of(family, **values) for values in family_of(family).portfolio]
-    assert len(set(configs)) == len(configs)
+    for rows in (1, 100, 5000, 5001, 40_000, 10**6, 10**9):
+        configs = [config_of(family, **values) for values in family_of(family).portfolio(rows, 1)]
+        assert len(set(configs)) == len(configs)
 
 
 STOPPING = {
@@ -328,6 +331,67 @@ def test_a_family_whose_library_is_absent_is_left_out_or_named_with_what_to_type
     assert {"xgboost", "catboost"}.isdisjoint(f.name for f in families_for((), "binary"))
     with pytest.raises(InputError, match=r"run pip install 'tunewright\[catboost\]'"):
         families_for(("lightgbm", "catboost"), "binary")
+
+
+# Forests
+
+
+@pytest.mark.parametrize("present", [(1,), (0,), (2,), (0, 2), (1, 2)])
+@pytest.mark.parametrize("family", ["forest", "tree"])
+def test_trees_say_nothing_of_classes_that_no_row_has(family, present):
+    x, _ = rows_of("regression")
+    y = np.resize(present, len(x))
+    for task in ("binary", "multiclass") if max(present) < 2 else ("multiclass",):
+        schema = schema_of(task)
+        said = served(family, schema, fitted(family, Training(schema, x, y)).text).batch(x)
+        shares = said if task == "multiclass" else np.column_stack((1 - said, said))
+        assert np.flatnonzero(shares.max(axis=0) > 0).tolist() == sorted(set(present))
+
+
+@pytest.mark.parametrize("kind", ["random", "extra"])
+def test_a_forest_of_many_classes_answers_as_the_library_that_grew_it(kind):
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(400, 4)), 1 + rng.integers(0, 8, 400)  # of ten, two have no row
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[::9, 0], x[::7, 1] = 1e300, np.inf
+    schema = replace(schema_of("multiclass"), classes=tuple("abcdefghij"))
+    grown = resolve(f"sklearn.ensemble:{forest.GROWN[kind]}Classifier")(
+        n_estimators=20, min_samples_leaf=2, max_features=0.5, random_state=6
+    ).fit(single(x), y)
+    config = config_of(
+        "forest", forest_kind=kind, forest_trees=20, forest_leaf=2, forest_features=0.5
+    )
+    text = forest.fit(Training(schema, x, y), config, 6).text
+    asked = np.vstack((ODD, x, np.nextafter(x, 9), rng.normal(size=(5000, 4))))
+    for share, trees in ((1.0, 20), (0.4, 8), (0.05, 1)):
+        kept = forest.simplify(text, config_of("forest", forest_keep=share))
+        said = served("forest", schema, kept).batch(asked)
+        alone = [tree.predict_proba(single(asked)) for tree in grown.estimators_[:trees]]
+        assert said[:, 1:9] == pytest.approx(np.mean(alone, axis=0), abs=1e-6)
+        assert not said[:, [0, 9]].any()
+
+
+def test_a_forest_does_not_grow_with_the_classes_that_there_are():
+    x, y = rows_of("multiclass")
+    few, many = (
+        fitted("forest", Training(replace(schema_of("multiclass"), classes=classes), x, y)).text
+        for classes in (("x", "y", "z"), tuple(map(str, range(60))))
+    )
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize("classes", [0, 2, 30, 2000])
+def test_leaves_grow_with_the_rows_so_that_a_forest_stays_in_bounds(classes):
+    schema = replace(schema_of("multiclass"), classes=tuple(map(str, range(classes))))
+
+    def least(rows, trees):
+        return forest.least_leaf(Training(schema, np.empty((0, 4)), np.empty(rows)), trees)
+
+    assert least(1000, 20) == 1
+    for rows, trees in ((10**5, 300), (10**6, 20), (10**6, 300)):
+        leaves = trees * rows / least(rows, trees)
+        assert leaves <= (3_000_000 if classes else 1_000_000)
+        assert leaves * max(classes, 1) <= 100_000_000
 
 
 # Conversions

@@ -58,7 +58,7 @@ class Blending:
         if not self._possible or not due:
             return []
         wanted: list[Proposal] = []
-        if len(seen.selections) < due and left >= 2 * self._race.count:
+        if len(seen.selections) < due and left >= 2 * self._race.count(seen):
             another = self._selection(seen)
             if another is not None and another.id not in seen.selections:
                 return self._folds(seen, another, BLEND, set())

@@ -33,7 +33,7 @@ class Race:
         """How many folds the contenders get: all, or as many as there is time for."""
         dear_s = DEARER * seen.dearest_s * CONTENDERS
         affordable = SHARE * self._seconds / dear_s if dear_s else math.inf
-        return int(min(self._most, max(1.0, affordable)))
+        return round(min(self._most, max(affordable, 1)))
 
     def folds(self, record: Record) -> list[int]:
         """The folds on which a config was judged."""

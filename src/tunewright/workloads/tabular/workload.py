@@ -33,7 +33,7 @@ from tunewright.workloads.tabular.stages import (
     Simplify,
 )
 
-VERSION = 5  # of the chain: raised when a stage comes to give another answer
+VERSION = 6  # of the chain: raised when a stage comes to give another answer
 CHECK = "tunewright.workloads.tabular.yours_library:check"
 LEAST_ROWS = 0.05  # of a trial's effort
 
@@ -193,10 +193,11 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
     """The settings that families are known to do well with, in turn, on runtimes for serving."""
     families = families_for(names_of("families", spec.families), read.facts.task)
+    outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
     settings = [
         [
             {"family": family.name, family.runtime: family.served_by, **one}
-            for one in family.portfolio
+            for one in family.portfolio(len(read.train), outputs)
         ]
         for family in families
     ]

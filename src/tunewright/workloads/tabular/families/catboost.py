@@ -160,5 +160,5 @@ FAMILY = Family(
     default_runtime="native",
     file="model.txt",
     library="catboost",
-    portfolio=({**_STOPPED, "catboost_rate": 0.08},),
+    portfolio=lambda _rows, _outputs: ({**_STOPPED, "catboost_rate": 0.08},),
 )

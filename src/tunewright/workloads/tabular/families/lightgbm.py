@@ -46,6 +46,17 @@ _PORTFOLIO: tuple[Mapping[str, Value], ...] = (
     {**_STOPPED, "num_leaves": 128, "min_child_samples": 3, "extra_trees": "yes"},
     {**_STOPPED, "num_leaves": 128, "min_child_samples": 3, "colsample": 0.9},
 )  # fmt: skip
+_DEAR: tuple[Mapping[str, Value], ...] = (
+    {**_STOPPED, "learning_rate": 0.15, "num_leaves": 31, "colsample": 0.5, "subsample": 0.8},
+    {**_STOPPED, "learning_rate": 0.2, "num_leaves": 63, "extra_trees": "yes", "colsample": 0.7},
+)  # each round grows a tree a class, so few rounds must do
+_MANY = 100_000  # rows times classes
+
+
+def _portfolio(rows: int, outputs: int) -> tuple[Mapping[str, Value], ...]:
+    return _DEAR if outputs > 1 and rows * outputs > _MANY else _PORTFOLIO
+
+
 FAMILY = Family(
     name="lightgbm",
     tasks=frozenset({"binary", "multiclass", "regression"}),
@@ -65,5 +76,5 @@ FAMILY = Family(
     runtime="runtime",
     default_runtime="library",
     file="model.txt",
-    portfolio=_PORTFOLIO,
+    portfolio=_portfolio,
 )

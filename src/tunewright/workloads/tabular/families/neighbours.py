@@ -87,5 +87,5 @@ FAMILY = Family(
     runtime="neighbours_runtime",
     default_runtime="native",
     file="neighbours.json",
-    portfolio=({"neighbours": 10, "neighbour_rows": 10_000},),
+    portfolio=lambda _rows, _outputs: ({"neighbours": 10, "neighbour_rows": 10_000},),
 )

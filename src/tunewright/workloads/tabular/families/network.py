@@ -89,5 +89,5 @@ FAMILY = Family(
     runtime="network_runtime",
     default_runtime="native",
     file="network.json",
-    portfolio=_PORTFOLIO,
+    portfolio=lambda _rows, _outputs: _PORTFOLIO,
 )

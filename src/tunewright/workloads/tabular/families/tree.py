@@ -29,7 +29,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         min_samples_leaf=config["tree_leaf"], max_leaf_nodes=config["tree_leaves"],
         ccp_alpha=float(config["tree_prune"]) * impurity, random_state=seed % 2**32,
     ).fit(single(training.x), y)  # fmt: skip
-    return Learned(written([tree], schema))
+    return Learned(written(tree, [tree], schema))
 
 
 FAMILY = Family(

@@ -122,5 +122,7 @@ FAMILY = Family(
     default_runtime="native",
     file="model.txt",
     library="xgboost",
-    portfolio=({**_STOPPED, "xgboost_subsample": 0.8, "xgboost_colsample": 0.7},),
+    portfolio=lambda _rows, _outputs: (
+        {**_STOPPED, "xgboost_subsample": 0.8, "xgboost_colsample": 0.7},
+    ),
 )
