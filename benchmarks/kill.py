@@ -37,6 +37,7 @@ from tunewright.core.events import (
     Event,
     Finished,
     Opened,
+    Refitted,
     Reported,
     Started,
     Stopped,
@@ -336,6 +337,8 @@ class Study:
 def check(events: Sequence[Event], budget_s: float) -> list[str]:
     """What is wrong with a finished study's events, told from the events alone."""
     wrong: list[str] = []
+    if isinstance(events[-1], Refitted):
+        *events, _ = events  # what is handed over may be fitted once more after the verdict
     starts = [event.trial for event in events if isinstance(event, Started)]
     names = [(trial.number, trial.attempt) for trial in starts]
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
@@ -429,7 +432,7 @@ class Watched:
                     self._trials[event.trial.number, event.trial.attempt] = event.trial.purpose.kind
                 elif isinstance(event, Opened):
                     self._trials.clear()
-                elif not isinstance(event, Finished | Reported):
+                elif not isinstance(event, Finished | Refitted | Reported):
                     self._trials.pop((event.number, event.attempt), None)
         return next(reversed(self._trials.values()), "")
 

@@ -175,8 +175,12 @@ def explained(study: Summary, result: session.Result) -> Summary:
 
     It is told of the model that was judged: of one that learned from every row no row is left.
     """
-    verdict, request = result.verdict, session.request_of(result.history, result.directory)
+    verdict = result.verdict
     if verdict is None or not verdict.key:
+        return study
+    try:
+        request = session.request_of(result.history, result.directory)
+    except InputError:  # an older version's, whose models this one does not read
         return study
     kept = ArtifactCache(result.directory / "artifacts").get(verdict.key)
     if kept is None:
