@@ -230,11 +230,12 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
             if t.number in halted
         ]
         proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
-        # The last fits are like the best ones: what ended within the reserve would be taken from it.
-        fit_s = max((r.fit_s for r in (baseline, *ranked.best(3)) if r), default=0.0)
+        # The last fits are like the best: what ended within the reserve would be taken from it.
+        alike = [r for r in (baseline, *ranked.best(3)) if r and not r.config.members]
+        fit_s = max((record.fit_s for record in alike), default=0.0)
         last_s = reserve_s + fit_s
         if baseline and plan.budget.reserve_reached(elapsed_s, last_s):
-            proposals = [p for p in proposals if p.fidelity.since]  # no more fits
+            proposals = [p for p in proposals if p.fidelity.since or p.config.members]  # no fits
         limit_s = _limit_s(plan, baseline)
         trials = [
             plan.trial(history.last_number + i, p.config, p.fidelity, Purpose(), limit_s)
