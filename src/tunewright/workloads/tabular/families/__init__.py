@@ -55,9 +55,10 @@ class Family:
     `runtimes`, and its default. fit: of Training, config and seed to what was Learned.
     simplify: of its text and the config to a smaller one. file: the text's name in a bundle.
     needs: what fitting a config needs. portfolio: settings worth trying first on data of so many
-    rows to learn from and so many answers a row, the most promising first; defaults elsewhere. library: the package that
-    its fit needs and that need not be installed, "" for none. plain: it learns from columns and
-    answers rows as they are, and is no more than a baseline: nothing of it is ever handed over.
+    rows to learn from and so many answers a row, the most promising first; defaults elsewhere.
+    library: the package that its fit needs and that need not be installed, "" for none. plain: it
+    learns from columns and answers rows as they are, and is no more than a baseline: nothing of it
+    is ever handed over.
     """
 
     name: str
