@@ -18,6 +18,7 @@ from tunewright.core.metrics import Metric, Sample
 from tunewright.core.preference import ranking
 from tunewright.core.roles import BLEND, Effort, Problem, Proposal
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
+from tunewright.searching.blending import TURNS
 from tunewright.searching.joint import LOW_ROWS, JointSearcher
 from tunewright.testing.searchers import GOALS, METRICS, SMALL, SearcherContract
 
@@ -362,7 +363,7 @@ def test_the_best_are_blended_late_with_the_mean_of_the_weights_that_each_fold_c
     history = run(searcher, World(QUICK, fold_noise=0.002), trials=200)
     selections, blends = blends_of(history)
     first = selections[0]
-    assert first.number > 0.75 * 200
+    assert first.number > TURNS[0] * 200
     of_first = [t for t in selections if t.config == first.config]
     assert sorted(t.fidelity.piece.fold for t in of_first) == [0, 1, 2, 3, 4]
     assert {t.fidelity.through for t in of_first} == {BLEND}

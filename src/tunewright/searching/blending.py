@@ -19,7 +19,7 @@ from tunewright.searching.state import Seen
 MEMBERS = 12
 FIRST = 4  # members that are taken whatever their family
 LOOKED_AT = 250  # of the best configs
-TURNS = (0.6, 0.85)  # shares of the search's time, after which weights are chosen
+TURNS = (0.7, 0.9)  # shares of the search's time, after which weights are chosen
 LEAST_WEIGHT = 0.02
 
 
