@@ -37,7 +37,7 @@ from tunewright.core.events import (
     Event,
     Finished,
     Opened,
-    Reported,
+    Refitted,
     Started,
     Stopped,
     encode,
@@ -347,14 +347,16 @@ def check(events: Sequence[Event], budget_s: float) -> list[str]:
         attempts = [attempt for other, attempt in names if other == number]
         if attempts != list(range(1, len(attempts) + 1)):
             wrong.append(f"attempts of trial {number}: {attempts}")
-    if not isinstance(events[-1], Finished):
-        return [*wrong, f"the last event is {type(events[-1]).__name__}"]
-    in_time = events[-1].elapsed_s < budget_s
+    # After the verdict what is handed over may be fitted once more.
+    last = events[-2] if isinstance(events[-1], Refitted) else events[-1]
+    if not isinstance(last, Finished):
+        return [*wrong, f"the last event is {type(last).__name__}"]
+    in_time = last.elapsed_s < budget_s
     wrong += [f"never tried again: {name}" for name in unretried(events) if in_time]
-    verdict, number = events[-1].verdict, max((t.purpose.look for t in starts), default=0)
+    verdict, number = last.verdict, max((t.purpose.look for t in starts), default=0)
     if number == 0:
         if verdict.decision is not Decision.INCONCLUSIVE or verdict.comparisons:
-            wrong.append(f"{verdict.decision} without a look")
+            wrong.append(f"the verdict is {verdict.decision} without a look")
         return wrong
     opened = next(event for event in events if isinstance(event, Opened))
     look, goal = look_of(events, number), parse_goal(opened.goal, opened.metrics)
@@ -429,7 +431,7 @@ class Watched:
                     self._trials[event.trial.number, event.trial.attempt] = event.trial.purpose.kind
                 elif isinstance(event, Opened):
                     self._trials.clear()
-                elif not isinstance(event, Finished | Reported):
+                elif isinstance(event, Ended | Stopped):
                     self._trials.pop((event.number, event.attempt), None)
         return next(reversed(self._trials.values()), "")
 
