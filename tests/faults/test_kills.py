@@ -3,10 +3,15 @@
 import importlib.util
 import random
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tunewright.core.events import Refitted
+from tunewright.core.verdict import Decision
+from tunewright.storing.journal import Journal
 
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "kill.py"
 
@@ -59,13 +64,32 @@ def test_the_check_finds_nothing_wrong_with_it(kill, finished):
     assert kill.check(finished, float("inf")) == []
 
 
+def turned(end):
+    """The end with a verdict that does not follow, whatever the kills have left to judge."""
+    accepted = end.verdict.decision is Decision.ACCEPT
+    other = Decision.REJECT if accepted else Decision.ACCEPT
+    return replace(end, verdict=replace(end.verdict, decision=other))
+
+
+def test_a_model_that_was_fitted_once_more_is_no_fault_and_hides_none(kill, finished, tmp_path):
+    refitted = Refitted(finished[-1].elapsed_s, "all", "key")
+    with Journal(tmp_path) as journal:
+        journal.append([*finished, refitted])
+    with closing(kill.Watched(tmp_path)) as watched:
+        assert not watched.running()
+    assert kill.check([*finished, refitted], float("inf")) == []
+    wrong = [*finished[:-1], turned(finished[-1]), refitted]
+    assert "the verdict is" in " ".join(kill.check(wrong, float("inf")))
+    assert "the last event is" in " ".join(kill.check([*finished[:-1], refitted], float("inf")))
+
+
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
         (lambda events, started: [*events[:3], started, *events[3:]], "begun twice"),
         (lambda events, started: [e for e in events if e is not started], "attempts of trial 1"),
         (lambda events, _: events[:-1], "the last event is"),
-        (lambda events, _: [*events[:-2], events[-1]], "the pairs in the journal say"),
+        (lambda events, _: [*events[:-1], turned(events[-1])], "the verdict is"),
     ],
 )
 def test_the_check_finds_what_is_wrong(kill, finished, broken, told):
