@@ -229,7 +229,7 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
             if t.number in halted
         ]
         proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
-        # The last fits are like the best ones: what ended within the reserve would be taken from it.
+        # The last fits are like the best ones, and what they run into the reserve is taken from it.
         fit_s = max((r.fit_s for r in (baseline, *ranked.best(3)) if r), default=0.0)
         last_s = reserve_s + fit_s
         if baseline and plan.budget.reserve_reached(elapsed_s, last_s):

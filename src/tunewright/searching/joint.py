@@ -44,6 +44,7 @@ LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
 PROMOTED = 3  # of so many at few rows one goes on
 VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time is asked for …
+MOST_VARIANTS = 20  # trials below each prefix, on average: then another one is due
 VARIANTS_ELSE = (0.05, 0.25)  # … and where it is not: below a fit, quality seldom changes
 LATER = 4  # every so many proposals the turn is a later objective's
 
@@ -284,6 +285,8 @@ class JointSearcher:
     def _owed(self, seen: Seen) -> bool:
         """Whether it is the variants' turn: their share of the time follows what they bring."""
         fits, variants = seen.prefix, seen.variant
+        if len(variants.costs) > MOST_VARIANTS * (len(fits.costs) + 1):
+            return False
         least, most = (VARIANTS_LEAST, VARIANTS_MOST) if self._fresh else VARIANTS_ELSE
         a = fits.gained / fits.spent_s if fits.spent_s > 0 else 0.0
         b = variants.gained / variants.spent_s if variants.spent_s > 0 else 0.0
