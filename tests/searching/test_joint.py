@@ -206,7 +206,7 @@ def test_quick_fits_are_not_starved_by_their_variants(goal, budget):
     world = World(QUICK, baseline_s=8.0, import_s=3.0)
     history = run(JointSearcher(problem(goal, TIMED, budget=budget)), world, trials=300)
     fits = {prefix_of(t.config) for t, _ in history.ended()}
-    assert len(fits) >= 30
+    assert len(fits) >= 20
 
 
 def test_after_a_dear_fit_many_cheap_variants_are_timed():
