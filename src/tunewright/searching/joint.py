@@ -45,6 +45,7 @@ DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows f
 PRIOR_FITS = 3.0  # what is worth trying first takes so many times the baseline's fit, and more
 PROMOTED = 3  # of so many at few rows one goes on
 VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time comes first …
+MOST_VARIANTS = 20  # trials below each prefix, on average: then another one is due
 VARIANTS_ELSE = (0.05, 0.25)  # … and where it does not: below a fit, quality seldom changes
 LATER = 8  # every so many proposals the turn is a later objective's
 
@@ -299,6 +300,8 @@ class JointSearcher:
     def _owed(self, seen: Seen) -> bool:
         """Whether it is the variants' turn: their share of the time follows what they bring."""
         fits, variants = seen.prefix, seen.variant
+        if len(variants.costs) > MOST_VARIANTS * (len(fits.costs) + 1):
+            return False
         timed = self._fresh and self._goal.objectives[0].since
         least, most = (VARIANTS_LEAST, VARIANTS_MOST) if timed else VARIANTS_ELSE
         a = fits.gained / fits.spent_s if fits.spent_s > 0 else 0.0

@@ -50,8 +50,19 @@ class Snapshot:
 class Part:
     """What a part of the search has cost, and by how much it improved the best target."""
 
-    spent_s: float = 0.0
     gained: float = 0.0
+    costs: list[float] = field(default_factory=list)  # of each trial, in order of size
+
+    @property
+    def spent_s(self) -> float:
+        """What its trials cost, each as much as the middle one: the first ones import, too."""
+        count = len(self.costs)
+        return count * self.costs[count // 2] if count else 0.0
+
+    def learn(self, cost_s: float, gain: float) -> None:
+        """Take in one more trial."""
+        bisect.insort(self.costs, cost_s)
+        self.gained += gain
 
 
 @final
@@ -257,11 +268,11 @@ class Seen:
         self.low.pop(prefix, None)
         self.made.add(key)
         now = self.place(record)
-        if not trial.fidelity.piece.fold:
+        # The baseline would be there anyway, and may be many times slower than all others.
+        if not trial.fidelity.piece.fold and record is not self.ranked.baseline:
             part = self.prefix if first == config else self.variant
-            part.spent_s += cost_s
-            if now is not None and best < math.inf:
-                part.gained += max(best - now, 0.0)
+            known = now is not None and best < math.inf
+            part.learn(cost_s, max(best - now, 0.0) if known and now is not None else 0.0)
         family = chain.family(config)
         if family is not None and not config.members:
             self.arms.setdefault(family, Arm()).learn(now, cost_s)
