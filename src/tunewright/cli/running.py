@@ -174,6 +174,7 @@ def explained(study: Summary, result: session.Result) -> Summary:
     """The summary with what the model that is handed over makes of its columns.
 
     It is told of the model that was judged: of one that learned from every row no row is left.
+    Nothing is told of a study that an older version began: its models are not read.
     """
     verdict = result.verdict
     if verdict is None or not verdict.key:
