@@ -76,9 +76,11 @@ class Costs:
         best = [self.verification_s(ranked, record) for record in ranked.best(3)]
         affordable = [seconds for seconds in best if seconds <= high]
         wanted_s = affordable[0] if affordable else high if best else low
-        # Fewer pairs than a verdict needs would be worth nothing, so these may take more; if not
-        # even that is enough, the time is better spent on the search.
-        pair_s = max((self.pair_s(base, record) for record in ranked.best(1)), default=0.0)
+        # Fewer pairs than a verdict needs would be worth nothing, so these may take more where they
+        # decide what matters most; if not even that is enough, the search may as well have it.
+        objectives = ranked.goal.objectives
+        decisive = ranked.best(1) if not objectives or objectives[0].since else []
+        pair_s = max((self.pair_s(base, record) for record in decisive), default=0.0)
         least_s = (MIN_PAIRS + 1) * pair_s
         least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
         return max(min(max(wanted_s, low), high), least_s)

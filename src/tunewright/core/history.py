@@ -49,6 +49,7 @@ class History:
         "_reports",
         "elapsed_s",
         "finished",
+        "finished_s",
         "last_number",
         "losses",
         "lost",
@@ -68,6 +69,7 @@ class History:
         self.last_number = 0
         self.opened: Opened | None = None
         self.finished: Verdict | None = None
+        self.finished_s: float | None = None  # when
         self.refitted: Refitted | None = None
         self.running: tuple[Trial, ...] = ()
         self.started_s: tuple[float, ...] = ()  # when each of `running` started
@@ -134,7 +136,7 @@ class History:
             case Finished(_, verdict):
                 if self.finished is not None or self.running:
                     raise InvalidTransition(f"Finished while {self._story()}")
-                after.finished = verdict
+                after.finished, after.finished_s = verdict, event.elapsed_s
             case Refitted():
                 if self.finished is None or self.refitted is not None:
                     raise InvalidTransition(f"Refitted while {self._story()}")

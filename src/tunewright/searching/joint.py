@@ -268,13 +268,13 @@ class JointSearcher:
         self, seen: Seen, busy: set[str], chance: random.Random, number: int
     ) -> Proposal | None:
         """A config that is new: one worth trying first, another prefix, or a variant of one."""
+        promoted = self._promoted(seen, busy, PROMOTED)
+        if promoted is not None:
+            return self._first(promoted)
         known = self._next_prior(seen, busy)
         if known is not None:
             few = self._dear(seen, PRIOR_FITS)
             return self._shared(known, rows=LOW_ROWS) if few else self._first(known)
-        promoted = self._promoted(seen, busy, PROMOTED)
-        if promoted is not None:
-            return self._first(promoted)
         if self._chain.late(seen.dearest) and self._owed(seen):
             variant = self._from_pool(seen, busy, self._timed_turn, "variant", None, chance)
             if variant is not None:
