@@ -171,7 +171,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         spans.extend(measurement.spans)
         if trial.purpose.kind != "search":
             starts = (span.start_s for span in measurement.spans)
-            verifying_from_s = min(verifying_from_s, *starts)
+            verifying_from_s = min((verifying_from_s, *starts))
     busy_s = _union_s(span for span in spans if not span.cached)
     state = ranked(goal, history)
     records = state.evidence.records.values()
