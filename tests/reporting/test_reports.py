@@ -154,8 +154,8 @@ def test_the_gain_is_attributed_from_baseline_over_the_runtime_to_the_final_conf
     found = summary(accepted(), GOAL)
     assert [step.label for step in found.steps] == ["baseline", "runtime only", "final"]
     assert [step.values["latency_p50"] for step in found.steps] == [1.2e-3, 9.1e-5, 2.9e-5]
-    assert found.steps[1].changes == {"runtime": "native"}
-    assert found.handed_over == {"leaves": 24, "runtime": "native", "trees": 55}
+    assert found.steps[1].config.changes == {"runtime": "native"}
+    assert found.handed_over.changes == {"leaves": 24, "runtime": "native", "trees": 55}
 
 
 @pytest.mark.parametrize(

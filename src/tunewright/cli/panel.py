@@ -31,6 +31,8 @@ from tunewright.core.metrics import Metric
 from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Trial
 from tunewright.core.units import format_quantity
+from tunewright.reporting.configs import in_short, naming_of
+from tunewright.reporting.words import say
 
 TICK_S = 1.0  # in a silence the panel is drawn so often …
 LEAST_S = 0.25  # … and otherwise no sooner than that after the last time …
@@ -151,8 +153,8 @@ class Panel:
         first, *more = self._latest
         what = {"search": "search", "refit": "refit", "pair": "pair of fresh processes"}
         arm = f" of the {first.purpose.arm}" if first.purpose.arm else ""
-        changed = [f"{k}={_short(v)}" for k, v in first.config.items() if base.get(k) != v]
-        config = " ".join(changed) or "baseline"
+        naming = naming_of(self._history.opened, base)
+        config = in_short(naming.told(first.subject)) or say("baseline", "en")
         told = f"{what[first.purpose.kind]}{arm}" + ("" if arm else f": {config}")
         text = Text(told, no_wrap=True)
         tail = f" and {len(more)} more" if more else ""
@@ -260,7 +262,3 @@ def _axis(values: Sequence[float]) -> _Axis:
 def _told(record: Record | None, metric: Metric) -> str:
     value = record.value(metric) if record else None
     return "—" if value is None else format_quantity(value, metric.unit)
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ import click
 
 from tunewright import planning, session
 from tunewright.cli.lines import Display, Lines, Silence, columns
-from tunewright.core.config import Config, Value
+from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import DRIVER_RESTART, History
@@ -31,12 +31,13 @@ from tunewright.deploying.bundle import INDEX
 from tunewright.deploying.deploy import deploy, learned_from, used
 from tunewright.errors import InputError
 from tunewright.planning import Request
+from tunewright.reporting.configs import in_full, in_short, naming_of
 from tunewright.reporting.formats import to_json
 from tunewright.reporting.phrases import headline
 from tunewright.reporting.reasons import short_of
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import command_lines, render_text
-from tunewright.reporting.words import Language
+from tunewright.reporting.words import Language, say
 from tunewright.running.cache import ArtifactCache
 from tunewright.storing.journal import FILE
 
@@ -267,10 +268,11 @@ class _Progress:
         """The config of a trial that has ended just now, or was lost."""
         latest = (trial for trial, _ in history.ended(max(len(history) - 1, 0)))
         found = (t for t in (*history.lost, *latest) if t.number == number)
-        config = next((trial.config for trial in found), Config({}))
+        config = next((trial.subject for trial in found), Config({}))
         baseline = ranked(self.goal, history).baseline
         base = baseline.config if baseline else config
-        return " ".join(_changed(config, base)) or "the baseline"
+        told = naming_of(history.opened, base).told(config)
+        return in_short(told) or "the baseline"
 
     def _search(self, event: Event, history: History) -> None:
         state = ranked(self.goal, history)
@@ -285,18 +287,14 @@ class _Progress:
             if value is not None:
                 before = base.value(metric) if base else None
                 values.append(f"{metric_text(metric, value)}{_as_multiple(metric, value, before)}")
-        changed = _changed(best.config, state.baseline.config if state.baseline else {})
-        text = f"{', '.join(values)}   {' '.join(changed) or 'baseline'}"
+        first = state.baseline.config if state.baseline else Config({})
+        changed = naming_of(history.opened, first).told(best.config)
+        text = f"{', '.join(values)}   {in_short(changed) or say('baseline', 'en')}"
         self.lines.say(event.elapsed_s, text)
         if changed:
             self.found = f"best so far {text}"
         elif short := short_of(summary(history, self.goal)):
             self.lines.say(event.elapsed_s, short)
-
-
-def _changed(config: Mapping[str, Value], base: Mapping[str, Value]) -> list[str]:
-    """The knobs in which a config is not the baseline, as NAME=VALUE."""
-    return [f"{name}={value}" for name, value in config.items() if base.get(name) != value]
 
 
 def metric_text(metric: Metric, value: float) -> str:
@@ -317,5 +315,5 @@ def _best_so_far(result: session.Result) -> str:
         return "interrupted before anything was measured"
     values = [(m, best.value(m)) for m in goal.metrics]
     shown = ", ".join(metric_text(m, v) for m, v in values if v is not None)
-    config = " ".join(f"{k}={v}" for k, v in best.config.items())
-    return f"best so far, not verified: {shown}   {config}"
+    told = naming_of(result.history.opened, Config({})).told(best.config)
+    return f"best so far, not verified: {shown}   {in_full(told)}"

@@ -50,7 +50,7 @@ def deploy(result: Result, path: Path | None = None) -> Path | None:
         return None
     index = {
         **made.index, "kind": kind.name, "use": made.use, "study": result.directory.name,
-        "config": verdict.config.to_json(), "verdict": encode(verdict),
+        "config": dict(verdict.config), "verdict": encode(verdict),
     }  # fmt: skip
     if rows := learned_from(result):
         index["learned_from"] = rows

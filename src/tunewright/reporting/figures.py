@@ -85,14 +85,14 @@ def _svg(draw: Draw, summary: Summary, language: Language) -> str:
 def _search(axes: Axes, summary: Summary, language: Language) -> None:
     objective, across, tried = _axes_of(summary)
     constraint = next((c for c in summary.goal.constraints if c.metric == across), None)
-    number_of = {_key(t): i for i, t in enumerate(tried, start=1)}
+    number_of = {t.id: i for i, t in enumerate(tried, start=1)}
 
     def points(some: Sequence[Sampled]) -> tuple[list[float], list[float]]:
-        order = [float(number_of[_key(s)]) for s in some]
+        order = [float(number_of[s.id]) for s in some]
         xs = [s.values[across.name] for s in some] if across else order
         return xs, [s.values[objective.name] for s in some]
 
-    steps = {step.label: step for step in summary.steps if _key(step) in number_of}
+    steps = {step.label: step for step in summary.steps if step.id in number_of}
     groups = [
         ("breaks", GREY, 14, [t for t in tried if not t.holds]),
         ("holds", BLUE, 14, [t for t in tried if t.holds]),
@@ -118,10 +118,6 @@ def _search(axes: Axes, summary: Summary, language: Language) -> None:
     axes.set_xlabel(across.name if across else say("order", language))
     axes.set_ylabel(objective.name)
     axes.legend(loc="best")
-
-
-def _key(config: Sampled) -> tuple[tuple[str, object], ...]:
-    return tuple(config.changes.items())
 
 
 def _pairs(axes: Axes, summary: Summary, language: Language) -> None:

@@ -33,6 +33,10 @@ def to_json(summary: Summary) -> str:
         "pair_metric": summary.pair_metric.name if summary.pair_metric else None,
         "pairs": [[_known(pair.baseline), _known(pair.candidate)] for pair in summary.pairs],
         "config": dict(verdict.config) if verdict else None,
+        "members": [
+            {"weight": weight, "config": dict(member)}
+            for member, weight in (verdict.config.members if verdict else ())
+        ],
         "findings": [
             {"kind": f.kind, "arm": f.arm or None, **{k: _known(v) for k, v in f.values.items()}}
             for f in summary.findings

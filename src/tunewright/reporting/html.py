@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tunewright.reporting.comparison import odd
+from tunewright.reporting.configs import blend_of, in_short, in_words
 from tunewright.reporting.phrases import (
     change_of,
     headline,
@@ -19,7 +20,7 @@ from tunewright.reporting.phrases import (
 )
 from tunewright.reporting.sentences import in_language, label_of, stage_of
 from tunewright.reporting.summary import Summary
-from tunewright.reporting.text import in_words, seconds, understood
+from tunewright.reporting.text import seconds, understood
 from tunewright.reporting.words import Language, say
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -51,6 +52,8 @@ def render_html(summary: Summary, language: Language = "en") -> str:
         arms=[*summary.lines] or [words("baseline"), words("candidate")],
         odd=odd(summary, language) if summary.lines or summary.pairs else [],
         quantity=quantity, in_words=in_words,
+        told=lambda config: in_short(config, language),
+        blend=blend_of(summary.handed_over, language),
         change=lambda comparison: change_of(comparison, summary.units, language),
         limit=lambda comparison: limit_of(comparison, summary.units),
         facts=understood(summary, language), stage=lambda name: stage_of(name, language),
@@ -60,5 +63,6 @@ def render_html(summary: Summary, language: Language = "en") -> str:
             for name, text in summary.environment.items()
         ],
         active=lambda changes: {k: v for k, v in changes.items() if v is not None},
+        sampled_alone={name for part in summary.handed_over.members for name in part.values},
         figures=[(words(key), Markup(svg)) for key, svg in drawn],  # noqa: S704 - matplotlib escapes
     )  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from tunewright.reporting.configs import in_full
 from tunewright.reporting.phrases import change_of, headline, limit_of, quantity_of
 from tunewright.reporting.summary import summary
-from tunewright.reporting.text import in_words
 from tunewright.reporting.words import say
 from tunewright.session import Result
 
@@ -30,7 +30,7 @@ def card(result: Result) -> str:
             rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
         parts.append(f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>")
     if verdict is not None:
-        config = in_words(found.handed_over) or say("baseline kept", "en")
+        config = in_full(found.handed_over) or say("baseline kept", "en")
         parts.append(f"<p>{escape(say('handed over', 'en'))}: <code>{escape(config)}</code></p>")
     where = f"{found.study} · {found.goal.text}"
     return f"<div>{''.join(parts)}<p><small>{escape(where)}</small></p></div>"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from tunewright.core.budget import Budget, parse_budget
-from tunewright.core.config import Config, Value
+from tunewright.core.config import Config
 from tunewright.core.costs import Costs
 from tunewright.core.events import Opened
 from tunewright.core.evidence import Record
@@ -22,6 +22,7 @@ from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Span
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import MIN_PAIRS, Verdict, alpha_of
+from tunewright.reporting.configs import PLAIN, Naming, Told, naming_of
 from tunewright.reporting.rows import NOTHING, Judged, judged
 from tunewright.stats.pairs import early
 from tunewright.verifying.findings import Finding, findings
@@ -45,10 +46,11 @@ class StageTime:
 @final
 @dataclass(frozen=True)
 class Sampled:
-    """One config of the search, what differs from the baseline, and its values as sampled."""
+    """One config of the search by its id, how it is told, and its values as sampled."""
 
     label: str
-    changes: Mapping[str, Value | None]
+    id: str
+    config: Told
     values: Mapping[str, float]
     holds: bool
     times: int = 0  # how often its objective was measured
@@ -84,6 +86,7 @@ class Summary:
     limit for trials was asked for. budget_s: None for a budget of trials. front: what no other
     config beats on all objectives, as sampled. judged, importance, importance_of: of the model that
     is handed over, by the rows of the verdict. learned_from: which rows it has.
+    naming: what configs are told by. alone: what was sampled of configs without members, by id.
     """
 
     study: str
@@ -124,6 +127,8 @@ class Summary:
     importance: tuple[Importance, ...] = ()
     importance_of: str = ""
     learned_from: str = ""
+    naming: Naming = PLAIN
+    alone: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def fits(self) -> int:
@@ -152,9 +157,9 @@ class Summary:
         return self.verification_s / max(self.elapsed_s, 1e-9)
 
     @property
-    def handed_over(self) -> Mapping[str, Value | None]:
-        """What differs between the baseline and the config that is handed over."""
-        return _changes(self.verdict.config, self.baseline) if self.verdict else {}
+    def handed_over(self) -> Told:
+        """The config that is handed over; false where that is the baseline, or nothing yet."""
+        return self.naming.told(self.verdict.config, self.alone) if self.verdict else Told()
 
 
 def summary(history: History, goal: Goal, workload: str = "") -> Summary:
@@ -176,6 +181,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     state = ranked(goal, history)
     records = state.evidence.records.values()
     base = state.baseline.config if state.baseline else Config({})
+    naming = naming_of(opened, base)
     watched = opened.metrics if opened and not goal.objectives else ()
     before = opened.looks_before if opened else 0
     pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics], before)
@@ -196,9 +202,9 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         verification_s=decided_s - verifying_from_s,
         pairs=pairs,
         pair_metric=pair_metric,
-        tried=tuple(_sampled("", record, state, base) for record in records if record.readings),
-        best=tuple(_sampled("", record, state, base) for record in state.best(BEST)),
-        steps=_steps(state, history.finished, runtime),
+        tried=tuple(_sampled("", record, state, naming) for record in records if record.readings),
+        best=tuple(_sampled("", record, state, naming) for record in state.best(BEST)),
+        steps=_steps(state, history.finished, runtime, naming),
         metrics=opened.metrics if opened else (),
         lines=opened.arms if opened else {},
         findings=_findings(history, pair_metric, saved=bool(request.get("proof", {}).get("saved"))),
@@ -213,8 +219,10 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         pairs_s=_pairs_s(state, opened),
         limited=bool((request.get("limits") or {}).get("trial_s")),
         budget_s=parse_budget(request["budget"]).seconds if request.get("budget") else None,
-        front=tuple(_sampled("", record, state, base) for record in state.front()),
+        front=tuple(_sampled("", record, state, naming) for record in state.front()),
         judged=judged(history),
+        naming=naming,
+        alone=_alone(state),
     )
 
 
@@ -276,36 +284,46 @@ def _union_s(spans: Iterable[Span]) -> float:
     return total_s
 
 
-def _changes(config: Config, baseline: Config) -> Mapping[str, Value | None]:
-    names = dict.fromkeys([*config, *baseline])
-    return {name: config.get(name) for name in names if config.get(name) != baseline.get(name)}
+def _values(record: Record, state: Ranking) -> dict[str, float]:
+    return {m.name: v for m in state.goal.metrics if (v := record.value(m)) is not None}
 
 
-def _sampled(label: str, record: Record, state: Ranking, baseline: Config) -> Sampled:
-    values = {m.name: v for m in state.goal.metrics if (v := record.value(m)) is not None}
+def _alone(state: Ranking) -> dict[str, dict[str, float]]:
+    """What was sampled of configs without members, by the id as tried and as settled."""
+    alone: dict[str, dict[str, float]] = {}
+    for record in state.evidence.records.values():
+        if not record.config.members:
+            settled = state.evidence.settled(record.config)
+            alone[record.config.id] = alone[settled.id] = _values(record, state)
+    return alone
+
+
+def _sampled(label: str, record: Record, state: Ranking, naming: Naming) -> Sampled:
+    """A config as it would be handed over: settled. The baseline differs in nothing from itself."""
+    other = record is not state.baseline
+    told = naming.told(state.evidence.settled(record.config)) if other else Told()
     standing = state.standing(record)
     holds = standing is not None and standing.tier < 2
     first = next(iter(state.goal.objectives), None)
     times = len(record.readings.get(first.name, {})) if first else 0
-    return Sampled(label, _changes(record.config, baseline), values, holds, times)
+    return Sampled(label, record.config.id, told, _values(record, state), holds, times)
 
 
 def _steps(
-    state: Ranking, verdict: Verdict | None, runtime: Collection[str]
+    state: Ranking, verdict: Verdict | None, runtime: Collection[str], naming: Naming
 ) -> tuple[Sampled, ...]:
     if state.baseline is None:
         return ()
-    base = state.baseline.config
     steps = [("baseline", state.baseline)]
     fit = [r for r in state.best() if (at := state.standing(r)) is not None and at.tier < 2]
-    alone = (r for r in fit if set(_changes(r.config, base)) <= set(runtime))
+    alone = (r for r in fit if naming.told(r.config).only(runtime))
     best_alone = next(alone, state.baseline)
     if best_alone is not state.baseline:
         steps.append(("runtime only", best_alone))
     final = state.evidence.record_of(verdict.config) if verdict else next(iter(fit), None)
     if final is not None and final is not state.baseline:
         steps.append(("final", final))
-    return tuple(_sampled(label, record, state, base) for label, record in steps)
+    return tuple(_sampled(label, record, state, naming) for label, record in steps)
 
 
 def _pairs(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from tunewright.core.config import Value
 from tunewright.reporting.comparison import odd, render_comparison
+from tunewright.reporting.configs import in_full, in_short
 from tunewright.reporting.layout import WIDTH, labelled, table, wrapped
 from tunewright.reporting.phrases import (
     change_of,
@@ -36,7 +36,7 @@ def render_text(summary: Summary, width: int = WIDTH) -> str:
     lines += labelled("study", f"{summary.study} · {summary.workload}", width, COLUMN)
     lines += labelled("goal", summary.goal.text, width, COLUMN)
     if verdict is not None:
-        config = in_words(summary.handed_over) or say("baseline kept", "en")
+        config = in_full(summary.handed_over) or say("baseline kept", "en")
         unproven = verdict.decision.name == "INCONCLUSIVE" and summary.handed_over
         lines += labelled("config", config + (" (unproven)" if unproven else ""), width, COLUMN)
         lines += ["", *_compared(summary, width)]
@@ -50,22 +50,13 @@ def render_text(summary: Summary, width: int = WIDTH) -> str:
     if summary.best:
         lines += ["", say("best", "en")]
         rows = [
-            (*_values(tried, summary), in_words(tried.changes) or say("baseline", "en"))
+            (*_values(tried, summary), in_short(tried.config) or say("baseline", "en"))
             for tried in summary.best[:SHOWN]
         ]
         lines += [f"  {line}" for line in table(rows, width - 2)]
     if summary.commands:
         lines += ["", *command_lines(summary)]
     return "\n".join(lines) + "\n"
-
-
-def in_words(changes: Mapping[str, Value | None]) -> str:
-    """Changes as "name=value" in order; a knob that is no longer active changes nothing."""
-    return " ".join(
-        f"{name}={f'{value:.4g}' if isinstance(value, float) else value}"
-        for name, value in changes.items()
-        if value is not None
-    )
 
 
 def understood(summary: Summary, language: Language = "en") -> list[tuple[str, str]]:

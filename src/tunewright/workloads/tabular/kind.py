@@ -76,15 +76,17 @@ def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> H
     blended: Blended = artifact.value
     if family_of(blended.members[0][0].family).plain:
         return None  # it is the user's own already
+    configs = [member for member, _ in config.members] or [config]
     members = [
         {
             "family": model.family,
             "runtime": model.runtime,
             "weight": weight,
+            "config": dict(own),
             "schema": asdict(model.schema),
             "files": {name: f"{number}-{name}" if number else name for name in model.files},
         }
-        for number, (model, weight) in enumerate(blended.members)
+        for number, ((model, weight), own) in enumerate(zip(blended.members, configs, strict=True))
     ]
     files = {
         f"{number}-{name}" if number else name: file
