@@ -6,7 +6,7 @@ failure and counts as an evaluation. Everybody begins with the same kernel of me
 that of the config with the best median seen so far: 0 for the best kernel's true median, 1 for the
 median of the space.
 
-Run: python benchmarks/search.py DATA [--seeds 10] [--evaluations 100] [--only joint,random]
+Run: python benchmarks/search.py DATA [--seeds 10] [--evaluations 100] [--only "joint;random"]
      [--also MODULE:SEARCHER] [--write]
 Optuna is needed for its sampler (pip install 'optuna==5.*'); without it that peer is left out.
 """
@@ -213,7 +213,7 @@ def main() -> None:
         }
     if options.also:
         searchers[options.also] = by_searcher(options.also)
-    only = options.only.split(",") if options.only else [*searchers]
+    only = options.only.split(";") if options.only else [*searchers]
     lines = []
     for name in only:
         area, final, took_s = figures(searchers[name], spaces, options)
