@@ -406,7 +406,7 @@ def test_a_blend_answers_with_the_weighted_mean_and_its_bundle_answers_the_same(
     answers = Predictor(artifact.value).predict_rows(rows)
     expected = 0.75 * parts[0] + 0.25 * parts[1]
     assert np.array([flat(a) for a in answers]) == pytest.approx(expected, rel=1e-9)
-    assert load(bundled(tmp_path / "b", artifact)).predict_rows(rows) == answers
+    assert load(bundled(tmp_path / "b", artifact, blend_of(workload))).predict_rows(rows) == answers
     sizes = [made.samples["model_bytes"].values[0] for made in alone]
     assert measurement.samples["model_bytes"].values[0] == sum(sizes)
     assert len(measurement.samples["latency"].values) >= 50
