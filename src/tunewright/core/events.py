@@ -169,8 +169,9 @@ def encode(value: Any) -> Any:
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
-    body = {name: encode(getattr(value, name)) for name in _field_names(type(value))}
-    return {"domain": type(value).__name__, **body} if type(value) in _DOMAINS.values() else body
+    kind: Any = type(value)
+    body = {name: encode(getattr(value, name)) for name in _field_names(kind)}
+    return {"domain": kind.__name__, **body} if kind in _DOMAINS.values() else body
 
 
 @cache
