@@ -216,7 +216,7 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
         return () if history.running else [Finished(elapsed_s, _without(history, plan, reason))]
     if late := _too_late(history, plan, baseline, elapsed_s):
         return late
-    reserve_s = plan.costs.reserve_s(ranked)
+    reserve_s = plan.costs.kept_s(ranked, elapsed_s)
     if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
         startable = _can_start(history, free)
         if not startable and not history.reported:
@@ -230,11 +230,9 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
             if t.number in halted
         ]
         proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
-        # The last fits are like the best: what ended within the reserve would be taken from it.
-        alike = [r for r in (baseline, *ranked.best(3)) if r and not r.config.members]
-        fit_s = max((record.fit_s for record in alike), default=0.0)
-        last_s = reserve_s + fit_s
-        if baseline and plan.budget.reserve_reached(elapsed_s, last_s):
+        # What ended within the reserve would be taken from it.
+        last_s = plan.costs.last_s(ranked)
+        if baseline and plan.budget.reserve_reached(elapsed_s, reserve_s + last_s):
             proposals = [p for p in proposals if p.fidelity.since or p.config.members]  # no fits
         limit_s = _limit_s(plan, baseline)
         trials = [

@@ -397,7 +397,7 @@ def test_a_bound_on_latency_limits_the_members():
 
 
 def test_a_blend_is_timed_like_any_other_config():
-    goal = "maximize auc subject to latency <= 2ms"
+    goal = "maximize auc subject to latency <= 4ms"
     history = run(
         JointSearcher(problem(goal, TIMED, budget=Budget(trials=300))), World(QUICK), trials=300
     )

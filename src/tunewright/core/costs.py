@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -13,11 +14,13 @@ from tunewright.core.verdict import MIN_PAIRS
 
 CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
 CLEAR_PAIRS, USUAL_PAIRS = 7, 15
-PROCESS_S = 0.2  # a pair's own processes
-REFIT_MORE = 1.5  # a refit learns on more rows than the search did …
+PROCESS_S = 0.4  # a pair's own processes
+REFIT_MORE = 1.3  # a refit learns on more rows than the search did …
 REFIT_S = 0.1  # … and is a trial of its own
 MEMBERS_AT_ONCE = 1.5  # of a blend, on two cores: the last one is alone
 DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
+LEAST_LAST = 0.04  # of the budget, at least, for the last trials of a search
+UNPROMISING = 0.5  # of the reserve is kept while there is nothing that is worth it
 RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
 MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
 LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.2  # a trial may take so many times the baseline's, or so much
@@ -72,7 +75,7 @@ class Costs:
         budget_s, base = self.budget.seconds, ranked.baseline
         if budget_s is None or base is None:
             return 0.0
-        low, high = (share * budget_s for share in RESERVE)
+        low, high = RESERVE[0] * budget_s, self.most_s
         best = [self.verification_s(ranked, record) for record in ranked.best(3)]
         affordable = [seconds for seconds in best if seconds <= high]
         wanted_s = affordable[0] if affordable else high if best else low
@@ -84,6 +87,29 @@ class Costs:
         least_s = (MIN_PAIRS + 1) * pair_s
         least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
         return max(min(max(wanted_s, low), high), least_s)
+
+    def kept_s(self, ranked: Ranking, elapsed_s: float) -> float:
+        """The reserve at this time: less of it while nothing is worth being verified."""
+        reserve_s = self.reserve_s(ranked)
+        soon = self.budget.reserve_reached(elapsed_s, reserve_s + self.last_s(ranked))
+        return reserve_s * UNPROMISING if soon and not ranked.promising else reserve_s
+
+    def last_s(self, ranked: Ranking) -> float:
+        """How long the search's last trials take: its last fits are like the best."""
+        alike = [r for r in (ranked.baseline, *ranked.best(3)) if r and not r.config.members]
+        least_s = LEAST_LAST * (self.budget.seconds or 0.0)
+        return max(least_s, sum(r.fit_s for r in alike) / len(alike) if alike else 0.0)
+
+    def blend_s(self, base: Record, members: Sequence[Record]) -> float:
+        """To verify a blend of these: members are refitted side by side, and answer in turn."""
+        fit_s = sum(member.fit_s for member in members) / MEMBERS_AT_ONCE
+        blend = Record(base.config, fit_s=fit_s, measure_s=sum(m.measure_s for m in members))
+        return self.refits_s(base.fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, blend)
+
+    @property
+    def most_s(self) -> float:
+        """What a verification may take."""
+        return RESERVE[1] * (math.inf if self.budget.seconds is None else self.budget.seconds)
 
     def needed_s(self, base: Record, configs: float = math.inf) -> float:
         """The budget for a few configs as dear as the baseline, and the proof of one of them.

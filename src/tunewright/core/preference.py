@@ -159,6 +159,11 @@ class Ranking:
             return "it is better on no objective"
         return None
 
+    @property
+    def promising(self) -> bool:
+        """Whether any config is worth being verified."""
+        return any(self.why_unfit(record) is None for record in self.best())
+
     def choose(self, tried: Sequence[Config], likes: Likes = lambda _: True) -> Config | None:
         """The config to be verified next, settled; None where there is none.
 
@@ -177,12 +182,15 @@ class Ranking:
         return settled(self._preferred(clear or fit).config)
 
     def _known_best(self, records: list[Record]) -> list[Record]:
-        """Those that were judged on the most pieces, where rows decide: luck on one is no merit."""
+        """Those that were judged on more than half as many pieces as any, where rows decide.
+
+        All stand where they do beside the baseline on the same pieces; but luck on one is no merit.
+        """
         first = self.goal.objectives[0]
         if first.evidence != "rows":
             return records
         most = max(record.pieces(first) for record in records)
-        return [record for record in records if record.pieces(first) == most]
+        return [record for record in records if 2 * record.pieces(first) > most]
 
     def front(self) -> list[Record]:
         """The Pareto set: what holds every constraint and is beaten by none on all objectives."""

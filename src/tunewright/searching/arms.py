@@ -29,6 +29,11 @@ class Arm:
     before_s: float = 0.0
     trials: int = 0
 
+    @property
+    def mean_s(self) -> float:
+        """What one of its trials takes."""
+        return self.spent_s / self.trials if self.trials else 0.0
+
     def learn(self, target: float | None, cost_s: float) -> None:
         """Take in one more trial; None for one that failed or does not hold."""
         self.trials += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import fmean
 from typing import final
 
@@ -19,7 +20,11 @@ from tunewright.searching.state import Seen
 MEMBERS = 12
 FIRST = 4  # members that are taken whatever their family
 LOOKED_AT = 250  # of the best configs
-TURNS = (0.7, 0.9)  # shares of the search's time, after which weights are chosen
+TURNS = (
+    0.4,
+    0.6,
+    0.8,
+)  # shares of the search's time, after which weights are chosen; and at its end
 LEAST_WEIGHT = 0.02
 
 
@@ -34,6 +39,8 @@ class Blending:
     def __init__(self, problem: Problem, chain: Chain, race: Race) -> None:
         stages = problem.stages
         self._chain, self._race, self._seed = chain, race, problem.seed
+        self._costs = problem.costs
+        self._needed = (-1, 0.0)  # trials ended, seconds
         self._possible = (
             BLEND in stages
             and problem.cached in stages[stages.index(BLEND) :]
@@ -54,14 +61,15 @@ class Blending:
 
         left: how many trials there may still be; nothing is begun that could not be ended.
         """
-        due = sum(progress >= turn for turn in TURNS)
+        due = sum(progress >= turn for turn in (*TURNS, math.inf))
         if not self._possible or not due:
             return []
         wanted: list[Proposal] = []
         if len(seen.selections) < due and left >= 2 * self._race.count(seen):
-            another = self._selection(seen)
-            if another is not None and another.id not in seen.selections:
-                return self._folds(seen, another, BLEND, set())
+            for members in self._choices(seen):
+                selection = self._selection(members)
+                if selection.id not in seen.selections:
+                    return self._folds(seen, selection, BLEND, set())
         for id_, done in seen.selections.items():
             selection = seen.selected[id_]
             missing = self._folds(seen, selection, BLEND, set(done))
@@ -79,10 +87,29 @@ class Blending:
             if k not in done
         ]
 
-    def _selection(self, seen: Seen) -> Config | None:
-        """The best with all folds, one a prefix, as many as the bounds allow; None below two."""
+    def needed_s(self, seen: Seen) -> float:
+        """How long it will take to verify the blend that is still to come; 0 where none is."""
+        base, costs = seen.ranked.baseline, self._costs
+        if not self._possible or not costs or base is None or len(seen.selections) > len(TURNS):
+            return 0.0
+        if seen.ended != self._needed[0]:
+            first = next(iter(self._choices(seen)), [])
+            self._needed = (seen.ended, costs.blend_s(base, first) if first else 0.0)
+        return self._needed[1]
+
+    def _choices(self, seen: Seen) -> list[list[Record]]:
+        """What might be joined: what comes first, and the same without the dearest of it."""
+        members = self._members(seen, self._one_a_prefix(seen))
+        if not members:
+            return []
+        dearest = max(members, key=lambda record: record.fit_s)
+        rest = [record for record in self._one_a_prefix(seen) if record is not dearest]
+        choices = (members, self._members(seen, rest))
+        return [choice for choice in choices if len(choice) > 1]
+
+    def _members(self, seen: Seen, best: Sequence[Record]) -> list[Record]:
+        """The best of these, one a prefix, as many as the bounds and the time allow."""
         members: list[Record] = []
-        best = self._one_a_prefix(seen)
         leaders: dict[Value | None, Record] = {}
         for record in best:
             leaders.setdefault(self._chain.family(record.config), record)
@@ -93,8 +120,9 @@ class Blending:
                 members.append(record)
             if len(members) == MEMBERS:
                 break
-        if len(members) < 2:
-            return None
+        return members
+
+    def _selection(self, members: Sequence[Record]) -> Config:
         # Equal members in another order are the same blend.
         joined = sorted((r.config for r in members), key=lambda config: config.id)
         return Config(self._values(members[0].config), [(config, 0.0) for config in joined])
@@ -125,6 +153,9 @@ class Blending:
 
     def _affordable(self, seen: Seen, members: list[Record]) -> bool:
         baseline = seen.ranked.baseline
+        costs = self._costs
+        if costs and baseline and costs.blend_s(baseline, members) > costs.most_s:
+            return False
         for bound in self._bounds:
             values = [record.value(bound.metric) for record in members]
             base = baseline.value(bound.metric) if baseline else None

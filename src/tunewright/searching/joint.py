@@ -30,7 +30,8 @@ from tunewright.searching.chain import Chain, proposed
 from tunewright.searching.racing import Race
 from tunewright.searching.state import Seen, Snapshot
 
-BATCH = 10  # timing trials gathered before the machine is drained for them
+BATCH = 10  # timing trials gathered before the machine is drained for them …
+GATHERED = 1 / 4  # … or fits that took such a part of the budget
 WAITING = 60  # untimed configs that are looked at, the newest
 WORTH = 0.1  # of the best gain that waits: what promises less is not worth timing
 START = 8  # prefixes that fill the space before the model is asked
@@ -38,11 +39,15 @@ REPEATS = 5  # measurements of one config in the search, at most
 REPEATED = 0.1  # of the measurements, at most, are repeats; twice that in the last part
 LISTED = 400  # candidates of a pool, at most
 DRAWS = 60  # tries to find a config that is new
-LAST = 0.6  # of the search's time: then the contenders get the folds that they lack
+LAST = 0.5  # of the search's time: then the contenders get the folds that they lack
 SEARCHED = 0.8  # of a budget of seconds is the search's, where nothing is known of the rest
 LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
+FEW_PAY = 0.5  # of the baseline's time on all rows, at most, is what few rows may take
 PRIOR_FITS = 3.0  # what is worth trying first takes so many times the baseline's fit, and more
+USABLE = (
+    0.8  # of the time of a verification, at most, for the refits of what looks good on few rows
+)
 PROMOTED = 3  # of so many at few rows one goes on
 VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time comes first …
 MOST_VARIANTS = 20  # trials below each prefix, on average: then another one is due
@@ -71,6 +76,25 @@ class Modelled:
 
 
 @final
+@dataclass
+class Moment:
+    """What one call goes by.
+
+    busy: keys of what runs; taken: the folds of it, by config. progress: the share of the search's
+    time that is used; left_s: of that time; left: trials. closing: what is fitted from now on could
+    not be verified any more.
+    """
+
+    seen: Seen
+    busy: set[str]
+    taken: set[tuple[str, int]]
+    progress: float
+    left_s: float
+    left: int
+    closing: bool
+
+
+@final
 class JointSearcher:
     """The searcher described above; implements Searcher."""
 
@@ -90,43 +114,58 @@ class JointSearcher:
 
     def propose(self, history: History, n: int) -> Sequence[Proposal]:
         """At most `n` proposals; () when every config of a finite space was tried."""
-        seen = self._seen(history)
-        busy = {self._chain.key(t.config) for t in (*history.running, *history.lost)}
+        now = self._moment(history)
+        seen, busy = now.seen, now.busy
         baseline = seen.ranked.baseline
         if not history.last_number:
             return [self._first(self._chain.baseline)][:n]
         if baseline is None or (self._fresh and not baseline.measured):
             return [self._anew(self._chain.baseline)][:n] if baseline and not busy else ()
-        progress = self._progress(history, seen)
+        if now.closing and (blends := self._blends(now)):
+            return blends[:n]
         timed = self._fresh is not None and bool(self._cached)
-        if timed and (seen.measuring or seen.gathered >= min(BATCH, 2 + seen.timed)):
-            waiting = list(self._waiting(seen, busy, progress))
+        if timed and (now.closing or seen.measuring or self._due(seen)):
+            waiting = list(self._waiting(now))
             if waiting:
                 return waiting[:n]
-        taken = {(t.config.id, t.fidelity.piece.fold) for t in (*history.running, *history.lost)}
-        left = self._problem.budget.trials_left(history.last_number)
-        wanted = self._rest(seen, progress, left, busy, taken)[:n]
+        if now.closing:
+            return ()
+        wanted = self._rest(now)[:n]
         for i in range(len(wanted), n):
             chance = random.Random(f"{self._seed}/{history.last_number + i}")  # noqa: S311
-            fresh = self._new(seen, busy, chance, history.last_number + i)
+            fresh = self._new(now, chance, history.last_number + i)
             if fresh is None:
                 break
             busy.add(self._chain.key(fresh.config))
             wanted.append(fresh)
-        wanted = wanted or self._left(seen, busy, taken)
-        return wanted or (list(self._waiting(seen, busy, progress))[:n] if timed else [])
+        wanted = wanted or self._left(now)
+        return wanted or (list(self._waiting(now))[:n] if timed else [])
 
-    def _progress(self, history: History, seen: Seen) -> float:
-        """The share of the search's time that is used."""
-        budget = self._problem.budget
-        if budget.trials is not None:
-            return history.last_number / budget.trials
-        return history.elapsed_s / self._search_s(seen)
+    def _moment(self, history: History) -> Moment:
+        seen, budget, costs = self._seen(history), self._problem.budget, self._problem.costs
+        unknown = (*history.running, *history.lost)
+        busy = {self._chain.key(t.config) for t in unknown}
+        taken = {(t.config.id, t.fidelity.piece.fold) for t in unknown}
+        left = budget.trials_left(history.last_number)
+        if budget.seconds is None:
+            progress = history.last_number / (budget.trials or 1)
+            return Moment(seen, busy, taken, progress, math.inf, left, closing=False)
+        elapsed_s, kept_s = history.elapsed_s, (1 - SEARCHED) * budget.seconds
+        if costs:
+            kept_s = costs.kept_s(seen.ranked, elapsed_s)
+            kept_s = max(kept_s, self._blending.needed_s(seen))
+        left_s = budget.seconds - kept_s - elapsed_s
+        last_s = costs.last_s(seen.ranked) if costs and self._cached else -math.inf
+        progress = elapsed_s / (budget.seconds - kept_s)
+        return Moment(seen, busy, taken, progress, left_s, left, closing=left_s <= last_s)
 
-    def _search_s(self, seen: Seen) -> float:
-        """How long the search will be: the budget without what the verification needs."""
-        seconds, costs = self._problem.budget.seconds or math.inf, self._problem.costs
-        return seconds - (costs.reserve_s(seen.ranked) if costs else (1 - SEARCHED) * seconds)
+    def _due(self, seen: Seen) -> bool:
+        """Whether enough was made to drain the machine, so that it can be timed."""
+        seconds = self._problem.budget.seconds or math.inf
+        if seen.gathered >= min(BATCH, 2 + seen.timed) or seen.gathered_s > GATHERED * seconds:
+            return True
+        first = next(iter(seen.board(0, 1)), None)
+        return first is not None and not first.measured and not seen.ranked.promising
 
     # Trials
 
@@ -147,65 +186,64 @@ class JointSearcher:
 
     # What was tried and is not known well enough
 
-    def _rest(
-        self, seen: Seen, progress: float, left: int, busy: set[str], taken: set[tuple[str, int]]
-    ) -> list[Proposal]:
+    def _rest(self, now: Moment) -> list[Proposal]:
         """Folds that the contenders lack, blends, and repeats of programs."""
+        seen = now.seen
         folds: list[tuple[Record, int]] = []
-        if self._race.count(seen) > 1 and self._next_prior(seen, busy) is None:
+        if self._race.count(seen) > 1 and self._next_prior(now) is None:
             folds = list(self._race.survivors(seen))
             lacking = self._race.unfinished(seen)
-            if progress >= LAST or self._hurry(seen, lacking, progress):
+            if now.progress >= LAST or self._hurry(now, lacking):
                 folds = lacking
-        wanted = self._folds(seen, folds, busy, taken)
-        blends = self._blending.proposals(seen, progress, left) if not wanted else []
-        for blend in blends:
-            place = (blend.config.id, blend.fidelity.piece.fold)
-            if place not in taken:
-                wanted.append(blend)
+        wanted = self._folds(now, folds)
+        if not wanted:
+            wanted = self._blends(now)
         if not self._cached:
-            wanted += self._repeats(seen, busy, progress)[:1]
+            wanted += self._repeats(now)[:1]
         return wanted
 
-    def _hurry(self, seen: Seen, lacking: Sequence[tuple[Record, int]], progress: float) -> bool:
+    def _blends(self, now: Moment) -> list[Proposal]:
+        """The trials of blends that are due and do not run yet."""
+        progress = math.inf if now.closing else now.progress
+        blends = self._blending.proposals(now.seen, progress, now.left)
+        return [b for b in blends if (b.config.id, b.fidelity.piece.fold) not in now.taken]
+
+    def _hurry(self, now: Moment, lacking: Sequence[tuple[Record, int]]) -> bool:
         """Whether the folds that are lacking would take half of the time that is left."""
         budget = self._problem.budget
         needed = sum(
-            (self._race.count(seen) - fold) * (record.fit_s if budget.seconds else 1.0)
+            (self._race.count(now.seen) - fold) * (record.fit_s if budget.seconds else 1.0)
             for record, fold in lacking
         )
-        whole = self._search_s(seen) if budget.seconds else float(budget.trials or 0)
-        return progress > LAST / 2 and needed > (1 - progress) * whole / 2
+        whole = budget.seconds or float(budget.trials or 0)
+        return now.progress > LAST / 2 and needed > (1 - now.progress) * whole / 2
 
-    def _folds(
-        self, seen: Seen, wanted: Sequence[tuple[Record, int]], busy: set[str],
-        taken: set[tuple[str, int]],
-    ) -> list[Proposal]:  # fmt: skip
+    def _folds(self, now: Moment, wanted: Sequence[tuple[Record, int]]) -> list[Proposal]:
         """These folds, behind the baseline's: nobody is judged on a fold that it has not had."""
-        baseline = seen.ranked.baseline
+        baseline = now.seen.ranked.baseline
         assert baseline is not None
         proposals = []
         for record, fold in wanted:
-            if (baseline.config.id, fold) not in seen.tried:
-                if (baseline.config.id, fold) not in taken:
-                    taken = taken | {(baseline.config.id, fold)}
+            if (baseline.config.id, fold) not in now.seen.tried:
+                if (baseline.config.id, fold) not in now.taken:
+                    now.taken.add((baseline.config.id, fold))
                     proposals.append(self._shared(baseline.config, fold))
                 continue
             key = self._chain.key(record.config)
-            if key not in busy:
-                busy.add(key)
+            if key not in now.busy:
+                now.busy.add(key)
                 proposals.append(self._shared(record.config, fold))
         return proposals
 
-    def _left(self, seen: Seen, busy: set[str], taken: set[tuple[str, int]]) -> list[Proposal]:
+    def _left(self, now: Moment) -> list[Proposal]:
         """What is left to do where nothing is left to try."""
-        if self._race.count(seen) == 1:
+        if self._race.count(now.seen) == 1:
             return []
-        return self._folds(seen, self._race.unfinished(seen), busy, taken)[:1]
+        return self._folds(now, self._race.unfinished(now.seen))[:1]
 
-    def _repeats(self, seen: Seen, busy: set[str], progress: float) -> list[Proposal]:
+    def _repeats(self, now: Moment) -> list[Proposal]:
         """The best again, where noise leaves open which it is."""
-        most = REPEATED * (2 if progress > LAST else 1)
+        seen, most = now.seen, REPEATED * (2 if now.progress > LAST else 1)
         if seen.timed < BATCH or seen.repeats >= most * seen.timed:
             return []
         turn = self._timed_turn
@@ -220,16 +258,19 @@ class JointSearcher:
         if not open_:
             return []
         fewest = min(pair, key=lambda r: (r.measured, r is b))
-        if fewest.measured >= REPEATS or self._chain.key(fewest.config) in busy:
+        if fewest.measured >= REPEATS or self._chain.key(fewest.config) in now.busy:
             return []
         return [self._anew(fewest.config, fewest.measured)]
 
-    def _waiting(self, seen: Seen, busy: set[str], progress: float) -> Iterator[Proposal]:
+    def _waiting(self, now: Moment) -> Iterator[Proposal]:
         """Timing trials worth having, the most promising first, then repeats of the best."""
+        seen = now.seen
         newest = [
             (key, record)
             for key, config in islice(reversed(seen.untimed.items()), WAITING)
-            if key not in busy and config.id not in seen.unsound and (record := seen.record(config))
+            if key not in now.busy
+            and config.id not in seen.unsound
+            and (record := seen.record(config))
         ]
         gains = self._gains(seen, [record.config for _, record in newest])
         best = max(gains, default=0.0)
@@ -240,7 +281,7 @@ class JointSearcher:
         ]
         for _, record in sorted(worth, key=lambda pair: (-pair[0], pair[1].config.id)):
             yield self._anew(record.config)
-        yield from self._repeats(seen, busy, progress)
+        yield from self._repeats(now)
 
     def _gains(self, seen: Seen, configs: Sequence[Config]) -> list[float]:
         """What timing each of these promises: the model's word, once a config and snapshot.
@@ -255,46 +296,51 @@ class JointSearcher:
         gains = [modelled.gains.get(config.id, 0.0) for config in configs]
         if self._goal.objectives[0].since or seen.hopeless:
             return gains
-        best, count = max(gains, default=0.0), max(BATCH, len(seen.boards[0]) // 10)
-        top = {record.config.id for record in seen.board(0, count)}
+        best, count = max([1e-12, *gains]), max(BATCH, len(seen.boards[0]) // 10)
+        top = {r.config.id: 2 - i / count for i, r in enumerate(seen.board(0, count))}
         return [
-            max(best, 1e-12) if config.id in top else gain * (turn > 0)
+            best * top[config.id] if config.id in top else gain * (turn > 0)
             for config, gain in zip(configs, gains, strict=True)
         ]
 
     # What is new
 
-    def _new(
-        self, seen: Seen, busy: set[str], chance: random.Random, number: int
-    ) -> Proposal | None:
+    def _new(self, now: Moment, chance: random.Random, number: int) -> Proposal | None:
         """A config that is new: one worth trying first, another prefix, or a variant of one."""
-        promoted = self._promoted(seen, busy, PROMOTED)
+        seen = now.seen
+        promoted = self._promoted(now, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
-        known = self._next_prior(seen, busy)
+        known = self._next_prior(now)
         if known is not None:
             few = self._dear(seen, PRIOR_FITS)
             return self._shared(known, rows=LOW_ROWS) if few else self._first(known)
         if self._chain.late(seen.dearest) and self._owed(seen):
-            variant = self._from_pool(seen, busy, self._timed_turn, "variant", None, chance)
+            variant = self._from_pool(now, self._timed_turn, "variant", None, chance)
             if variant is not None:
                 return self._first(variant)
-        config = self._prefix(seen, busy, chance, number) or self._promoted(seen, busy, 1)
+        config = self._prefix(now, chance, number) or self._promoted(now, 1)
         if config is None and self._chain.late(seen.dearest):
-            config = self._from_pool(seen, busy, self._timed_turn, "variant", None, chance)
-        config = config or self._any(seen, busy, chance)
+            config = self._from_pool(now, self._timed_turn, "variant", None, chance)
+        config = config or self._any(now, chance)
         if config is None:
             return None
         prefix = self._chain.prefix(seen.dearest, config) if self._dear(seen) else ""
         dear = prefix and prefix not in seen.prefixes
         return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
 
-    def _next_prior(self, seen: Seen, busy: set[str]) -> Config | None:
+    def _next_prior(self, now: Moment) -> Config | None:
         """The next config that is worth trying first, None where all were."""
         for config, key in self._prior:
-            if self._is_new(config, key, seen, busy):
+            if self._in_time(now, config) and self._is_new(config, key, now):
                 return config
         return None
+
+    def _in_time(self, now: Moment, config: Config) -> bool:
+        """Whether it would be made in time, if it takes as long as others of its family."""
+        family = self._chain.family(config)
+        arm = now.seen.arms.get(family) if family is not None else None
+        return arm is None or arm.mean_s <= now.left_s
 
     def _owed(self, seen: Seen) -> bool:
         """Whether it is the variants' turn: their share of the time follows what they bring."""
@@ -311,42 +357,53 @@ class JointSearcher:
 
     def _dear(self, seen: Seen, times: float = 1.0) -> bool:
         """Whether fits that take so many times the mean are looked at on few rows first."""
-        seconds = self._problem.budget.seconds
+        seconds, base = self._problem.budget.seconds, seen.ranked.baseline
+        if seen.low_count > 1 and base and seen.low_s > FEW_PAY * seen.low_count * base.fit_s:
+            return False
         return self._rows and seconds is not None and times * seen.dearest_s > DEAR * seconds
 
-    def _promoted(self, seen: Seen, busy: set[str], each: int) -> Config | None:
+    def _promoted(self, now: Moment, each: int) -> Config | None:
         """The best config at few rows, once `each` were seen for each that went on."""
+        seen = now.seen
         gone_on = seen.low_count - len(seen.low)
         if not seen.low or seen.low_count < each * (gone_on + 1):
             return None
-        merit, config = min(seen.low.values(), key=lambda pair: (pair[0], pair[1].id))
-        return config if merit < math.inf and self._chain.key(config) not in busy else None
+        costs, base = self._problem.costs, seen.ranked.baseline
+        affordable = [
+            (merit, config)
+            for merit, fit_s, config in seen.low.values()
+            if not costs or not base or costs.refits_s(base.fit_s, fit_s) <= USABLE * costs.most_s
+        ]
+        first = min(affordable, key=lambda pair: (pair[0], pair[1].id), default=None)
+        if first is None:
+            return None
+        merit, config = first
+        return config if merit < math.inf and self._chain.key(config) not in now.busy else None
 
-    def _prefix(
-        self, seen: Seen, busy: set[str], chance: random.Random, number: int
-    ) -> Config | None:
+    def _prefix(self, now: Moment, chance: random.Random, number: int) -> Config | None:
         """A new prefix: each family's defaults, then over the space, then the model's."""
-        arm = self._chain.arm
+        seen, arm = now.seen, self._chain.arm
         untried = [v for v in proposed(arm) if v not in seen.arms] if arm else []
         for value in untried:
             assert arm is not None
             default = self._complete(seen, {arm.name: value}, chance)
-            if self._is_new(default, self._chain.key(default), seen, busy):
+            if self._is_new(default, self._chain.key(default), now):
                 return default
-        started = len(seen.prefixes) + len(seen.low) + len(busy)
+        started = len(seen.prefixes) + len(seen.low) + len(now.busy)
         if started <= START and not self._problem.prior:
             upper = self._chain.upper(seen.dearest)
             point = spread(started, len(upper), self._seed)
             values = {k.name: k.at(u) for k, u in zip(upper, point, strict=True)}
             another = self._complete(seen, values, chance)
-            if self._is_new(another, self._chain.key(another), seen, busy):
+            if self._is_new(another, self._chain.key(another), now):
                 return another
-        family = choose(seen.arms, chance) if arm and seen.arms else None
+        quick = {family: one for family, one in seen.arms.items() if one.mean_s <= now.left_s}
+        family = choose(quick or seen.arms, chance) if arm and seen.arms else None
         later = len(self._goal.objectives) - 1
         turn = 1 + number // LATER % later if later and number % LATER == LATER - 1 else 0
-        config = self._from_pool(seen, busy, turn, "prefix", family, chance)
+        config = self._from_pool(now, turn, "prefix", family, chance)
         if config is None and family is not None:
-            config = self._from_pool(seen, busy, turn, "prefix", None, chance)
+            config = self._from_pool(now, turn, "prefix", None, chance)
         return config
 
     def _complete(self, seen: Seen, values: Mapping[str, Value], chance: random.Random) -> Config:
@@ -360,15 +417,15 @@ class JointSearcher:
         }
         return self._chain.config({**late, **values, **self._exact_values(seen, chance)})
 
-    def _any(self, seen: Seen, busy: set[str], chance: random.Random) -> Config | None:
+    def _any(self, now: Moment, chance: random.Random) -> Config | None:
         """A config that is new, drawn from the whole space; None where there is none left."""
         for _ in range(10 * DRAWS):
             values = {k.name: k.at(chance.random()) for k in self._chain.searched}
             config = self._chain.config(values)
-            if self._is_new(config, self._chain.key(config), seen, busy):
+            if self._is_new(config, self._chain.key(config), now):
                 return config
         every = ((config, self._chain.key(config)) for config in self._chain.every())
-        return next((c for c, key in every if self._is_new(c, key, seen, busy)), None)
+        return next((c for c, key in every if self._is_new(c, key, now)), None)
 
     def _exact_values(self, seen: Seen, chance: random.Random) -> Mapping[str, Value]:
         """The exact knobs (they change cost alone): the cheapest so far, or any."""
@@ -379,18 +436,19 @@ class JointSearcher:
             return min(mean, key=lambda c: (mean[c], c.id))
         return {k.name: k.at(chance.random()) for k in self._chain.exact}
 
-    def _is_new(self, config: Config, key: str, seen: Seen, busy: set[str]) -> bool:
-        if key in seen.made or key in busy:
+    def _is_new(self, config: Config, key: str, now: Moment) -> bool:
+        seen = now.seen
+        if key in seen.made or key in now.busy:
             return False
         return not seen.low or self._chain.prefix(seen.dearest, config) not in seen.low
 
     # The model
 
-    def _from_pool(  # noqa: PLR0913, PLR0917 - which pool, and what is left out
-        self, seen: Seen, busy: set[str], turn: int, kind: str, family: Value | None,
-        chance: random.Random,
-    ) -> Config | None:  # fmt: skip
+    def _from_pool(
+        self, now: Moment, turn: int, kind: str, family: Value | None, chance: random.Random
+    ) -> Config | None:
         """The most promising candidate that is new."""
+        seen = now.seen
         modelled = self._models(seen)
         pool = modelled.pools.get((turn, kind, family))
         if pool is None:
@@ -406,7 +464,7 @@ class JointSearcher:
                 )
                 pool.made.append((config, self._chain.key(config)))
             config, key = pool.made[i]
-            if self._is_new(config, key, seen, busy):
+            if self._is_new(config, key, now):
                 return self._chain.config({**config, **self._exact_values(seen, chance)})
         return None
 

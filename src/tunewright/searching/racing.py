@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from statistics import fmean
 from typing import final
 
 from tunewright.core.evidence import Record
@@ -13,8 +14,10 @@ from tunewright.searching.chain import Chain
 from tunewright.searching.state import Seen
 
 CONTENDERS = 6  # have all folds in the end, and so has the best of each family
-DEARER = 3.0  # times the baseline's fit: what a contender's takes
+DEARER = 3.0  # times the baseline's fit: what a contender's takes, while there is none
+AT_ONCE = 1.5  # fits that run side by side, about
 SHARE = 0.5  # of the time of shared trials, at most, goes into folds after the first
+SEARCHED = 0.6  # of the budget, about, goes into shared trials
 
 
 @final
@@ -28,12 +31,20 @@ class Race:
         self.metric: Metric | None = rows[0] if rows else None
         self._most = max([1, *folds]) if rows and problem.cached else 1
         self._seconds = problem.budget.seconds or math.inf
+        self._counted = (-1, 1)  # trials ended, folds
 
     def count(self, seen: Seen) -> int:
         """How many folds the contenders get: all, or as many as there is time for."""
-        dear_s = DEARER * seen.dearest_s * CONTENDERS
-        affordable = SHARE * self._seconds / dear_s if dear_s else math.inf
-        return round(min(self._most, max(affordable, 1)))
+        if self._most == 1:
+            return 1
+        ended, count = self._counted
+        if ended != seen.ended:
+            fits = [r.fit_s for r in self._leaders(seen, 0, CONTENDERS) if not r.config.members]
+            dear_s = CONTENDERS * (fmean(fits) if len(fits) > 1 else DEARER * seen.dearest_s)
+            affordable = AT_ONCE * SHARE * SEARCHED * self._seconds / dear_s if dear_s else math.inf
+            count = int(min(self._most, max(affordable, 1)))
+            self._counted = (seen.ended, count)
+        return count
 
     def folds(self, record: Record) -> list[int]:
         """The folds on which a config was judged."""
@@ -79,13 +90,16 @@ class Race:
         first = [*seen.ranked.best(1), *seen.ranked.leaders(1)]
         chosen = {r.config.id: r for r in first if seen.holds(r)}
         for turn in range(len(seen.boards)):
-            count, prefixes = CONTENDERS if turn == 0 else 1, set[str]()
-            for record in seen.board(turn, 10 * CONTENDERS):
-                prefix = self._chain.prefix(seen.dearest, record.config)
-                if prefix not in prefixes and len(prefixes) < count:
-                    prefixes.add(prefix)
-                    chosen.setdefault(record.config.id, record)
+            for record in self._leaders(seen, turn, 1 if turn else CONTENDERS):
+                chosen.setdefault(record.config.id, record)
         return [*chosen.values()]
+
+    def _leaders(self, seen: Seen, turn: int, count: int) -> list[Record]:
+        """The best so many of a turn, one for each prefix."""
+        leaders: dict[str, Record] = {}
+        for record in seen.board(turn, 10 * CONTENDERS):
+            leaders.setdefault(self._chain.prefix(seen.dearest, record.config), record)
+        return [*leaders.values()][:count]
 
     def _clearly_worse(self, record: Record, leader: Record) -> bool:
         """By more than a standard error of the difference on the folds that both have."""

@@ -90,11 +90,12 @@ class Seen:
         self.broken: dict[str, Config] = {}
         self.made: set[str] = set()
         self.prefixes: dict[str, Config] = {}
-        self.low: dict[str, tuple[float, Config]] = {}
-        self.low_count = 0
+        self.low: dict[str, tuple[float, float, Config]] = {}
+        self.low_count, self.low_s = 0, 0.0
         self.tried: set[tuple[str, int]] = set()
         self.untimed: dict[str, Config] = {}
         self.timed = self.repeats = self.gathered = 0
+        self.gathered_s = 0.0
         self.measuring = False
         self.arms: dict[Value, Arm] = {}
         self.prefix, self.variant = Part(), Part()
@@ -153,6 +154,7 @@ class Seen:
         if measurement.outcome is Outcome.OK and not record.measured:
             self.untimed[self._chain.key(trial.config)] = trial.config
             self.gathered += 1
+            self.gathered_s += cost_s
         self._learn_config(trial, record, cost_s, best)
         self._learn_noise(trial, record)
         self._refresh()
@@ -197,6 +199,7 @@ class Seen:
         if family is not None:
             self.arms.setdefault(family, Arm()).learn(None, cost_s)
         self.low_count += 1
+        self.low_s += cost_s
         merit = math.inf
         if measurement.outcome is Outcome.OK:
             merit = 0.0
@@ -206,7 +209,10 @@ class Seen:
                     merit = metric.signed(change.values[0])
                     break
         prefix = self._chain.prefix(self.dearest, trial.config)
-        self.low[prefix] = (merit, trial.config)
+        made = [s for s in measurement.spans if s.stage == self.dearest and not s.cached]
+        share = trial.fidelity.effort.get("rows", 1.0)
+        fit_s = sum(s.end_s - s.start_s for s in made) / share
+        self.low[prefix] = (merit, fit_s, trial.config)
 
     def _learn_place(self, record: Record) -> None:
         baseline = self.ranked.baseline
@@ -278,7 +284,7 @@ class Seen:
             self.arms.setdefault(family, Arm()).learn(now, cost_s)
         if trial.fidelity.since:
             self.timed += record.measured == 1
-            self.gathered = 0
+            self.gathered, self.gathered_s = 0, 0.0
             self.untimed.pop(key, None)
 
     def _best(self) -> float:

@@ -40,7 +40,7 @@ from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
 
-TIMED_ROWS = 250  # two passes over them are enough values to know their 99th percentile
+TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
 READ = "tunewright.workloads.tabular.reading:read"
 ARRAYS = ("x", "y", "judged_x", "judged_y")
 
