@@ -15,6 +15,7 @@ from tunewright.core.goal import equivalent, not_worse
 from tunewright.core.kinds import Stated
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload
+from tunewright.core.texts import read_json
 from tunewright.core.verdict import MIN_PAIRS
 from tunewright.errors import InputError, StoreError
 from tunewright.machine import Machine, lasting, probe
@@ -278,7 +279,7 @@ def save(saved: Saved, path: Path) -> None:
 def read_saved(path: Path) -> Saved:
     """The saved baseline in a file. Raises InputError where it is none."""
     try:
-        saved: Saved = decode(Saved, json.loads(path.read_text(encoding="utf-8")))
+        saved: Saved = decode(Saved, read_json(path.read_bytes()))
     except OSError as error:
         raise InputError(f"expected a saved baseline; got {path}: {error.strerror}") from error
     except (ValueError, TypeError, AttributeError, LookupError) as error:

@@ -290,7 +290,7 @@ def _begin_look(
     reason = f"the search found nothing better than the baseline{ranked.nearest_miss()}"
     if plan.budget.seconds is not None and not measured:
         reason = "the budget was over before the baseline was measured; give a larger one"
-    return [Finished(elapsed_s, _without(history, plan, reason))]
+    return [Finished(elapsed_s, _without(history, plan, reason, ranked.instead()))]
 
 
 def _candidate(history: History, plan: Plan, number: int, elapsed_s: float) -> Config | None:
@@ -395,7 +395,8 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     """The verdict of the last look, and what is handed over.
 
     After ACCEPT the candidate. Without a proof too, unless it looks no better than the baseline on
-    the untouched evidence; after REJECT the baseline.
+    the untouched evidence; after REJECT the baseline. Where the baseline itself breaks a
+    constraint, the candidate in any case but one: that it breaks one, too.
     """
     if not number:  # the search's answer is handed over, with what is known about it
         candidate = _candidate(history, plan, 1, elapsed_s)
@@ -406,11 +407,13 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     case = _case(plan, look, number, elapsed_s)
     decision, reason, comparisons = judge(case)
     unlike = plan.proof.same_output and outputs_of(look) in ("differ", "vary")
-    refused = (
-        unlike
-        or decision is Decision.REJECT
-        or (decision is Decision.INCONCLUSIVE and _looks_worse(plan.goal, comparisons))
-    )
+    refused = unlike or decision is Decision.REJECT
+    if not refused and decision is Decision.INCONCLUSIVE:
+        refused = _looks_worse(plan.goal, comparisons)
+    if refused and plan.ranking(history).baseline_breaks:
+        held = [c.decision for c in comparisons if c.role == "constraint"]
+        harmed = unlike or look.failures("candidate") or look.unfit()
+        refused = bool(harmed or not held or Decision.REJECT in held)
     arm: Arm = "baseline" if refused else "candidate"
     config = plan.baseline if refused else candidate
     refit = look.refits.get(arm, {}).get(0)

@@ -2,13 +2,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from typing import Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunewright.core.config import Config
-from tunewright.core.events import Ended, Finished, encode, from_json, to_json
+from tunewright.core.config import Config, Value
+from tunewright.core.events import Ended, Finished, decode, encode, from_json, to_json
+from tunewright.core.knobs import Integer
 from tunewright.core.metrics import LONG, Sample
+from tunewright.core.texts import read_json
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.testing import strategies
@@ -118,3 +122,22 @@ def test_no_number_is_written_that_json_does_not_know(event):
         text = to_json(one)
         json.loads(text, parse_constant=no_constant)
         assert repr(from_json(text)) == repr(one)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (str, 1), (str, None), (int, True), (int, 1.0), (bool, 0), (float, "x"), (float, [1]),
+        (float, 10**400), (tuple[str, ...], "ab"), (tuple[str, ...], {"a": 1}), (Value, {}),
+        (Literal["a", "b"], "c"), (Mapping[str, float], {"a": "b"}), (str | None, 3),
+        (Integer, {"low": "1", "high": 2}),
+    ],
+)  # fmt: skip
+def test_whatever_is_of_another_type_is_refused_where_it_is_read(kind, body):
+    with pytest.raises((TypeError, ValueError, LookupError, AttributeError)):
+        decode(kind, body)
+
+
+def test_a_text_without_end_is_no_json():
+    with pytest.raises(ValueError, match="too deeply"):
+        read_json("[" * 100_000)

@@ -124,6 +124,26 @@ def test_a_goal_that_nothing_can_reach_names_the_nearest_miss():
     assert "nearest miss: auc = " in verdict.reason
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_where_the_baseline_breaks_a_bound_the_best_within_it_is_handed_over(factor):
+    """Though it is better on no objective, and so can be no winner."""
+
+    def change(trial, measurement):
+        if trial.config == TABLE.baseline or "auc" not in measurement.samples:
+            return None
+        (auc,) = measurement.samples["auc"].values[:1]
+        worse = replace(measurement.samples["auc"], values=(factor * min(auc, 0.5),))
+        return replace(measurement, samples={**measurement.samples, "auc": worse})
+
+    done = studied("maximize auc subject to size <= 10kB", model=disturbed(change))
+    verdict = done.history.finished
+    assert verdict.decision is not Decision.ACCEPT
+    assert verdict.config != TABLE.baseline
+    best = done.plan.ranking(done.history).instead()
+    assert verdict.config == best
+    assert verdict.key
+
+
 # Which trials a goal needs
 
 

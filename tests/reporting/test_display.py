@@ -84,6 +84,10 @@ def test_failures_and_a_baseline_out_of_bounds_are_told():
     assert "some trials failed (1 timeout)" in told
     assert "the baseline itself breaks size <= 1 MB: its size is 5.6 MB" in told
     assert "基线本身违反" in headline(found, "zh")
+    assert "handed over" not in told
+    kept = replace(found, verdict=replace(found.verdict, config=Config({"n": 2})))
+    assert "the best of what keeps every bound, unproven" in headline(kept)
+    assert "交付的是" in headline(kept, "zh")
 
 
 def test_the_summary_knows_what_was_tried_and_what_the_baseline_breaks():

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tunewright as tw
+from tunewright.core.events import Ended, Started
+from tunewright.core.history import History
 from tunewright.core.kinds import Importance
 from tunewright.planning import Proving, Request
 from tunewright.reporting.html import render_html
@@ -16,6 +18,7 @@ from tunewright.reporting.rows import BINS, LEAST, MOST, calibration, judged
 from tunewright.reporting.summary import summary
 from tunewright.running.cache import ArtifactCache
 from tunewright.session import begin
+from tunewright.storing.journal import Reader
 from tunewright.workloads.tabular.importance import importance
 
 HERE = tw.Limits(workers=0)
@@ -117,3 +120,21 @@ def test_the_page_draws_them_and_escapes_what_is_the_users(two, language):
     assert "<b>,noise" not in page
     many = tuple(Importance(f"column {i}", -i, -i - 0.1, -i + 0.4, 50) for i in range(40))
     assert "column 30" not in render_html(replace(found, importance=many), language)
+
+
+@pytest.mark.parametrize("said", [TWO, NUMBER])
+def test_a_part_that_was_never_judged_leaves_the_others_to_be_told(tmp_path, said):
+    result = study(tmp_path, **said)
+    whole, history = judged(result.history), History()
+    with Reader(result.directory) as reader:
+        events = list(reader.read())
+    refits = {
+        e.trial.number
+        for e in events
+        if isinstance(e, Started) and e.trial.purpose.kind == "refit" and e.trial.purpose.block == 0
+    }
+    for event in events:
+        if isinstance(event, Ended) and event.number in refits:
+            event = replace(event, measurement=replace(event.measurement, samples={}))  # noqa: PLW2901 - what was measured is gone
+        history = history.applied(event)
+    assert 0 < judged(history).n < whole.n

@@ -34,6 +34,7 @@ COMMANDS = {
 }
 
 
+LONGEST = 900  # letters of an error: more than any of ours, less than a file may hold
 _ADVICE = "free some space, or make it accessible, and run it again"
 
 
@@ -81,7 +82,7 @@ def _code() -> int:
         error.show()
         code = 2
     except TunewrightError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_sentence(str(error))}", err=True)
         code = 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -92,6 +93,12 @@ def _code() -> int:
         _drop_output()
         code = 2
     return code if isinstance(code, int) else 0
+
+
+def _sentence(text: str) -> str:
+    """One line, whatever a file or a program put into it: begin and end say what to do."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 @final

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast, final
 from tunewright.core.config import Config, Value
 from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real
 from tunewright.core.metrics import LONG, Metric, Sample
+from tunewright.core.texts import read_json
 from tunewright.core.trial import Measurement, Trial
 from tunewright.core.upgrades import upgraded
 from tunewright.core.verdict import Verdict
@@ -138,8 +139,11 @@ def to_json(event: Event) -> str:
 
 
 def from_json(text: str) -> Event:
-    """The event that `to_json` wrote, this version's or an older one's."""
-    kind, body = upgraded(*json.loads(text))
+    """The event that `to_json` wrote, this version's or an older one's.
+
+    Raises ValueError, TypeError or LookupError for any other text.
+    """
+    kind, body = upgraded(*read_json(text))
     event: Event = decode(_KINDS[kind], body)
     return event
 
@@ -180,7 +184,11 @@ def _field_names(kind: Any) -> tuple[str, ...]:
 
 
 def decode(kind: Any, body: Any) -> Any:
-    """The value of type `kind` that `encode` turned into `body`; unknown fields are ignored."""
+    """The value of type `kind` that `encode` turned into `body`; unknown fields are ignored.
+
+    Raises TypeError, ValueError or LookupError where any part of it has another type: whoever reads
+    the value need not ask again.
+    """
     return _decoder(kind)(body)
 
 
@@ -191,21 +199,26 @@ def _decoder(kind: Any) -> Callable[[Any], Any]:
     if kind == Domain:
         return lambda body: decode(_DOMAINS[body["domain"]], body)
     if kind == Value:
-        return _as_it_is
+        return _plain(str, int, float, bool)
+    if origin is Literal:
+        return lambda body: args[args.index(body)]
     if origin in (typing.Union, types.UnionType):
-        some = _decoder(next(a for a in args if a is not type(None)))
-        return lambda body: None if body is None else some(body)
+        some = [_decoder(a) for a in args if a is not type(None)]
+        return lambda body: None if body is None else _first(some, body)
     if origin is tuple:
         item = _decoder(args[0])
         if args[1:] != (...,):
             items = [_decoder(arg) for arg in args]
-            return lambda body: tuple(f(x) for f, x in zip(items, body, strict=True))
+            return lambda body: tuple(f(x) for f, x in zip(items, _list(body), strict=True))
+        packed = args[0] is float
         return lambda body: (
-            tuple(array("f", b64decode(body))) if isinstance(body, str) else tuple(map(item, body))
+            tuple(array("f", b64decode(body)))
+            if packed and isinstance(body, str)
+            else tuple(map(item, _list(body)))
         )
     if isinstance(origin, type) and issubclass(origin, Sequence):
         item = _decoder(args[0])
-        return lambda body: tuple(map(item, body))
+        return lambda body: tuple(map(item, _list(body)))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         value = _decoder(args[1])
         return lambda body: {key: value(item) for key, item in body.items()}
@@ -217,8 +230,45 @@ def _decoder(kind: Any) -> Callable[[Any], Any]:
         parts = {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()}
         made = cast(Any, kind)
         return lambda body: made(**{n: parts[n](item) for n, item in body.items() if n in parts})
-    return float if kind is float else _as_it_is
+    if kind is float:
+        return _number
+    return _plain(kind) if kind in (str, int, bool) else _as_it_is
 
 
 def _as_it_is(body: Any) -> Any:
     return body
+
+
+def _plain(*kinds: type[Any]) -> Callable[[Any], Any]:
+    def plain(body: Any) -> Any:
+        if type(body) not in kinds:
+            raise TypeError(f"expected {kinds[0].__name__}; got {body!r:.80}")
+        return body
+
+    return plain
+
+
+def _first(kinds: Sequence[Callable[[Any], Any]], body: Any) -> Any:
+    """The value of the first of these types that it can be."""
+    for kind in kinds[:-1]:
+        try:
+            return kind(body)
+        except (TypeError, ValueError, LookupError):
+            continue
+    return kinds[-1](body)
+
+
+def _list(body: Any) -> list[Any]:
+    if not isinstance(body, list | tuple):
+        raise TypeError(f"expected a list; got {body!r:.80}")
+    return list(body)
+
+
+def _number(body: Any) -> float:
+    """A number; those that JSON has no word for are written as texts."""
+    if type(body) in (int, float) or body in ("nan", "inf", "-inf"):
+        try:
+            return float(body)
+        except OverflowError as error:
+            raise ValueError(f"expected a number; got {body!r:.80}") from error
+    raise TypeError(f"expected a number; got {body!r:.80}")

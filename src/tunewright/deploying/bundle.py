@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.core.events import decode
+from tunewright.core.texts import read_json
 from tunewright.errors import InputError
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
 
-FORMAT = 2  # Version 1: first format. Version 2: a model is a blend of members.
+# Version 1: first format. Version 2: a model is a blend of members, and the index has a digest.
+FORMAT = 2
 INDEX = "bundle.json"
 
 
@@ -28,6 +30,7 @@ def write_index(
         raise InputError(f"expected a new directory; got {path}, which exists; name another")
     sums = {name: hashlib.sha256(file).hexdigest() for name, file in (files or {}).items()}
     body = {"format": FORMAT, **index, "sha256": sums}
+    sums[INDEX] = _digest_of(body)
     text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
     draft: Path | None = None
     try:
@@ -51,7 +54,7 @@ def load(directory: str | Path) -> Predictor:
     """The bundle's predictor. Raises InputError unless format and every checksum are right."""
     path = Path(directory)
     try:
-        index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        index = read_json((path / INDEX).read_bytes())
         version = index["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"expected a bundle; got {path} without {INDEX}: {error}") from error
@@ -60,6 +63,10 @@ def load(directory: str | Path) -> Predictor:
     if version != FORMAT:
         raise InputError(f"expected a bundle of format {FORMAT}; got {version!r}; export it again")
     try:
+        if index["sha256"].pop(INDEX) != _digest_of(index):
+            raise InputError(
+                f"expected {path / INDEX} as written; got other content; export it again"
+            )
         files = {name: _checked(path, name, digest) for name, digest in index["sha256"].items()}
         members = [
             (
@@ -76,6 +83,11 @@ def load(directory: str | Path) -> Predictor:
         return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {path} without {error}") from error
+
+
+def _digest_of(index: Mapping[str, Any]) -> str:
+    """The digest of all that an index says; its own is not among the sums."""
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def _checked(path: Path, name: str, digest: str) -> bytes:

@@ -91,6 +91,8 @@ def _nothing_better(summary: Summary, reason: str, language: Language) -> list[s
         parts.append(say("some failed", language, how=how))
     for name, value, bound in summary.broken:
         parts.append(say("baseline breaks", language, name=name, value=value, bound=bound))
+    if summary.broken and summary.handed_over:
+        parts.append(say("best within", language))
     miss = reason.partition("; ")[2]
     parts += [in_language(miss, language)] if miss else []
     short = summary.configs < min(SEARCHED, summary.space)

@@ -61,11 +61,11 @@ def judged(history: History) -> Judged:
     refits = looks(history)[number].refits.get(_arm(history, verdict, number), {})
     samples = [refit.samples for _, refit in sorted(refits.items())]
     said = [value for one in samples for value in _values(one, "said")]
-    name = "class" if samples and "class" in samples[0] else "answer"
+    name = "class" if any("class" in one for one in samples) else "answer"
     answers = [value for one in samples for value in _values(one, name)]
     if not said or len(said) != len(answers):
         return NOTHING
-    labels = samples[0][name].labels
+    labels = next(one[name].labels for one in samples if name in one)
     if not labels:
         step = max(len(said) // MOST, 1)
         pairs = tuple(zip(said, answers, strict=True))

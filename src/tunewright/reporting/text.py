@@ -37,7 +37,7 @@ def render_text(summary: Summary, width: int = WIDTH) -> str:
     lines += labelled("goal", summary.goal.text, width, COLUMN)
     if verdict is not None:
         config = in_full(summary.handed_over) or say("baseline kept", "en")
-        unproven = verdict.decision.name == "INCONCLUSIVE" and summary.handed_over
+        unproven = verdict.decision.name != "ACCEPT" and summary.handed_over
         lines += labelled("config", config + (" (unproven)" if unproven else ""), width, COLUMN)
         lines += ["", *_compared(summary, width)]
     lines += ["", *_counted(summary, width)]

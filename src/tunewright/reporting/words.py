@@ -109,6 +109,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "the baseline itself breaks {bound}: its {name} is {value}",
         "基线本身违反 {bound}：其 {name} 为 {value}",
     ),
+    "best within": (
+        "what is handed over is the best of what keeps every bound, unproven",
+        "交付的是满足全部约束的配置中最好的一个，未经证实",
+    ),
     "baseline overdue": (
         "the baseline took longer than half of the budget ({limit})",
         "基线耗时超过预算的一半（{limit}）",

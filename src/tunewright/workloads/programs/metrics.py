@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Literal, cast, final
 
 from tunewright.core.config import Value
 from tunewright.core.metrics import Metric
+from tunewright.core.texts import read_json
 from tunewright.errors import InputError, TrialFailed, nearest
 from tunewright.measuring.processes import ProgramRun
 from tunewright.workloads.programs.failures import telling
@@ -61,8 +61,8 @@ class Reader:
         if self.kind == "file":
             return (float(path.stat().st_size),)
         try:
-            value: Any = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
+            value: Any = read_json(path.read_bytes())
+        except ValueError as error:
             raise TrialFailed(
                 f"expected metric {self.name} in {self.path}; it is no JSON: {error}"
             ) from error

@@ -6,7 +6,6 @@ import bz2
 import codecs
 import csv
 import gzip
-import json
 import lzma
 import re
 import zlib
@@ -21,6 +20,7 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 
+from tunewright.core.texts import read_json
 from tunewright.errors import InputError, nearest
 from tunewright.workloads.tabular.cells import is_missing
 
@@ -87,8 +87,7 @@ def load(source: object, dialect: Dialect = Dialect()) -> Raw:
         if start[:4] == b"PAR1":
             raw = _parquet(file)
         elif start[:6] == b"ARROW1":
-            data = pyarrow.feather.read_table(file, memory_map=False)
-            data.validate(full=True)  # what nobody checked may point anywhere
+            data = _checked(pyarrow.feather.read_table(file, memory_map=False))
             raw = Raw(data, read_as="Arrow", leftover=_row_labels(data))
         elif file.suffix.lower() in ARROWS:
             raise pa.ArrowInvalid(f"its content is no {file.suffix[1:].capitalize()}")
@@ -171,15 +170,21 @@ def _frame(source: object) -> Raw:
 
 
 def _parquet(file: Path) -> Raw:
-    data = pyarrow.parquet.ParquetFile(file).read()
+    data = _checked(pyarrow.parquet.ParquetFile(file).read())
     return Raw(data, read_as="Parquet", leftover=_row_labels(data))
+
+
+def _checked(data: pa.Table) -> pa.Table:
+    """The table, whole: what nobody checked may point anywhere, and be no text."""
+    data.validate(full=True)
+    return data
 
 
 def _row_labels(data: pa.Table) -> dict[str, str]:
     """The column that pandas' row labels became, where they had no name."""
     leftover = {}
     try:
-        stored = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
+        stored = read_json((data.schema.metadata or {}).get(b"pandas", b"{}"))
         for name in stored.get("index_columns", []):
             if isinstance(name, str) and re.fullmatch(r"__index_level_\d+__", name):
                 leftover[name] = "the row labels of a data frame"
@@ -260,8 +265,8 @@ def _utf8(content: bytes, asked: str | None) -> tuple[bytes, str]:
     encoding = asked or detected or "utf-8"
     if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
         text = content.removeprefix(codecs.BOM_UTF8)
-        if asked and not _is_utf8(text):
-            raise pa.ArrowInvalid(f"it is no {encoding}")
+        if (asked or text is not content) and not _is_utf8(text):
+            raise pa.ArrowInvalid(f"it is no {encoding}, as it says")
     else:
         text = content.decode(encoding).removeprefix("\ufeff").encode()
     if b"\0" in text[:SAMPLE]:
