@@ -191,11 +191,26 @@ class Text:
 
 @final
 @dataclass(frozen=True)
+class Transform:
+    """The scale on which a target was learned: its name, the least and the largest answer on it.
+
+    factor: of what is told on the target's own scale.
+    """
+
+    name: str
+    low: float
+    high: float
+    factor: float = 1.0
+
+
+@final
+@dataclass(frozen=True)
 class Schema:
     """What a row must hold, what the model gets of it, and what the answer means.
 
     columns: what the user has. features: what the model gets, those of a column beside each other,
-    in the order of the columns. texts: by column.
+    in the order of the columns. texts: by column. transform: of the target, None where the model
+    learned it as it is.
     """
 
     task: Task
@@ -204,6 +219,7 @@ class Schema:
     columns: tuple[ColumnSchema, ...]
     features: tuple[Feature, ...]
     texts: Mapping[str, Text] = field(default_factory=dict)
+    transform: Transform | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:

@@ -39,8 +39,10 @@ from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
+from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
 
 TIMED_ROWS = 250  # two passes over them are enough values to know their 99th percentile
+SMEARED_ROWS = 10_000  # their mean is known well enough
 READ = "tunewright.workloads.tabular.reading:read"
 ARRAYS = ("x", "y", "judged_x", "judged_y")
 
@@ -147,18 +149,26 @@ class Fit:
         """Fitted; its digest is that of the model's text."""
         data, family = prepared_of(upstream[0]), _family(config)
         searching = context.fidelity.piece.split == "search"
-        judged = (data.judged_x, data.judged_y) if searching else None
-        training: Training | PlainTraining = Training(data.schema, data.x, data.y, judged)
+        transform = transform_of(str(config.get(KNOB, "none")), data.y)
+        schema = replace(data.schema, transform=transform)
+        judged = (data.judged_x, transformed(data.judged_y, transform)) if searching else None
+        y = transformed(data.y, transform)
+        training: Training | PlainTraining = Training(schema, data.x, y, judged)
         if family.plain:
             table: Table = context.above("load").value
             rows, _ = divided(table, context.fidelity)
-            training = PlainTraining(data.schema, taken(table, rows), data.y)
+            training = PlainTraining(schema, taken(table, rows), y)
         started_s = time.perf_counter()
         learned: Learned = resolve(family.fit)(training, config, context.seed)
         samples = {"fit_s": Sample((time.perf_counter() - started_s,), "s")}
         samples |= {knob: Sample((value,)) for knob, value in learned.chosen.items()}
-        text = learned.text
-        return Artifact(Fitted(data.schema, family.name, text), samples, digest_of(text))
+        model = Fitted(schema, family.name, learned.text)
+        if transform is not None:
+            step = -(-len(data.y) // SMEARED_ROWS)
+            said = load_runtime(_before(model), threads=1).batch(data.x[::step])
+            transform = smeared(transform, data.y[::step], said)
+            model = replace(model, schema=replace(schema, transform=transform))
+        return Artifact(model, samples, digest_of(learned.text))
 
 
 @final
