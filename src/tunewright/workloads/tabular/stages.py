@@ -100,7 +100,8 @@ class Prepare:
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
-        prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups)
+        weights = [None if table.weights is None else table.weights[of] for of in (rows, judged)]
+        prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups, *weights)
         return Artifact(prepared, files=files)
 
 
@@ -153,11 +154,13 @@ class Fit:
         schema = replace(data.schema, transform=transform)
         judged = (data.judged_x, transformed(data.judged_y, transform)) if searching else None
         y = transformed(data.y, transform)
-        training: Training | PlainTraining = Training(schema, data.x, y, judged)
+        training: Training | PlainTraining = Training(
+            schema, data.x, y, judged, data.weights, data.judged_weights
+        )
         if family.plain:
             table: Table = context.above("load").value
             rows, _ = divided(table, context.fidelity)
-            training = PlainTraining(schema, taken(table, rows), y)
+            training = PlainTraining(schema, taken(table, rows), y, data.weights)
         started_s = time.perf_counter()
         learned: Learned = resolve(family.fit)(training, config, context.seed)
         samples = {"fit_s": Sample((time.perf_counter() - started_s,), "s")}
@@ -166,7 +169,8 @@ class Fit:
         if transform is not None:
             step = -(-len(data.y) // SMEARED_ROWS)
             said = load_runtime(_before(model), threads=1).batch(data.x[::step])
-            transform = smeared(transform, data.y[::step], said)
+            weights = None if data.weights is None else data.weights[::step]
+            transform = smeared(transform, data.y[::step], said, weights)
             model = replace(model, schema=replace(schema, transform=transform))
         return Artifact(model, samples, digest_of(learned.text))
 
@@ -225,7 +229,8 @@ class Compile:
             table: Table = context.above("load").value
             asked = taken(table, divided(table, context.fidelity)[1])
         prediction = load_runtime(judge, threads=1).batch(asked)
-        judged = Judged(prediction, np.asarray(data.judged_y), data.rows, data.groups)
+        y, weights = np.asarray(data.judged_y), data.judged_weights
+        judged = Judged(prediction, y, data.rows, data.groups, weights=weights)
         return Artifact(compiled, judged=judged)
 
 
@@ -248,19 +253,21 @@ class Blend:
         weights = [weight for _, weight in config.members] or [1.0]
         if config.unweighted:
             task = upstream[0].value.schema.task
-            weights = weights_of([one.prediction for one in answers], first.y, task).tolist()
+            said = [one.prediction for one in answers]
+            weights = weights_of(said, first.y, task, first.weights).tolist()
         models: list[CompiledModel] = [artifact.value for artifact in upstream]
         blended = Blended(tuple(zip(models, weights, strict=True)))
         schema = blended.schema
         prediction = _mean([answer.prediction for answer in answers], weights)
         own = {
-            metric.name: contributions(metric.name, first.y, prediction)
+            metric.name: contributions(metric.name, first.y, prediction, first.weights)
             for metric in METRICS[schema.task]
         }
         baseline = context.baseline()
-        samples = samples_of(own, baseline.judged.contributions if baseline else None, first.groups)
+        theirs = baseline.judged.contributions if baseline else None
+        samples = samples_of(own, theirs, first.groups, first.weights)
         if context.fidelity.piece.split == "test":
-            samples |= every_row(own, first.y, prediction, first.groups, schema.classes)
+            samples |= every_row(own, first, prediction, schema.classes)
         size = sum(len(file) for model in models for file in model.files.values())
         samples["model_bytes"] = Sample((float(size),), "B")
         if config.unweighted:

@@ -55,11 +55,13 @@ def transformed(y: NDArray[Any], transform: Transform | None) -> NDArray[Any]:
     return y if transform is None else np.asarray(_THERE[transform.name](y))
 
 
-def smeared(transform: Transform, y: NDArray[Any], said: Floats) -> Transform:
+def smeared(
+    transform: Transform, y: NDArray[Any], said: Floats, weights: Floats | None
+) -> Transform:
     """The transform with the factor that makes what is said of learned rows right in the mean."""
     most = float(y.max())  # so that no sum overflows
-    total = float((said / most).sum())
-    return replace(transform, factor=float((y / most).sum()) / total) if total > 0 else transform
+    right, total = (float(np.average(each / most, weights=weights)) for each in (y, said))
+    return replace(transform, factor=right / total) if total > 0 else transform
 
 
 def told(runtime: Runtime, transform: Transform | None) -> Runtime:

@@ -70,7 +70,8 @@ class TableSpec:
     missing: "-999,?", further texts that stand for no value. delimiter, decimal, encoding: of a
     text (default: found). baseline: what you have today: your estimator as "module:attribute",
     or a bundle's directory; "" for LightGBM's defaults, or the knobs that are given. whole: no row
-    is held back: a model can be fitted, and nothing be tuned.
+    is held back: a model can be fitted, and nothing be tuned. weight: a column that says how much
+    each row counts, in fits and in judgements; it is no feature.
     """
 
     path: str | PathLike[str] | Frame
@@ -92,6 +93,7 @@ class TableSpec:
     encoding: str | None = None
     whole: bool = False
     baseline: str = ""
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_of("data", self.path))
