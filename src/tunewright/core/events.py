@@ -127,13 +127,14 @@ Event = Opened | Started | Reported | Ended | Stopped | Finished | Refitted
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Opened, Started, Reported, Ended, Stopped, Finished, Refitted)
 }
+_LINE = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_PLAIN = frozenset((str, int, bool, type(None)))
 _DOMAINS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Integer, Real, Choice)}
 
 
 def to_json(event: Event) -> str:
     """One line of ASCII JSON; `from_json` gives an equal event back, whatever a program printed."""
-    body = [type(event).__name__, encode(event)]
-    return json.dumps(body, separators=(",", ":"), allow_nan=False)
+    return _LINE.encode([type(event).__name__, encode(event)])
 
 
 def from_json(text: str) -> Event:
@@ -145,6 +146,8 @@ def from_json(text: str) -> Event:
 
 def encode(value: Any) -> Any:
     """A value as plain JSON types. Long samples are packed: digits would cost too much."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # JSON has no word for it
     if isinstance(value, str | int | float | None):
@@ -166,8 +169,14 @@ def encode(value: Any) -> Any:
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
-    body = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
-    return {"domain": type(value).__name__, **body} if type(value) in _DOMAINS.values() else body
+    kind: Any = type(value)
+    body = {name: encode(getattr(value, name)) for name in _field_names(kind)}
+    return {"domain": kind.__name__, **body} if kind in _DOMAINS.values() else body
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def decode(kind: Any, body: Any) -> Any:

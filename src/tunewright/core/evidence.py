@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean, median, stdev
+from statistics import median, stdev
 from typing import final
 
 from tunewright.core.config import Config
@@ -61,6 +61,7 @@ class Record:
     failures: list[str] = field(default_factory=list)
     key: str = ""
     chosen: dict[str, dict[Piece, float]] = field(default_factory=dict)
+    _known: dict[str, tuple[int, int, Estimate]] = field(default_factory=dict, repr=False)
 
     def value(self, metric: Metric) -> float | None:
         """The metric over all pieces, or None; see `estimate`."""
@@ -78,6 +79,16 @@ class Record:
         judged on different pieces can be compared. Else the median. The error is that of the change
         where there is one, else that of repetition.
         """
+        runs, base_runs = self.runs, self.base.runs if self.base else 0
+        known = self._known.get(metric.name)
+        if known is not None and known[:2] == (runs, base_runs):
+            return known[2]
+        estimate = self._estimate(metric)
+        if estimate is not None:
+            self._known[metric.name] = (runs, base_runs, estimate)
+        return estimate
+
+    def _estimate(self, metric: Metric) -> Estimate | None:
         readings = [*self.readings.get(metric.name, {}).values()]
         if not readings:
             return None
@@ -94,8 +105,8 @@ class Record:
         changes = [reading.change for reading in readings if reading.change is not None]
         base = self.base.readings.get(metric.name) if self.base else None
         if not base or len(changes) < len(readings):
-            return fmean(reading.value for reading in readings)
-        return fmean(reading.value for reading in base.values()) + fmean(changes)
+            return _mean([reading.value for reading in readings])
+        return _mean([reading.value for reading in base.values()]) + _mean(changes)
 
     def change(self, metric: Metric, baseline: Record) -> Estimate | None:
         """The change against the baseline, signed so that less is better; None if unknown."""
@@ -103,7 +114,7 @@ class Record:
         if own is None or base is None:
             return None
         changes = [r.change for r in self.readings[metric.name].values() if r.change is not None]
-        change = fmean(changes) if changes else own.value - base.value
+        change = _mean(changes) if changes else own.value - base.value
         paired = changes or metric.evidence == "rows"
         error = own.error if paired else math.hypot(own.error, base.error)
         return Estimate(metric.signed(change), 0.0 if self is baseline else error)
@@ -179,9 +190,11 @@ class Evidence:
         So it is refitted, where nothing is held back to choose by.
         """
         record = self.records.get(config.id)
+        if not config.members and (record is None or not record.chosen):
+            return config
         values = dict(config)
         for name, chosen in record.chosen.items() if record else ():
-            mean = fmean(chosen.values())
+            mean = _mean([*chosen.values()])
             values[name] = round(mean) if isinstance(values[name], int) else mean
         members = [(self.settled(member), weight) for member, weight in config.members]
         return Config(values, members)
@@ -211,6 +224,10 @@ class Evidence:
         if since:
             record.measure_s = record.measure_s or fresh_s
             record.measured += 1
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _error_of(readings: Sequence[Reading]) -> float:

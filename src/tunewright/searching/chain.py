@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import product
 from typing import final
 
@@ -33,6 +33,7 @@ class Chain:
         self.exact = tuple(k for k in space.of(self.above) if k.exact)
         self.searched = space.knobs if problem.fresh else space.of(self.above)
         self._exact = {knob.name for knob in self.exact}
+        self._late: dict[str, tuple[Knob, ...]] = {"": ()}
         names = {knob.name for knob in self.searched}
         self._kept = {n: v for n, v in problem.baseline.items() if n not in names}
         leaned_on = {knob.when.knob for knob in space.knobs if knob.when}
@@ -42,10 +43,10 @@ class Chain:
 
     def late(self, dearest: str) -> tuple[Knob, ...]:
         """The knobs below the dearest stage: what is made once has many cheap variants."""
-        if not dearest:
-            return ()
-        below = self.stages[self.stages.index(dearest) + 1 :]
-        return tuple(k for k in self.searched if k.stage in below)
+        if dearest not in self._late:
+            below = self.stages[self.stages.index(dearest) + 1 :]
+            self._late[dearest] = tuple(k for k in self.searched if k.stage in below)
+        return self._late[dearest]
 
     def upper(self, dearest: str) -> tuple[Knob, ...]:
         """The other knobs, without the exact ones."""
@@ -56,12 +57,11 @@ class Chain:
         """Equal for configs that differ in exact knobs alone."""
         if not self._exact or config.members:
             return config.id
-        return Config({n: v for n, v in config.items() if n not in self._exact}).id
+        return _name_of(config, self._exact)
 
     def prefix(self, dearest: str, config: Config) -> str:
         """Equal for configs that share the dearest stage's artifact."""
-        leave = {k.name for k in (*self.exact, *self.late(dearest))}
-        return Config({n: v for n, v in config.items() if n not in leave}, config.members).id
+        return _name_of(config, self._exact.union(k.name for k in self.late(dearest)))
 
     def family(self, config: Config) -> Value | None:
         """The config's value of the arm, None where there is none."""
@@ -78,6 +78,12 @@ class Chain:
             return
         for values in product(*map(_all, knobs)):
             yield self.config(dict(zip([k.name for k in knobs], values, strict=True)))
+
+
+def _name_of(config: Config, left_out: Container[str]) -> str:
+    """Equal for configs that are equal but for these knobs: cheaper than the id of another one."""
+    values = [(name, value) for name, value in config.items() if name not in left_out]
+    return f"{values} {[(member.id, weight) for member, weight in config.members]}"
 
 
 def proposed(knob: Knob) -> tuple[Value, ...]:

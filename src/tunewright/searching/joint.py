@@ -97,7 +97,7 @@ class JointSearcher:
             return [self._first(self._chain.baseline)][:n]
         if baseline is None or (self._fresh and not baseline.measured):
             return [self._anew(self._chain.baseline)][:n] if baseline and not busy else ()
-        progress = self._progress(history)
+        progress = self._progress(history, seen)
         timed = self._fresh is not None and bool(self._cached)
         if timed and (seen.measuring or seen.gathered >= min(BATCH, 2 + seen.timed)):
             waiting = list(self._waiting(seen, busy, progress))
@@ -116,12 +116,12 @@ class JointSearcher:
         wanted = wanted or self._left(seen, busy, taken)
         return wanted or (list(self._waiting(seen, busy, progress))[:n] if timed else [])
 
-    def _progress(self, history: History) -> float:
+    def _progress(self, history: History, seen: Seen) -> float:
         """The share of the search's time that is used."""
         budget = self._problem.budget
         if budget.trials is not None:
             return history.last_number / budget.trials
-        return history.elapsed_s / self._search_s(self._seen(history))
+        return history.elapsed_s / self._search_s(seen)
 
     def _search_s(self, seen: Seen) -> float:
         """How long the search will be: the budget without what the verification needs."""
@@ -292,8 +292,7 @@ class JointSearcher:
     def _next_prior(self, seen: Seen, busy: set[str]) -> Config | None:
         """The next config that is worth trying first, None where all were."""
         for config, key in self._prior:
-            low = self._chain.prefix(seen.dearest, config) in seen.low
-            if key not in seen.made and key not in busy and not low:
+            if self._is_new(config, key, seen, busy):
                 return config
         return None
 
@@ -332,7 +331,7 @@ class JointSearcher:
         for value in untried:
             assert arm is not None
             default = self._complete(seen, {arm.name: value}, chance)
-            if self._is_new(default, seen, busy):
+            if self._is_new(default, self._chain.key(default), seen, busy):
                 return default
         started = len(seen.prefixes) + len(seen.low) + len(busy)
         if started <= START and not self._problem.prior:
@@ -340,7 +339,7 @@ class JointSearcher:
             point = spread(started, len(upper), self._seed)
             values = {k.name: k.at(u) for k, u in zip(upper, point, strict=True)}
             another = self._complete(seen, values, chance)
-            if self._is_new(another, seen, busy):
+            if self._is_new(another, self._chain.key(another), seen, busy):
                 return another
         family = choose(seen.arms, chance) if arm and seen.arms else None
         later = len(self._goal.objectives) - 1
@@ -366,9 +365,10 @@ class JointSearcher:
         for _ in range(10 * DRAWS):
             values = {k.name: k.at(chance.random()) for k in self._chain.searched}
             config = self._chain.config(values)
-            if self._is_new(config, seen, busy):
+            if self._is_new(config, self._chain.key(config), seen, busy):
                 return config
-        return next((c for c in self._chain.every() if self._is_new(c, seen, busy)), None)
+        every = ((config, self._chain.key(config)) for config in self._chain.every())
+        return next((c for c, key in every if self._is_new(c, key, seen, busy)), None)
 
     def _exact_values(self, seen: Seen, chance: random.Random) -> Mapping[str, Value]:
         """The exact knobs (they change cost alone): the cheapest so far, or any."""
@@ -379,8 +379,7 @@ class JointSearcher:
             return min(mean, key=lambda c: (mean[c], c.id))
         return {k.name: k.at(chance.random()) for k in self._chain.exact}
 
-    def _is_new(self, config: Config, seen: Seen, busy: set[str]) -> bool:
-        key = self._chain.key(config)
+    def _is_new(self, config: Config, key: str, seen: Seen, busy: set[str]) -> bool:
         if key in seen.made or key in busy:
             return False
         return not seen.low or self._chain.prefix(seen.dearest, config) not in seen.low
@@ -407,9 +406,8 @@ class JointSearcher:
                 )
                 pool.made.append((config, self._chain.key(config)))
             config, key = pool.made[i]
-            if key in seen.made or key in busy or not self._is_new(config, seen, busy):
-                continue
-            return self._chain.config({**config, **self._exact_values(seen, chance)})
+            if self._is_new(config, key, seen, busy):
+                return self._chain.config({**config, **self._exact_values(seen, chance)})
         return None
 
     def _pool(

@@ -138,7 +138,7 @@ class Seen:
         cost_s = self._cost_s(measurement)
         self._since_s += cost_s
         self.measuring = bool(trial.fidelity.since)
-        if trial.config.members and not any(weight for _, weight in trial.config.members):
+        if trial.config.unweighted:
             self._select(trial, measurement)
             return
         self.ranked.learn(trial, measurement)
