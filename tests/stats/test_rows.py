@@ -324,3 +324,53 @@ def test_swapped_arms_invert_a_ratio(draw):
     low, high = compare_rows(rows, 0.05, ratio=True).hull
     other = compare_rows(Rows(rows.candidate, rows.baseline), 0.05, ratio=True)
     assert other.hull == pytest.approx((1 / high, 1 / low))
+
+
+@given(st.integers(0, 999), st.lists(st.integers(1, 4), min_size=30, max_size=60), st.booleans())
+@settings(max_examples=25)
+def test_a_row_of_a_larger_weight_is_a_group_of_as_many_equal_rows(seed, counts, ratio):
+    plain = losses(seed, len(counts))
+    weighed = Rows(plain.baseline, plain.candidate, weights=[float(count) for count in counts])
+    base, cand = (np.repeat(of, counts).tolist() for of in (plain.baseline, plain.candidate))
+    copies = Rows(base, cand, groups=np.repeat(np.arange(len(counts)), counts).tolist())
+    one, other = (compare_rows(rows, 0.05, ratio=ratio) for rows in (weighed, copies))
+    assert one.estimate == pytest.approx(other.estimate)
+    assert one.hull == pytest.approx(other.hull)
+
+
+def test_clusters_carry_the_weights_of_their_rows():
+    plain, chance = losses(4, 300), np.random.default_rng(4)
+    counts, groups = chance.integers(1, 4, 300), chance.integers(0, 40, 300)
+    weighed = Rows(
+        plain.baseline, plain.candidate, groups=groups.tolist(), weights=counts.astype(float)
+    )
+    copies = Rows(*(np.repeat(of, counts) for of in (plain.baseline, plain.candidate)),
+                  groups=np.repeat(groups, counts))  # fmt: skip
+    assert compare_rows(weighed, 0.05).hull == pytest.approx(compare_rows(copies, 0.05).hull)
+
+
+def test_equal_weights_change_nothing_and_unequal_ones_leave_more_room():
+    rows = rights(170, 8, 2, 20)
+    equal = Rows(rows.baseline, rows.candidate, weights=[7.0] * 200)
+    assert compare_rows(equal, 0.05).hull == pytest.approx(compare_rows(rows, 0.05).hull)
+    same = Rows([1.0, 0.0] * 100, [1.0, 0.0] * 100)
+    few = Rows(same.baseline, same.candidate, weights=[10.0] * 20 + [0.1] * 180)
+    assert compare_rows(few, 0.05).high > 4 * compare_rows(same, 0.05).high > 0
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "rmse"])
+def test_a_weighted_change_at_the_margin_is_rarely_accepted(metric):
+    """In at most 2.5 % of cases, give or take 3 standard errors of so many of them."""
+    chance, wrong, cases, n = np.random.default_rng(0), 0, 100, 300
+    for _ in range(cases):
+        weights = chance.exponential(size=n) + 0.1
+        if metric == "accuracy":
+            base, cand = (chance.random(n) < share for share in (0.80, 0.80))
+            told = (base.astype(float), cand.astype(float))
+        else:
+            y = chance.standard_normal(n)
+            said = (y + 0.5 * chance.standard_normal(n) for _ in range(2))
+            told = tuple(contributions("rmse", y, one, weights) for one in said)
+        rows = Rows(told[0].tolist(), told[1].tolist(), weights=weights.tolist())
+        wrong += compare_rows(rows, 0.05).hull[0] > 0
+    assert wrong <= cases * 0.025 + 3 * math.sqrt(cases * 0.025)

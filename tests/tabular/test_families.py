@@ -422,11 +422,12 @@ def test_the_slopes_of_the_network_are_those_of_its_loss(task):
     rng = np.random.default_rng(0)
     x, outputs = rng.normal(size=(32, 4)), 3 if task == "multiclass" else 1
     y = rng.normal(size=(32, 1)) if task == "regression" else np.eye(3)[rng.integers(0, 3, 32)]
-    y = y[:, :outputs]
+    y, counts = y[:, :outputs], rng.random((32, 1)) * 2
+    rows = tuple(array.astype(np.float32) for array in (x, y, counts))
     recipe = Recipe(task, epochs=1, width=8, rate=0.1, dropout=0.0, sigma=0.3, decay=0.0)
-    trainer = Trainer(x.astype(np.float32), y.astype(np.float32), 2, recipe, seed=0)
+    trainer = Trainer(rows, 2, recipe, seed=0)
     trainer.all.flat[:] += 0.1 * rng.normal(size=trainer.all.flat.shape)
-    slopes = trainer.slopes_at(trainer.x, trainer.y, 0.0)
+    slopes = trainer.slopes_at(rows, 0.0)
 
     def loss(flat):
         arrays = {
@@ -435,10 +436,10 @@ def test_the_slopes_of_the_network_are_those_of_its_loss(task):
         }
         z = scores(divided(arrays), x)
         if task == "regression":
-            return np.mean((z - y) ** 2)
+            return np.mean(counts * (z - y) ** 2)
         if task == "binary":
-            return np.mean(np.log1p(np.exp(z)) - y * z)
-        return np.mean(np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1))
+            return np.mean(counts * (np.log1p(np.exp(z)) - y * z))
+        return np.mean(counts[:, 0] * (np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1)))
 
     flat = trainer.all.flat.astype(float)
     for name, where in trainer.all.slices.items():

@@ -12,6 +12,7 @@ from sklearn.metrics import (
 )
 
 from tunewright.errors import TrialFailed
+from tunewright.workloads.tabular.data import Judged
 from tunewright.workloads.tabular.quality import contributions, every_row, samples_of
 
 RNG = np.random.default_rng(3)
@@ -62,14 +63,18 @@ def test_changes_are_paired_and_rows_are_given_when_asked_for():
     assert samples["mae_change"].values == (-0.5,)
     assert samples["mae_change"].error == 0.0
     assert set(samples_of(own, None)) == {"mae"}
-    rows = every_row(own, np.array([0.5, 1.5, 3.5]), np.array([1.0, 2.0, 3.0]), None, ())
+    numbers = Judged(np.empty(0), np.array([0.5, 1.5, 3.5]), ())
+    rows = every_row(own, numbers, np.array([1.0, 2.0, 3.0]), ())
     assert {name: sample.values for name, sample in rows.items()} == {
         "mae_rows": (0.5, 1.5, 3.5), "answer": (0.5, 1.5, 3.5), "said": (1.0, 2.0, 3.0),
     }  # fmt: skip
     said = np.array([0.25, 0.75, 0.5])
-    rows = every_row(own, np.array([0, 1, 0]), said, np.array([4, 4, 7]), ("no", "yes"))
-    assert set(rows) == {"mae_rows", "class", "group", "said"}
+    weights, groups = np.array([0.5, 2.0, 0.5]), np.array([4, 4, 7])
+    classes = Judged(np.empty(0), np.array([0, 1, 0]), (), groups, weights=weights)
+    rows = every_row(own, classes, said, ("no", "yes"))
+    assert set(rows) == {"mae_rows", "class", "group", "weight", "said"}
     assert rows["said"].values == (0.25, 0.75, 0.5)
     assert rows["class"].values == (0.0, 1.0, 0.0)
     assert rows["class"].labels == ("no", "yes")
     assert rows["group"].values == (4.0, 4.0, 7.0)
+    assert rows["weight"].values == (0.5, 2.0, 0.5)

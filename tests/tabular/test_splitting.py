@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.errors import InputError
-from tunewright.workloads.tabular.data import Column, Source
+from tunewright.workloads.tabular.data import Column, Judged, Source
 from tunewright.workloads.tabular.quality import every_row, samples_of
 from tunewright.workloads.tabular.reading import read
 from tunewright.workloads.tabular.splitting import (
@@ -235,7 +235,6 @@ def test_copies_of_rows_do_not_make_an_error_smaller(values, copies):
 
 
 def test_a_verdict_is_given_the_groups():
-    rows = every_row(
-        {"mae": np.ones(3)}, np.zeros(3, int), np.zeros(3), np.array([4, 4, 7]), ("a", "b")
-    )
+    judged = Judged(np.empty(0), np.zeros(3, int), (), np.array([4, 4, 7]))
+    rows = every_row({"mae": np.ones(3)}, judged, np.zeros(3), ("a", "b"))
     assert rows["group"].values == (4.0, 4.0, 7.0)

@@ -40,7 +40,8 @@ class Rows:
 
     baseline, candidate: one number a row, whose mean is the metric. classes: the class of each row,
     () where there is none. groups: rows of one group stay together; () where each is its own.
-    labels: what the classes are called, where each is a place in this list.
+    labels: what the classes are called, where each is a place in this list. weights: how much each
+    row counts, all above 0; () where all count the same. The metric is then the mean by these.
     """
 
     baseline: Sequence[float]
@@ -48,6 +49,14 @@ class Rows:
     classes: Sequence[float] = ()
     groups: Sequence[float] = ()
     labels: Sequence[str] = ()
+    weights: Sequence[float] = ()
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """The metric of both models."""
+        of = self.weights if len(self.weights) else None
+        base, cand = (np.average(values, weights=of) for values in (self.baseline, self.candidate))
+        return float(base), float(cand)
 
 
 def compare_rows(rows: Rows, alpha: float, *, factor: float = 1.0, ratio: bool = False) -> Interval:
@@ -61,14 +70,14 @@ def compare_rows(rows: Rows, alpha: float, *, factor: float = 1.0, ratio: bool =
     if note := _why_unusable(rows):
         return nothing(note)
     base, cand = np.asarray(rows.baseline, np.float64), np.asarray(rows.candidate, np.float64)
-    a, b = float(base.mean()), float(cand.mean())
+    a, b = rows.means
     if ratio and not (a > 0 and b > 0):
         return nothing("a ratio needs positive values of both models")
     units = _Units.of(rows)
     estimate = b / a if ratio else b - factor * a
     changes = cand / b - base / a if ratio else cand - factor * base
     if np.isin(base, (0, 1)).all() and np.isin(cand, (0, 1)).all():
-        counts = _counted(base, cand, units.effective(changes, certain=a == b == 1))
+        counts = units.counted(base, cand, units.effective(changes, certain=a == b == 1))
         score = _score_ends(counts, alpha, factor, ratio=ratio)
         if not len(rows.groups):
             return Interval(estimate, *score)
@@ -110,11 +119,11 @@ def blocks_of(n: int, blocks: int = BLOCKS) -> list[float]:
 def _why_unusable(rows: Rows) -> str:
     """Why no test may look at these rows, "" where one may."""
     n = len(rows.baseline)
-    for name in ("candidate", "classes", "groups"):
+    for name in ("candidate", "classes", "groups", "weights"):
         length = len(getattr(rows, name))
         if length != n and (length or name == "candidate"):
             return f"{n} rows of the baseline, but {length} of the {name}"
-    for name in ("baseline", "candidate", "classes", "groups"):
+    for name in ("baseline", "candidate", "classes", "groups", "weights"):
         if not np.isfinite(np.asarray(getattr(rows, name), np.float64)).all():
             return f"some values of the {name} are not finite"
     count, what = (len(set(rows.groups)), "groups") if len(rows.groups) else (n, "rows")
@@ -126,11 +135,13 @@ def _why_unusable(rows: Rows) -> str:
 class _Units:
     """What was drawn independently: rows, or groups of rows.
 
-    unit: that of each row. sizes: rows of each. least: how many units hold the rarest class, or all
-    units where there are no classes. why_too_few: why that says too little about losses, or "".
+    unit: that of each row. weights: of each row, 1 in the mean. sizes: the sum of each unit's.
+    least: how many units hold the rarest class, or all units where there are no classes.
+    why_too_few: why that says too little about losses, or "".
     """
 
     unit: NDArray[np.intp]
+    weights: Floats
     sizes: Floats
     least: int
     why_too_few: str
@@ -139,9 +150,11 @@ class _Units:
     def of(cls, rows: Rows) -> _Units:
         n = len(rows.baseline)
         unit = np.unique(rows.groups, return_inverse=True)[1] if len(rows.groups) else np.arange(n)
-        sizes = np.bincount(unit).astype(np.float64)
+        weights = np.asarray(rows.weights if len(rows.weights) else np.ones(n), np.float64)
+        weights = weights / weights.mean()
+        sizes: Floats = np.bincount(unit, weights).astype(np.float64)
         if not len(rows.classes):
-            return cls(unit, sizes, len(sizes), "")
+            return cls(unit, weights, sizes, len(sizes), "")
         names, label = np.unique(np.asarray(rows.classes, np.float64), return_inverse=True)
         units_of = np.bincount(np.unique(label * len(sizes) + unit) // len(sizes))
         rarest, least = int(units_of.argmin()), int(units_of.min())
@@ -151,7 +164,7 @@ class _Units:
             name = rows.labels[int(names[rarest])] if rows.labels else f"{names[rarest]:g}"
             note = f"only {least} {what} class {name}"
             note += f"; at least {LEAST_OF_A_CLASS} are needed"
-        return cls(unit, sizes, least, note)
+        return cls(unit, weights, sizes, least, note)
 
     def ends(
         self, changes: Floats, alpha: float, informed: int, *, checked: bool = True
@@ -180,19 +193,37 @@ class _Units:
         every value is 1, which may be a perfect ranking: there the rarest class says the least.
         """
         if certain:
-            return float(self.least)
-        spread = float(changes.std(ddof=1)) / math.sqrt(len(changes))
+            return min(float(self.least), self._alike)
+        mean, residuals = self._residuals(changes)
+        squares = float(self.weights @ (changes - mean) ** 2)
+        spread = math.sqrt(squares / (len(changes) - 1) / len(changes))
         if spread == 0:
-            return float(len(self.sizes))
-        _, residuals = self._residuals(changes)
+            return self._alike
         return len(changes) / max(1.0, (_error(residuals, len(changes)) / spread) ** 2)
 
     def _residuals(self, changes: Floats) -> tuple[float, Floats]:
         """The mean change, and the sum of what each unit's rows deviate from it."""
-        mean = float(changes.mean())
+        mean = float(self.weights @ changes) / len(changes)
         if changes.min() == changes.max():
             return float(changes[0]), np.zeros(len(self.sizes))
-        return mean, np.bincount(self.unit, changes) - self.sizes * mean
+        return mean, np.bincount(self.unit, self.weights * changes) - self.sizes * mean
+
+    @property
+    def _alike(self) -> float:
+        """As many units of one weight as there are for what is the same in all (Kish 1965)."""
+        if (self.weights == 1).all():
+            return float(len(self.sizes))
+        return float(self.sizes.sum() ** 2 / (self.sizes @ self.sizes))
+
+    def counted(self, base: Floats, cand: Floats, effective: float) -> Counts:
+        """How many of `effective` rows both models have right, one of them, and neither."""
+        scaled = self.weights * effective / len(base)
+        wrong, missed = 1 - base, 1 - cand
+        both, one, other, neither = (
+            float(scaled @ (a * b))
+            for a, b in ((base, cand), (wrong, cand), (base, missed), (wrong, missed))
+        )
+        return both, one, other, neither
 
 
 def _error(residuals: Floats, n: int) -> float:
@@ -278,13 +309,6 @@ def _times_drawn(chance: np.random.Generator, resamples: int, n: int) -> Floats:
     drawn = chance.integers(0, n, size=(resamples, n)) + np.arange(resamples)[:, None] * n
     counts = np.bincount(drawn.ravel(), minlength=resamples * n)
     return counts.reshape(resamples, n).astype(np.float64)
-
-
-def _counted(base: Floats, cand: Floats, effective: float) -> Counts:
-    """How many of `effective` rows both models have right, one of them, and neither."""
-    both, one, other = float(base @ cand), float(cand @ (1 - base)), float(base @ (1 - cand))
-    scale = effective / len(base)
-    return both * scale, one * scale, other * scale, (len(base) - both - one - other) * scale
 
 
 def _score_ends(counts: Counts, alpha: float, factor: float, *, ratio: bool) -> Ends:

@@ -94,7 +94,7 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     rows = rows_of(case.look, metric.name)
     if rows is None:
         return _nothing(claim, "not measured")
-    base, cand = (sum(values) / len(values) for values in (rows.baseline, rows.candidate))
+    base, cand = rows.means
     absolute = constraint is not None and not constraint.factor  # only the candidate's rows count
     offset = constraint is not None and constraint.offset != 0
     ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not absolute and not offset
@@ -129,9 +129,11 @@ def rows_of(look: Look, metric: str) -> Rows | None:
     if not base or not cand:
         return None
     folds = [look.refits["baseline"][fold] for fold in both]
-    classes, groups = (sum((values_of(m, name) for m in folds), ()) for name in ("class", "group"))
+    classes, groups, weights = (
+        sum((values_of(m, name) for m in folds), ()) for name in ("class", "group", "weight")
+    )
     labels = next((m.samples["class"].labels for m in folds if "class" in m.samples), ())
-    return Rows(base, cand, classes, groups, labels)
+    return Rows(base, cand, classes, groups, labels, weights)
 
 
 def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:

@@ -38,6 +38,7 @@ def source_of(spec: Any, target: str) -> Source:
         decimal=_text("decimal", spec.decimal),
         encoding=_text("encoding", spec.encoding),
         whole=spec.whole,
+        weight=_text("weight", spec.weight),
     )
 
 

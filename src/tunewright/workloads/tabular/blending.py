@@ -20,10 +20,13 @@ _TINY = 1e-6  # the least probability that a blend is asked to believe
 ROWS = 20_000  # weights are known well enough from so many
 
 
-def weights_of(predictions: Sequence[Floats], y: NDArray[Any], task: Task) -> Floats:
+def weights_of(
+    predictions: Sequence[Floats], y: NDArray[Any], task: Task, rows: Floats | None = None
+) -> Floats:
     """One weight a model, their sum 1: those of the least log loss or squared error on these rows.
 
     predictions: one array a model; (n,) values or probabilities, or (n, classes) probabilities.
+    rows: how much each row counts, None where all count the same.
     """
     step = -(-len(y) // ROWS)
     right = np.array([_right(prediction[::step], y[::step], task) for prediction in predictions])
@@ -32,10 +35,8 @@ def weights_of(predictions: Sequence[Floats], y: NDArray[Any], task: Task) -> Fl
     best, found = np.inf, counts
     for added in range(1, ADDITIONS + 1):
         means = (total + right) / added
-        if answers is None:
-            losses = -np.log(np.maximum(means, _TINY)).mean(axis=1)
-        else:
-            losses = ((means - answers) ** 2).mean(axis=1)
+        each = -np.log(np.maximum(means, _TINY)) if answers is None else (means - answers) ** 2
+        losses = np.average(each, axis=1, weights=None if rows is None else rows[::step])
         chosen = int(losses.argmin())
         total, counts = total + right[chosen], counts + (np.arange(len(right)) == chosen)
         if losses[chosen] < best:

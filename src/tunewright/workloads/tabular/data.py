@@ -28,7 +28,7 @@ class Source:
     time: rows are split by it, the past to learn from and the future to judge on. test: a file with
     the untouched rows. metrics: what the goal names, which may decide the task where none is said.
     types: kinds by column. missing: further texts that stand for no value. whole: no row is held
-    back, so that nothing can be judged.
+    back, so that nothing can be judged. weight: the column that says how much each row counts.
     """
 
     path: str
@@ -47,6 +47,7 @@ class Source:
     decimal: str | None = None
     encoding: str | None = None
     whole: bool = False
+    weight: str | None = None
 
 
 @final
@@ -138,7 +139,8 @@ class Table:
     schemas: of the columns, in their order. train: the rows that a search may read. folds: parts of
     these, each to be judged after learning from the others. test: the untouched rows, in the parts
     that cross-fitting judges one after the other. answers: digest of the targets alone. groups:
-    which rows belong together, by number; None where each is its own.
+    which rows belong together, by number; None where each is its own. weights: how much each row
+    counts, 1 in the mean; None where all count the same.
     """
 
     facts: TableFacts
@@ -151,6 +153,7 @@ class Table:
     content: str
     answers: str
     groups: Ints | None = None
+    weights: Floats | None = None
 
 
 @final
@@ -191,11 +194,26 @@ class Text:
 
 @final
 @dataclass(frozen=True)
+class Transform:
+    """The scale on which a target was learned: its name, the least and the largest answer on it.
+
+    factor: of what is told on the target's own scale.
+    """
+
+    name: str
+    low: float
+    high: float
+    factor: float = 1.0
+
+
+@final
+@dataclass(frozen=True)
 class Schema:
     """What a row must hold, what the model gets of it, and what the answer means.
 
     columns: what the user has. features: what the model gets, those of a column beside each other,
-    in the order of the columns. texts: by column.
+    in the order of the columns. texts: by column. transform: of the target, None where the model
+    learned it as it is.
     """
 
     task: Task
@@ -204,6 +222,7 @@ class Schema:
     columns: tuple[ColumnSchema, ...]
     features: tuple[Feature, ...]
     texts: Mapping[str, Text] = field(default_factory=dict)
+    transform: Transform | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -227,7 +246,8 @@ class Prepared:
     """Encoded rows to learn from, and those to be judged on.
 
     In an artifact the arrays are files beside it, so that many processes map them and none copies.
-    rows: some of the judged ones as plain dicts. groups: as in Table, of the judged rows.
+    rows: some of the judged ones as plain dicts. groups, judged_weights: as in Table, of the judged
+    rows. weights: of those to learn from.
     """
 
     schema: Schema
@@ -237,6 +257,8 @@ class Prepared:
     judged_y: NDArray[Any]
     rows: tuple[Row, ...]
     groups: Ints | None = None
+    weights: Floats | None = None
+    judged_weights: Floats | None = None
 
 
 @final
@@ -245,22 +267,29 @@ class Training:
     """What a fit learns from: encoded rows and their answers.
 
     judged: further rows by whose loss it may stop early; None where every round is to be made.
+    weights, judged_weights: how much each row counts, None where all count the same.
     """
 
     schema: Schema
     x: Floats
     y: NDArray[Any]
     judged: tuple[Floats, NDArray[Any]] | None = None
+    weights: Floats | None = None
+    judged_weights: Floats | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class PlainTraining:
-    """What the user's own estimator learns from: the columns as they are, and their answers."""
+    """What the user's own estimator learns from: the columns as they are, and their answers.
+
+    weights: as in Training.
+    """
 
     schema: Schema
     columns: tuple[Column, ...]
     y: NDArray[Any]
+    weights: Floats | None = None
 
 
 @final
@@ -315,6 +344,7 @@ class Judged:
     """What a judgement of a model needs beside it: its answers to the judged rows, and these.
 
     contributions: one number a row for each metric. rows: some of the judged ones, to be timed.
+    groups, weights: as in Table.
     """
 
     prediction: Floats
@@ -322,6 +352,7 @@ class Judged:
     rows: tuple[Row, ...]
     groups: Ints | None = None
     contributions: Mapping[str, Floats] = field(default_factory=dict)
+    weights: Floats | None = None
 
 
 @final

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from tunewright.stats.quantiles import student
 from tunewright.workloads.tabular.data import Blended, Floats, Ints, Judged, Row, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Encoder, load_runtime
-from tunewright.workloads.tabular.quality import contributions
+from tunewright.workloads.tabular.quality import contributions, mean_of
 
 REPEATS = 5  # deals a column: their mean is what is told
 MOST_COLUMNS = 300  # more of them take too long, and nobody reads them
@@ -35,6 +34,7 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
         return "", ()
     metric, y = ADDS_UP[schema.task], judged.y[: len(rows)]
     groups = None if judged.groups is None else judged.groups[: len(rows)]
+    weights = None if judged.weights is None else judged.weights[: len(rows)]
     parts = [
         (
             one.schema,
@@ -57,7 +57,7 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
     chance = np.random.default_rng(0)
     for column in schema.columns:
         deals = [loss(column.name, chance.permutation(len(rows))) - before for _ in range(REPEATS)]
-        found.append(_told(column.name, np.mean(deals, axis=0), groups))
+        found.append(_told(column.name, np.mean(deals, axis=0), groups, weights))
     return metric, sorted(found, key=lambda one: -one.rise)
 
 
@@ -76,14 +76,12 @@ def _dealt(
     return asked
 
 
-def _told(name: str, rises: Floats, groups: Ints | None) -> Importance:
-    mean, sums = float(rises.mean()), rises - rises.mean()
-    if groups is not None:
-        sums = np.bincount(np.unique(groups, return_inverse=True)[1], sums)
-    n = max(len(sums), 2)
-    error = math.sqrt(n / (n - 1) * float(sums @ sums)) / len(rises)
-    half = student(0.975, n - 1) * error
-    return Importance(name, mean, mean - half, mean + half, len(rises))
+def _told(name: str, rises: Floats, groups: Ints | None, weights: Floats | None) -> Importance:
+    mean = mean_of(rises, groups, weights)
+    units = len(rises) if groups is None else len(np.unique(groups))
+    half = student(0.975, max(units, 2) - 1) * float(mean.error or 0.0)
+    (rise,) = mean.values
+    return Importance(name, rise, rise - half, rise + half, len(rises))
 
 
 def _plain(blended: Blended) -> bool:

@@ -131,6 +131,7 @@ TABLE = Kind(
         Option("target", "The column to predict.", "COLUMN"),
         Option("positive", "The class that counts as positive.", "CLASS"),
         Option("group", "Its equal values are never split.", "COLUMN"),
+        Option("weight", "How much each row counts.", "COLUMN"),
         Option("drop", "A column to leave out.", "COLUMN", many=True),
         Option("time", "Learn from the past by this column, judge on the future.", "COLUMN"),
         Option("test", "A file with the rows for the verdict.", "FILE"),

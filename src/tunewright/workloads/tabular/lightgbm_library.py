@@ -46,8 +46,9 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     if schema.task == "multiclass":
         parameters["num_class"] = len(schema.classes)
     data = lightgbm.Dataset(
-        training.x, training.y, categorical_feature=schema.nominal, params=parameters
-    )
+        training.x, training.y, weight=training.weights, categorical_feature=schema.nominal,
+        params=parameters,
+    )  # fmt: skip
     rounds = int(config["n_trees"])
     if judged is None or config["early_stopping"] == "no":
         return Learned(_text(lightgbm.train(parameters, data, rounds)))
@@ -56,7 +57,11 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         parameters,
         data,
         rounds,
-        valid_sets=[lightgbm.Dataset(*judged, reference=data, params=parameters)],
+        valid_sets=[
+            lightgbm.Dataset(
+                *judged, weight=training.judged_weights, reference=data, params=parameters
+            )
+        ],
         callbacks=[stop],
     )
     best = min(max(grown.best_iteration, LEAST_TREES), grown.current_iteration())

@@ -32,24 +32,25 @@ def fit(training: Training, config: Config, _seed: int) -> Learned:
     x, y, schema = training.x, training.y, training.schema
     design = Design.learn(x, schema)
     with threadpool_limits(1):  # sums over more threads would change the last digits
-        coef, intercept = weigh(design(x), y, schema, float(config["linear_c"]))
+        strength, weights = float(config["linear_c"]), training.weights
+        coef, intercept = weigh(design(x), y, schema, strength, weights)
     return Learned(Linear(design, coef, intercept).to_text())
 
 
 def weigh(
-    columns: Floats, y: NDArray[Any], schema: Schema, strength: float
+    columns: Floats, y: NDArray[Any], schema: Schema, strength: float, weights: Floats | None
 ) -> tuple[Floats, Floats]:
     """The weights, (outputs, columns), and intercepts that fit these columns.
 
-    strength: the inverse of the L2 penalty.
+    strength: the inverse of the L2 penalty. weights: as in Training.
     """
     if not schema.classes:
-        ridge = Ridge(alpha=1 / strength).fit(columns, y)
+        ridge = Ridge(alpha=1 / strength).fit(columns, y, weights)
         return ridge.coef_[np.newaxis], np.array([ridge.intercept_])
     present = np.unique(y)
     if len(present) < 2:
         raise TrialFailed("expected training rows of at least two classes; got one")
-    model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(columns, y)
+    model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(columns, y, weights)
     if len(schema.classes) == 2:
         return model.coef_, model.intercept_
     if len(present) == 2:  # scikit-learn keeps one row of weights for two classes

@@ -15,7 +15,7 @@ from typing import final
 
 import numpy as np
 
-from tunewright.workloads.tabular.data import Task
+from tunewright.workloads.tabular.data import Ints, Task
 from tunewright.workloads.tabular.design import link
 from tunewright.workloads.tabular.network import (
     LAYERS,
@@ -27,6 +27,7 @@ from tunewright.workloads.tabular.network import (
     scores,
 )
 
+Rows = tuple[Singles, Singles, Singles]
 WAVES, MIXED = 16, 3  # of each number
 _RATES = {"input": 6.0, "bias": 0.1, "frequency": 0.1, "phase": 0.1, "mix": 0.1, "shift": 0.1}
 BATCH = 256
@@ -78,14 +79,15 @@ def divided(weights: Weights) -> dict[str, Singles]:
 class Trainer:
     """Trains the weights that `network.scores` reads.
 
-    columns: as the design gives them, `numbers` numbers first. targets: (rows, outputs), for a
-    regression standardised, else one column a class, or one for two classes.
+    rows: columns as the design gives them, `numbers` numbers first; targets, (rows, outputs), for a
+    regression standardised, else one column a class, or one for two classes; and how much each row
+    counts, (rows, 1), 1 in the mean.
     """
 
-    def __init__(
-        self, columns: Singles, targets: Singles, numbers: int, recipe: Recipe, seed: int
-    ) -> None:
-        self.x, self.y, self.recipe, self.task = columns, targets, recipe, recipe.task
+    def __init__(self, rows: Rows, numbers: int, recipe: Recipe, seed: int) -> None:
+        self.rows, (columns, targets, _) = rows, rows
+        self.x = columns
+        self.recipe, self.task = recipe, recipe.task
         self.rng = np.random.default_rng(seed)
         ins = columns.shape[1] + numbers * MIXED
         sizes = [ins, *[recipe.width] * (LAYERS - 1), targets.shape[1]]
@@ -130,7 +132,7 @@ class Trainer:
             bias[:] = -(points * weight.T).sum(axis=1) / np.sqrt(len(weight))
             here = mish(here @ weight / np.float32(np.sqrt(len(weight))) + bias)
 
-    def run(self, judged: tuple[Singles, Singles] | None = None) -> tuple[dict[str, Singles], int]:
+    def run(self, judged: Rows | None = None) -> tuple[dict[str, Singles], int]:
         """The weights after all epochs, or after the best one by the loss of the judged rows.
 
         Nothing in an epoch depends on how many there are to be: training for as many epochs as were
@@ -145,7 +147,7 @@ class Trainer:
             order = self.rng.permutation(count)
             for start in range(0, count - batch + 1, batch):
                 picked = order[start : start + batch]
-                slopes = self.slopes_at(self.x[picked], self.y[picked], recipe.dropout)
+                slopes = self.slopes_at(self._some(picked), recipe.dropout)
                 first += 0.1 * (slopes - first)
                 second += 0.05 * (np.square(slopes) - second)
                 step += 1
@@ -155,7 +157,7 @@ class Trainer:
                 flat -= (rate * scale) * self.rates * first / (np.sqrt(second) + 1e-8)
                 mean += (flat - mean) * min(LATEST / (step + LATEST), 1.0)
             if judged is not None:
-                loss = self._loss(mean, *judged)
+                loss = self._loss(mean, judged)
                 if loss < best_loss:
                     best, best_loss, best_epoch = mean.copy(), loss, epoch
                 elif epoch - best_epoch >= PATIENCE:
@@ -163,20 +165,27 @@ class Trainer:
         flat[:] = best
         return divided(self.of), best_epoch
 
-    def _loss(self, flat: Singles, x: Singles, y: Singles) -> float:
+    def _some(self, picked: Ints) -> Rows:
+        columns, targets, counts = self.rows
+        return columns[picked], targets[picked], counts[picked]
+
+    def _loss(self, flat: Singles, rows: Rows) -> float:
         """The loss of these rows with these weights."""
+        x, y, counts = rows
         saved = self.all.flat.copy()
         self.all.flat[:] = flat
         z = scores(divided(self.of), x).astype(np.float64)
         self.all.flat[:] = saved
         if self.task == "regression":
-            return float(np.mean(np.square(z - y)))
+            return float(np.average(np.square(z - y), weights=counts))
         answers = link(z, self.task).reshape(len(y), -1)
         right = y * answers if answers.shape[1] > 1 else 1 - np.abs(y - answers)
-        return float(-np.mean(np.log(np.maximum(right.sum(axis=1), 1e-15))))
+        losses = -np.log(np.maximum(right.sum(axis=1), 1e-15))
+        return float(np.average(losses, weights=counts[:, 0]))
 
-    def slopes_at(self, x: Singles, y: Singles, dropout: float) -> Singles:
+    def slopes_at(self, rows: Rows, dropout: float) -> Singles:
         """The slope of the loss on these rows for each parameter; overwritten by the next call."""
+        x, y, counts = rows
         of, to = self.of, self.to
         given, phases = embedded(of, x)
         layers, bends = [given], []
@@ -194,7 +203,7 @@ class Trainer:
                     bend *= mask
                 bends.append(bend)
                 layers.append(here)
-        back = self._loss_slope(here, y)
+        back = self._loss_slope(here, y) * counts
         for i in reversed(range(LAYERS)):
             weight = of[f"weight{i}"]
             to[f"bias{i}"][:] = back.sum(axis=0)

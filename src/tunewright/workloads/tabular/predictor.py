@@ -28,13 +28,17 @@ from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.features import number_of
 from tunewright.workloads.tabular.features.means import MISSING
 from tunewright.workloads.tabular.features.text import TextReader
+from tunewright.workloads.tabular.transforms import told
 
 Answer = float | dict[str, float]
 _ODD = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 def load_runtime(model: CompiledModel, threads: int) -> Runtime:
-    """The runtime that this model was compiled for, ready to answer; nothing else is imported."""
+    """The runtime that this model was compiled for, ready to answer; nothing else is imported.
+
+    Whatever scale the model learned on, it answers on the target's own.
+    """
     family = family_of(model.family)
     if model.runtime not in family.runtimes:
         raise InputError(
@@ -50,7 +54,7 @@ def load_runtime(model: CompiledModel, threads: int) -> Runtime:
             f"expected the library behind the runtime {model.runtime!r} of {model.family!r}; got "
             f"none ({missing}); install it as pip install tunewright does"
         ) from error
-    return runtime
+    return told(runtime, model.schema.transform)
 
 
 @final

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tunewright.core.metrics import Metric, Sample
 from tunewright.errors import TrialFailed
-from tunewright.workloads.tabular.data import Floats, Ints, Task
+from tunewright.workloads.tabular.data import Floats, Ints, Judged, Task
 
 _TINY = 1e-15  # the least probability that a log loss believes
 
@@ -38,42 +38,45 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 }
 
 
-def contributions(metric: str, y: NDArray[Any], prediction: Floats) -> Floats:
-    """One number a row whose mean is the metric.
+def contributions(
+    metric: str, y: NDArray[Any], prediction: Floats, weights: Floats | None = None
+) -> Floats:
+    """One number a row whose mean is the metric; with weights their mean by these.
 
     prediction: (n,) values or probabilities of the positive class, or (n, classes) probabilities.
     """
-    return _OF[metric](y, prediction)
+    return _OF[metric](y, prediction, np.ones(len(y)) if weights is None else weights)
 
 
 def samples_of(
-    own: Mapping[str, Floats], baseline: Mapping[str, Floats] | None, groups: Ints | None = None
+    own: Mapping[str, Floats],
+    baseline: Mapping[str, Floats] | None,
+    groups: Ints | None = None,
+    weights: Floats | None = None,
 ) -> dict[str, Sample]:
     """Each metric with its standard error, and its paired change against the baseline.
 
-    groups: rows of one are no independent evidence, so that an error is one of groups.
+    groups: rows of one are no independent evidence, so that an error is one of groups. weights: how
+    much each row counts.
     """
     samples = {}
     for name, values in own.items():
-        samples[name] = _mean(values, groups)
+        samples[name] = mean_of(values, groups, weights)
         if baseline is not None and name in baseline:
-            samples[f"{name}_change"] = _mean(values - baseline[name], groups)
+            samples[f"{name}_change"] = mean_of(values - baseline[name], groups, weights)
     return samples
 
 
 def every_row(
-    own: Mapping[str, Floats],
-    y: NDArray[Any],
-    prediction: Floats,
-    groups: Ints | None,
-    classes: Sequence[str],
+    own: Mapping[str, Floats], judged: Judged, prediction: Floats, classes: Sequence[str]
 ) -> dict[str, Sample]:
-    """What a verdict reads of each row: its contributions, its class and its group.
+    """What a verdict reads of each row: its contributions, its class, its group and its weight.
 
     For the report also what was said of it: a value, of two classes the probability of the second,
     of more the place of the likeliest.
     """
     samples = {f"{name}_rows": Sample(tuple(values.tolist())) for name, values in own.items()}
+    y, groups, weights = judged.y, judged.groups, judged.weights
     said = prediction.argmax(axis=1).astype(float) if prediction.ndim > 1 else prediction
     samples["said"] = Sample(tuple(said.tolist()))
     if classes:
@@ -82,12 +85,15 @@ def every_row(
         samples["answer"] = Sample(tuple(y.astype(float).tolist()))
     if groups is not None:
         samples["group"] = Sample(tuple(groups.astype(float).tolist()))
+    if weights is not None:
+        samples["weight"] = Sample(tuple(weights.tolist()))
     return samples
 
 
-def _mean(values: Floats, groups: Ints | None) -> Sample:
+def mean_of(values: Floats, groups: Ints | None = None, weights: Floats | None = None) -> Sample:
     """The mean and its error, from what each group's rows deviate from it together."""
-    mean, sums = float(values.mean()), values - values.mean()
+    mean = float(np.average(values, weights=weights))
+    sums = values - mean if weights is None else (values - mean) * weights / weights.mean()
     if groups is not None:
         sums = np.bincount(np.unique(groups, return_inverse=True)[1], sums)
     count = max(len(sums), 2)
@@ -95,12 +101,12 @@ def _mean(values: Floats, groups: Ints | None) -> Sample:
     return Sample((mean,), error=error)
 
 
-def _accuracy(y: NDArray[Any], prediction: Floats) -> Floats:
+def _accuracy(y: NDArray[Any], prediction: Floats, _weights: Floats) -> Floats:
     guess = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction >= 0.5
     return np.asarray(guess == y, np.float64)
 
 
-def _log_loss(y: NDArray[Any], prediction: Floats) -> Floats:
+def _log_loss(y: NDArray[Any], prediction: Floats, _weights: Floats) -> Floats:
     if prediction.ndim == 2:
         right = prediction[np.arange(len(y)), y]
     else:
@@ -108,7 +114,7 @@ def _log_loss(y: NDArray[Any], prediction: Floats) -> Floats:
     return np.asarray(-np.log(np.clip(right, _TINY, 1.0)))
 
 
-def _roc_auc(y: NDArray[Any], prediction: Floats) -> Floats:
+def _roc_auc(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
     """DeLong's structural components (DeLong, DeLong & Clarke-Pearson 1988) in n log n.
 
     After Sun & Xu 2014: a row's component is the share of the rows of the other class that it is
@@ -119,38 +125,41 @@ def _roc_auc(y: NDArray[Any], prediction: Floats) -> Floats:
     if not len(above) or not len(below):
         raise TrialFailed("expected evaluation rows of both classes; got one")
     components = np.empty(len(y))
-    components[positive] = _share_below(above, below)
-    components[~positive] = 1 - _share_below(below, above)
-    value = components[positive].mean()
-    weight = np.where(positive, len(y) / len(above), len(y) / len(below))
-    return np.asarray(value + weight * (components - value))
+    of_above, of_below = weights[positive], weights[~positive]
+    components[positive] = _share_below(above, below, of_below)
+    components[~positive] = 1 - _share_below(below, above, of_above)
+    value = np.average(components[positive], weights=of_above)
+    scale = weights.sum() / np.where(positive, of_above.sum(), of_below.sum())
+    return np.asarray(value + scale * (components - value))
 
 
-def _share_below(values: Floats, others: Floats) -> Floats:
-    """For each value the share of the others below it, ties counting half."""
-    ranked = np.sort(others)
-    low, high = (np.searchsorted(ranked, values, side=side) for side in ("left", "right"))
-    return np.asarray((low + high) / (2 * len(ranked)))
+def _share_below(values: Floats, others: Floats, weights: Floats) -> Floats:
+    """For each value the share of the others below it, by their weights, ties counting half."""
+    order = np.argsort(others)
+    ranked, sums = others[order], np.concatenate(([0.0], np.cumsum(weights[order])))
+    low, high = (sums[np.searchsorted(ranked, values, side=side)] for side in ("left", "right"))
+    return np.asarray((low + high) / (2 * sums[-1]))
 
 
-def _rmse(y: NDArray[Any], prediction: Floats) -> Floats:
+def _rmse(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
     squared = (y - prediction) ** 2
-    value = np.sqrt(squared.mean())
+    value = np.sqrt(np.average(squared, weights=weights))
     return np.asarray(value + (squared - value**2) / (2 * max(value, 1e-300)))
 
 
-def _mae(y: NDArray[Any], prediction: Floats) -> Floats:
+def _mae(y: NDArray[Any], prediction: Floats, _weights: Floats) -> Floats:
     return np.asarray(np.abs(y - prediction))
 
 
-def _r2(y: NDArray[Any], prediction: Floats) -> Floats:
-    squared, spread = (y - prediction) ** 2, (y - y.mean()) ** 2
-    error, variance = squared.mean(), max(spread.mean(), 1e-300)
+def _r2(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
+    squared, spread = (y - prediction) ** 2, (y - np.average(y, weights=weights)) ** 2
+    error = np.average(squared, weights=weights)
+    variance = max(np.average(spread, weights=weights), 1e-300)
     influence = (error * (spread - variance) / variance - (squared - error)) / variance
     return np.asarray(1 - error / variance + influence)
 
 
-_OF: dict[str, Callable[[NDArray[Any], Floats], Floats]] = {
+_OF: dict[str, Callable[[NDArray[Any], Floats, Floats], Floats]] = {
     "accuracy": _accuracy,
     "log_loss": _log_loss,
     "roc_auc": _roc_auc,

@@ -69,7 +69,12 @@ def read(source: Source) -> Table:
             "another column with --target"
         )
     target = read_target(answers.column, answers.schema, source)
-    keep = target.usable
+    keep, weights = target.usable, None
+    if source.weight is not None:
+        weights = columns.weights(source.weight, keep)
+        keep = keep & (weights > 0)
+        weights = weights[keep] / weights[keep].max()  # so that no sum overflows
+        weights = weights / weights.mean()
     if keep.sum() < LEAST_ROWS and not source.whole:
         raise TooFew(
             f"expected at least {LEAST_ROWS} rows with a value of {source.target!r}; "
@@ -87,7 +92,8 @@ def read(source: Source) -> Table:
         columns.role(role, name, keep) if name else None
         for role, name in (("group", source.group), ("time", source.time))
     )
-    further = [column for column in (group, time) if column is not None]
+    weighed = None if weights is None else Column("weight", weights)
+    further = [column for column in (group, time, weighed) if column is not None]
     content = _digest([*features, *further], y, target.classes)
     salt = int(hashlib.blake2b(f"{content} {source.seed}".encode(), digest_size=8).hexdigest(), 16)
     keys = keys_of(features, len(y), salt)
@@ -100,7 +106,7 @@ def read(source: Source) -> Table:
         path=source.path, rows=len(keep), columns=len(raw.data.column_names), task=target.task,
         target=source.target, classes=target.classes,
         positive=target.classes[1] if target.task == "binary" else None,
-        dropped=tuple(dropped), rows_without_target=int((~keep).sum()),
+        dropped=tuple(dropped), rows_without_target=int((~target.usable).sum()),
         train=len(train), folds=len(folds), test=len(test), split=how,
         notes=(
             *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
@@ -114,7 +120,7 @@ def read(source: Source) -> Table:
     return Table(
         facts, tuple(one.schema for one in kept), tuple(features), y, train, folds,
         untouched, content,
-        _digest([], *_by_name(y, target.classes)), groups_of(keys),
+        _digest([], *_by_name(y, target.classes)), groups_of(keys), weights,
     )  # fmt: skip
 
 
@@ -179,6 +185,29 @@ class _Columns:
             )
         return Column(name, column.values[keep], column.categories)
 
+    def weights(self, name: str, keep: NDArray[np.bool_]) -> NDArray[Any]:
+        """How much each row counts: those to be kept a finite number, none negative, not all 0."""
+        learned = self.learn(name, words=False)
+        if isinstance(learned, str) or learned.schema.kind not in ("number", "boolean"):
+            got = learned if isinstance(learned, str) else f"{learned.schema.kind}s"
+            raise InputError(f"expected --weight to hold numbers; got {name!r}: {got}")
+        values = learned.column.values
+        wrong = keep & ~((values >= 0) & np.isfinite(values))
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            got = "no value" if np.isnan(values[row]) else f"{values[row]:g}"
+            raise InputError(
+                f"expected weights from 0 on in {name!r}; got {got} in row {row + 1}, one of "
+                f"{int(wrong.sum()):,}; leave such rows out, or give them a weight"
+            )
+        if not (values[keep] > 0).any():
+            raise InputError(
+                f"expected a weight above 0 in {name!r}; got 0 in every row; name another column"
+            )
+        if without := int((values[keep] == 0).sum()):
+            self.notes.append(f"{without:,} rows whose weight {name!r} is 0 are left out")
+        return values
+
     def _tell(self, odd: Exceptions | None, where: str) -> None:
         if odd is None or odd in self.exceptions:
             return
@@ -214,6 +243,7 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
         ("target", source.target),
         ("group", source.group),
         ("time", source.time),
+        ("weight", source.weight),
         *(("drop", name) for name in source.drop),
         *(("types", name) for name, _ in source.types),
     ]
@@ -241,6 +271,8 @@ def _features(
             dropped.append((name, "asked for"))
         elif name == source.group:
             dropped.append((name, "groups the rows"))
+        elif name == source.weight:
+            dropped.append((name, "weighs the rows"))
         else:
             notes, odd = len(columns.notes), len(columns.exceptions)
             learned = _feature(columns, name, keep, target)

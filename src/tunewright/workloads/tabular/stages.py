@@ -39,8 +39,10 @@ from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
+from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
 
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
+SMEARED_ROWS = 10_000  # their mean is known well enough
 READ = "tunewright.workloads.tabular.reading:read"
 ARRAYS = ("x", "y", "judged_x", "judged_y")
 
@@ -98,7 +100,8 @@ class Prepare:
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
-        prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups)
+        weights = [None if table.weights is None else table.weights[of] for of in (rows, judged)]
+        prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups, *weights)
         return Artifact(prepared, files=files)
 
 
@@ -147,18 +150,29 @@ class Fit:
         """Fitted; its digest is that of the model's text."""
         data, family = prepared_of(upstream[0]), _family(config)
         searching = context.fidelity.piece.split == "search"
-        judged = (data.judged_x, data.judged_y) if searching else None
-        training: Training | PlainTraining = Training(data.schema, data.x, data.y, judged)
+        transform = transform_of(str(config.get(KNOB, "none")), data.y)
+        schema = replace(data.schema, transform=transform)
+        judged = (data.judged_x, transformed(data.judged_y, transform)) if searching else None
+        y = transformed(data.y, transform)
+        training: Training | PlainTraining = Training(
+            schema, data.x, y, judged, data.weights, data.judged_weights
+        )
         if family.plain:
             table: Table = context.above("load").value
             rows, _ = divided(table, context.fidelity)
-            training = PlainTraining(data.schema, taken(table, rows), data.y)
+            training = PlainTraining(schema, taken(table, rows), y, data.weights)
         started_s = time.perf_counter()
         learned: Learned = resolve(family.fit)(training, config, context.seed)
         samples = {"fit_s": Sample((time.perf_counter() - started_s,), "s")}
         samples |= {knob: Sample((value,)) for knob, value in learned.chosen.items()}
-        text = learned.text
-        return Artifact(Fitted(data.schema, family.name, text), samples, digest_of(text))
+        model = Fitted(schema, family.name, learned.text)
+        if transform is not None:
+            step = -(-len(data.y) // SMEARED_ROWS)
+            said = load_runtime(_before(model), threads=1).batch(data.x[::step])
+            weights = None if data.weights is None else data.weights[::step]
+            transform = smeared(transform, data.y[::step], said, weights)
+            model = replace(model, schema=replace(schema, transform=transform))
+        return Artifact(model, samples, digest_of(learned.text))
 
 
 @final
@@ -215,7 +229,8 @@ class Compile:
             table: Table = context.above("load").value
             asked = taken(table, divided(table, context.fidelity)[1])
         prediction = load_runtime(judge, threads=1).batch(asked)
-        judged = Judged(prediction, np.asarray(data.judged_y), data.rows, data.groups)
+        y, weights = np.asarray(data.judged_y), data.judged_weights
+        judged = Judged(prediction, y, data.rows, data.groups, weights=weights)
         return Artifact(compiled, judged=judged)
 
 
@@ -238,19 +253,21 @@ class Blend:
         weights = [weight for _, weight in config.members] or [1.0]
         if config.unweighted:
             task = upstream[0].value.schema.task
-            weights = weights_of([one.prediction for one in answers], first.y, task).tolist()
+            said = [one.prediction for one in answers]
+            weights = weights_of(said, first.y, task, first.weights).tolist()
         models: list[CompiledModel] = [artifact.value for artifact in upstream]
         blended = Blended(tuple(zip(models, weights, strict=True)))
         schema = blended.schema
         prediction = _mean([answer.prediction for answer in answers], weights)
         own = {
-            metric.name: contributions(metric.name, first.y, prediction)
+            metric.name: contributions(metric.name, first.y, prediction, first.weights)
             for metric in METRICS[schema.task]
         }
         baseline = context.baseline()
-        samples = samples_of(own, baseline.judged.contributions if baseline else None, first.groups)
+        theirs = baseline.judged.contributions if baseline else None
+        samples = samples_of(own, theirs, first.groups, first.weights)
         if context.fidelity.piece.split == "test":
-            samples |= every_row(own, first.y, prediction, first.groups, schema.classes)
+            samples |= every_row(own, first, prediction, schema.classes)
         size = sum(len(file) for model in models for file in model.files.values())
         samples["model_bytes"] = Sample((float(size),), "B")
         if config.unweighted:

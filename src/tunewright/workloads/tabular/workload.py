@@ -17,6 +17,7 @@ from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
+from tunewright.workloads.tabular import transforms
 from tunewright.workloads.tabular.asked import names_of, path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of
@@ -69,7 +70,8 @@ class TableSpec:
     missing: "-999,?", further texts that stand for no value. delimiter, decimal, encoding: of a
     text (default: found). baseline: what you have today: your estimator as "module:attribute",
     or a bundle's directory; "" for LightGBM's defaults, or the knobs that are given. whole: no row
-    is held back: a model can be fitted, and nothing be tuned.
+    is held back: a model can be fitted, and nothing be tuned. weight: a column that says how much
+    each row counts, in fits and in judgements; it is no feature.
     """
 
     path: str | PathLike[str] | Frame
@@ -91,6 +93,7 @@ class TableSpec:
     encoding: str | None = None
     whole: bool = False
     baseline: str = ""
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_of("data", self.path))
@@ -179,7 +182,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     return (
         Load(source, read.content),
         Prepare((encoding,)),
-        Fit((family, *of("fit"))),
+        Fit((family, *transforms.knobs_of(read, ours), *of("fit"))),
         Simplify(of("simplify")),
         Compile(of("compile")),
         Blend(),
@@ -191,13 +194,18 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
 
 
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
-    """The settings that families are known to do well with, in turn, on runtimes for serving."""
+    """The settings that families are known to do well with, in turn, on runtimes for serving.
+
+    Where the target is very skewed, a family learns every second of them on its roots.
+    """
     families = families_for(names_of("families", spec.families), read.facts.task)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
+    very = transforms.skewness(read) > transforms.VERY_SKEWED
+    scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
     settings = [
         [
-            {"family": family.name, family.runtime: family.served_by, **one}
-            for one in family.portfolio(len(read.train), outputs)
+            {"family": family.name, family.runtime: family.served_by, **scales[i % 2], **one}
+            for i, one in enumerate(family.portfolio(len(read.train), outputs))
         ]
         for family in families
     ]

@@ -18,6 +18,7 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from tunewright.core.config import Config
 from tunewright.core.registry import resolve
@@ -79,12 +80,16 @@ def check(reference: str, schema: Schema) -> None:
 
 
 def fit(training: PlainTraining, config: Config, _seed: int) -> Learned:
-    """The estimator, fitted on these rows; or the bundle, as it is."""
+    """The estimator, fitted on these rows, by their weights if it takes any; or the bundle."""
     reference = str(config[NAME])
     if kind_of(reference) == "bundle":
         return Learned(json.dumps({"bundle": str(Path(reference).absolute())}))
     made = imported(reference)
-    made.fit(_frame(training.columns, training.schema), training.y)
+    rows = _frame(training.columns, training.schema)
+    if training.weights is not None and has_fit_parameter(made, "sample_weight"):
+        made.fit(rows, training.y, sample_weight=training.weights)
+    else:
+        made.fit(rows, training.y)
     return Learned(base64.b64encode(cloudpickle.dumps(made)).decode())
 
 

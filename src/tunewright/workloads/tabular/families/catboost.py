@@ -68,13 +68,15 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     if training.judged is not None and stopping:
         x, answers = training.judged
         known = np.isin(answers, present) if schema.classes else np.ones(len(answers), bool)
+        weights = training.judged_weights
+        weights = None if weights is None else weights[known]
+        judged = resolve("catboost:Pool")(single(x[known]), answers[known], weight=weights)
         more = {
-            "eval_set": (single(x[known]), answers[known]), "use_best_model": False,
-            "early_stopping_rounds": PATIENCE,
+            "eval_set": judged, "use_best_model": False, "early_stopping_rounds": PATIENCE,
         }  # fmt: skip
     model = resolve("catboost:CatBoost")(parameters)
     try:
-        model.fit(single(training.x), y, **more)
+        model.fit(single(training.x), y, sample_weight=training.weights, **more)
     except resolve("catboost:CatBoostError") as error:
         reason = str(error).strip().splitlines()[0].rpartition(": ")[2]
         raise TrialFailed(f"expected rows that CatBoost can use; it says: {reason}") from None

@@ -52,7 +52,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         n_estimators=config["forest_trees"], min_samples_leaf=leaf,
         max_features=config["forest_features"], n_jobs=config["forest_threads"],
         random_state=seed % 2**32,
-    ).fit(single(training.x), training.y)  # fmt: skip
+    ).fit(single(training.x), training.y, training.weights)  # fmt: skip
     if len(schema.classes) > 2:
         return Learned(forest_arrays.to_text(forest.estimators_, forest.classes_))
     return Learned(written(forest, forest.estimators_, schema))

@@ -52,7 +52,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         to_features = vectors[:, kept] / np.sqrt(values[kept])
         features = _kernel(columns, landmarks, gamma) @ to_features
         coef, intercept = resolve("tunewright.workloads.tabular.linear_library:weigh")(
-            features, training.y, schema, float(config["kernel_c"])
+            features, training.y, schema, float(config["kernel_c"]), training.weights
         )
         weights = to_features @ coef.T
     arrays = {

@@ -47,6 +47,8 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         "count": np.array(min(int(config["neighbours"]), len(kept))),
         "weighted": np.array(config["neighbour_weights"] == "distance"),
     }
+    if training.weights is not None:
+        arrays["weights"] = training.weights[kept]
     return Learned(pack({**design.arrays, **arrays}))
 
 
@@ -57,6 +59,7 @@ def native(files: Mapping[str, bytes], schema: Schema, _threads: int) -> Runtime
     answers, classes = arrays["answers"], len(schema.classes)
     targets = np.eye(classes)[answers] if classes else answers[:, np.newaxis].astype(np.float64)
     squares, across = np.square(columns).sum(axis=1), columns.T.copy()
+    counts = arrays.get("weights")
     last, weighted = int(arrays["count"]) - 1, bool(arrays["weighted"])
 
     def some(x: Floats) -> Floats:
@@ -67,6 +70,8 @@ def native(files: Mapping[str, bytes], schema: Schema, _threads: int) -> Runtime
         weights = (squared <= limit).astype(np.float64)
         if weighted:
             weights /= np.sqrt(squared + _CLOSE)
+        if counts is not None:
+            weights *= counts
         shares = weights @ targets
         shares /= shares.sum(axis=1, keepdims=True) if classes else weights.sum(axis=1)[:, None]
         return np.asarray(shares if classes > 2 else shares[:, -1])

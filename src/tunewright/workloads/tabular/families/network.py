@@ -39,7 +39,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     """
     schema, y = training.schema, training.y
     design = Design.learn(training.x, schema, robust=True)
-    mean, spread = float(y.mean()), float(y.std()) or 1.0
+    mean, spread = float(np.average(y, weights=training.weights)), float(y.std()) or 1.0
     library = "tunewright.workloads.tabular.network_training"
     recipe = resolve(f"{library}:Recipe")(
         task=schema.task, epochs=int(config["net_epochs"]), width=int(config["net_width"]),
@@ -48,24 +48,27 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         decay=float(config["net_decay"]),
     )  # fmt: skip
 
-    def prepared(x: Floats, answers: NDArray[Any]) -> tuple[Any, Any]:
+    def prepared(x: Floats, answers: NDArray[Any], weights: Floats | None) -> tuple[Any, ...]:
         if schema.task == "regression":
             targets = (answers - mean) / spread
         else:
             targets = answers if schema.task == "binary" else np.eye(len(schema.classes))[answers]
-        return design(x).astype(np.float32), targets.reshape(len(x), -1).astype(np.float32)
+        counts = np.ones(len(x)) if weights is None else weights
+        rows = design(x), targets.reshape(len(x), -1), counts.reshape(-1, 1)
+        return tuple(array.astype(np.float32) for array in rows)
 
     judged = None
     if training.judged is not None:
         x, answers = training.judged
         some = np.linspace(0, len(answers) - 1, min(len(answers), _JUDGES)).astype(int)
-        judged = prepared(x[some], answers[some])
+        weights = training.judged_weights
+        judged = prepared(x[some], answers[some], None if weights is None else weights[some])
     with resolve("threadpoolctl:threadpool_limits")(1):  # more would change the last digits
         trainer = resolve(f"{library}:Trainer")(
-            *prepared(training.x, y), len(design.numbers), recipe, seed
+            prepared(training.x, y, training.weights), len(design.numbers), recipe, seed
         )
-        weights, epochs = trainer.run(judged)
-    arrays: dict[str, Any] = {**design.arrays, **weights}
+        learned, epochs = trainer.run(judged)
+    arrays: dict[str, Any] = {**design.arrays, **learned}
     if schema.task == "regression":
         limits = np.array([y.min(), y.max()])
         arrays |= {"mean": np.array(mean), "spread": np.array(spread), "range": limits}

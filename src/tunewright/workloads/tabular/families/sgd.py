@@ -37,7 +37,9 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     if classes and len(np.unique(y)) < 2:
         raise TrialFailed("expected training rows of at least two classes; got one")
     design = Design.learn(training.x, schema)
-    mean, spread = (0.0, 1.0) if classes else (float(y.mean()), float(y.std()) or 1.0)
+    mean, spread, weights_of = 0.0, 1.0, training.weights
+    if not classes:
+        mean, spread = float(np.average(y, weights=weights_of)), float(y.std()) or 1.0
     outputs = classes if classes > 2 else 1
     weights = np.zeros((design.width + 1, outputs))  # the last row is the intercept
     first, second, average = (np.zeros_like(weights) for _ in range(3))
@@ -53,6 +55,8 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
                 columns = np.hstack((design(training.x[picked]), np.ones((batch, 1))))
                 targets = np.eye(outputs)[y[picked]] if outputs > 1 else y[picked].reshape(-1, 1)
                 error = _error(columns @ weights, (targets - mean) / spread, schema.task)
+                if weights_of is not None:
+                    error *= weights_of[picked, np.newaxis]
                 slopes = columns.T @ error / batch
                 slopes[:-1] += squared * weights[:-1]
                 step += 1

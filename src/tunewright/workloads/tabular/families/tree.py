@@ -28,7 +28,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     tree = resolve(f"sklearn.tree:{kind}")(
         min_samples_leaf=config["tree_leaf"], max_leaf_nodes=config["tree_leaves"],
         ccp_alpha=float(config["tree_prune"]) * impurity, random_state=seed % 2**32,
-    ).fit(single(training.x), y)  # fmt: skip
+    ).fit(single(training.x), y, training.weights)  # fmt: skip
     return Learned(written(tree, [tree], schema))
 
 

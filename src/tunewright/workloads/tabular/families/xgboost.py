@@ -63,11 +63,11 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     stopping = training.judged is not None and config["xgboost_stopping"] == "yes"
     if training.judged is not None and stopping:
         x, y = training.judged
-        judged = make(single(x), y, nthread=1)
+        judged = make(single(x), y, weight=training.judged_weights, nthread=1)
         more = {
             "evals": [(judged, "judged")], "early_stopping_rounds": PATIENCE, "verbose_eval": False,
         }  # fmt: skip
-    rows = make(single(training.x), training.y, nthread=1)
+    rows = make(single(training.x), training.y, weight=training.weights, nthread=1)
     grown = resolve("xgboost:train")(parameters, rows, int(config["xgboost_trees"]), **more)
     if not stopping:
         return Learned(to_trees(json.loads(grown.save_raw("json")), schema))
