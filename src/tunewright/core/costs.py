@@ -100,10 +100,13 @@ class Costs:
         least_s = LEAST_LAST * (self.budget.seconds or 0.0)
         return max(least_s, sum(r.fit_s for r in alike) / len(alike) if alike else 0.0)
 
-    def blend_s(self, base: Record, members: Sequence[Record]) -> float:
-        """To verify a blend of these: members are refitted side by side, and answer in turn."""
-        fit_s = sum(member.fit_s for member in members) / MEMBERS_AT_ONCE
-        blend = Record(base.config, fit_s=fit_s, measure_s=sum(m.measure_s for m in members))
+    def blend_s(self, base: Record, fits_s: Sequence[float], measure_s: float) -> float:
+        """To verify a blend of members that take so long to fit; they are refitted side by side.
+
+        measure_s: of one pair.
+        """
+        fit_s = sum(fits_s) / MEMBERS_AT_ONCE
+        blend = Record(base.config, fit_s=fit_s, measure_s=measure_s)
         return self.refits_s(base.fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, blend)
 
     @property

@@ -94,8 +94,13 @@ class Blending:
             return 0.0
         if seen.ended != self._needed[0]:
             first = next(iter(self._choices(seen)), [])
-            self._needed = (seen.ended, costs.blend_s(base, first) if first else 0.0)
+            self._needed = (seen.ended, self._costs_s(seen, base, first) if first else 0.0)
         return self._needed[1]
+
+    def _costs_s(self, seen: Seen, base: Record, members: Sequence[Record]) -> float:
+        assert self._costs is not None
+        measure_s = sum(member.measure_s for member in members)
+        return self._costs.blend_s(base, [*map(seen.own_s, members)], measure_s)
 
     def _choices(self, seen: Seen) -> list[list[Record]]:
         """What might be joined: what comes first, and the same without the dearest of it."""
@@ -154,7 +159,7 @@ class Blending:
     def _affordable(self, seen: Seen, members: list[Record]) -> bool:
         baseline = seen.ranked.baseline
         costs = self._costs
-        if costs and baseline and costs.blend_s(baseline, members) > costs.most_s:
+        if costs and baseline and self._costs_s(seen, baseline, members) > costs.most_s:
             return False
         for bound in self._bounds:
             values = [record.value(bound.metric) for record in members]
