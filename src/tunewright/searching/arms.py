@@ -19,7 +19,7 @@ class Arm:
     """One arm's targets (less is better) and seconds.
 
     first, best: its first and its best target. spent_s: all of it; at the last improvement, and at
-    the one before that.
+    the one before that. fits, fits_s: of it, what was not made of an earlier fit.
     """
 
     first: float = math.inf
@@ -28,15 +28,19 @@ class Arm:
     improved_s: float = 0.0
     before_s: float = 0.0
     trials: int = 0
+    fits: int = 0
+    fits_s: float = 0.0
 
     @property
     def mean_s(self) -> float:
-        """What one of its trials takes."""
-        return self.spent_s / self.trials if self.trials else 0.0
+        """What one of its fits takes."""
+        return self.fits_s / self.fits if self.fits else 0.0
 
-    def learn(self, target: float | None, cost_s: float) -> None:
+    def learn(self, target: float | None, cost_s: float, *, fitted: bool = True) -> None:
         """Take in one more trial; None for one that failed or does not hold."""
         self.trials += 1
+        self.fits += fitted
+        self.fits_s += cost_s if fitted else 0.0
         self.spent_s += cost_s
         if target is not None and target < self.best:
             self.first = target if self.best == math.inf else self.first

@@ -46,7 +46,7 @@ class Race:
             ]
             dear_s = CONTENDERS * (fmean(fits) if len(fits) > 1 else DEARER * seen.dearest_s)
             affordable = AT_ONCE * SHARE * SEARCHED * self._seconds / dear_s if dear_s else math.inf
-            count = int(min(self._most, max(affordable, 1)))
+            count = round(min(self._most, max(affordable, 1)))
             self._counted = (seen.ended, count)
         return count
 

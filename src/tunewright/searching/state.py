@@ -281,7 +281,8 @@ class Seen:
             part.learn(cost_s, max(best - now, 0.0) if known and now is not None else 0.0)
         family = chain.family(config)
         if family is not None and not config.members:
-            self.arms.setdefault(family, Arm()).learn(now, cost_s)
+            fitted = first == config and not trial.fidelity.since
+            self.arms.setdefault(family, Arm()).learn(now, cost_s, fitted=fitted)
         if trial.fidelity.since:
             self.timed += record.measured == 1
             self.gathered, self.gathered_s = 0, 0.0
