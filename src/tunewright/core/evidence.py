@@ -48,7 +48,7 @@ class Record:
 
     base: the baseline's record, None for its own. fit_s: the stages that can be cached, whoever
     made them; measure_s: those that run anew. key: names the deepest artifact of it. chosen: what
-    its fits made of a knob that they were given an upper bound of, by knob and piece.
+    it made of a knob that it was given an upper bound of or was to learn, by knob and piece.
     """
 
     config: Config
@@ -190,7 +190,7 @@ class Evidence:
         return max(record.fit_s - max(len(record.config.members), 1) * self.shared_s, 0.0)
 
     def settled(self, config: Config) -> Config:
-        """The config with what its fits made of each knob, on average, in the place of the bounds.
+        """The config with what its fits made of each knob, on average, and not what was asked.
 
         So it is refitted, where nothing is held back to choose by.
         """

@@ -208,12 +208,21 @@ class Transform:
 
 @final
 @dataclass(frozen=True)
+class Calibration:
+    """What makes probabilities of what a model says: a temperature, and a floor added before."""
+
+    temperature: float
+    floor: float
+
+
+@final
+@dataclass(frozen=True)
 class Schema:
     """What a row must hold, what the model gets of it, and what the answer means.
 
     columns: what the user has. features: what the model gets, those of a column beside each other,
     in the order of the columns. texts: by column. transform: of the target, None where the model
-    learned it as it is.
+    learned it as it is. calibration: of its probabilities, None where they are told as they are.
     """
 
     task: Task
@@ -223,6 +232,7 @@ class Schema:
     features: tuple[Feature, ...]
     texts: Mapping[str, Text] = field(default_factory=dict)
     transform: Transform | None = None
+    calibration: Calibration | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:

@@ -16,6 +16,7 @@ from tunewright.core.roles import Artifact, Workload, space_of
 from tunewright.workloads.tabular.data import Blended
 from tunewright.workloads.tabular.families import family_of, yours
 from tunewright.workloads.tabular.provable import provable
+from tunewright.workloads.tabular.quality import AIMS
 from tunewright.workloads.tabular.workload import TableSpec, TableWorkload, table
 
 
@@ -110,7 +111,6 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
 
 
 IMPORTANCE = "tunewright.workloads.tabular.importance:importance"
-AIMS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
 
 def aims(workload: TableWorkload) -> list[Metric]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tunewright.core.registry import resolve
 from tunewright.errors import InputError, nearest
+from tunewright.workloads.tabular import calibration, transforms
 from tunewright.workloads.tabular.cells import codes_of, read_value
 from tunewright.workloads.tabular.data import (
     Blended,
@@ -29,7 +30,6 @@ from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.features import number_of
 from tunewright.workloads.tabular.features.means import MISSING
 from tunewright.workloads.tabular.features.text import TextReader
-from tunewright.workloads.tabular.transforms import told
 
 Answer = float | dict[str, float]
 _ODD = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
@@ -38,7 +38,8 @@ _ODD = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeErr
 def load_runtime(model: CompiledModel, threads: int) -> Runtime:
     """The runtime that this model was compiled for, ready to answer; nothing else is imported.
 
-    Whatever scale the model learned on, it answers on the target's own.
+    Whatever scale the model learned on, it answers on the target's own; its probabilities are
+    calibrated.
     """
     family = family_of(model.family)
     if model.runtime not in family.runtimes:
@@ -55,7 +56,8 @@ def load_runtime(model: CompiledModel, threads: int) -> Runtime:
             f"expected the library behind the runtime {model.runtime!r} of {model.family!r}; got "
             f"none ({missing}); install it as pip install tunewright does"
         ) from error
-    return told(runtime, model.schema.transform)
+    runtime = transforms.told(runtime, model.schema.transform)
+    return calibration.told(runtime, model.schema.calibration)
 
 
 @final

@@ -37,6 +37,15 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
     ),
 }
 
+# what a table is tuned for where nobody says
+AIMS: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+
+
+def read_by(goal: Sequence[str], task: Task) -> tuple[str, ...]:
+    """Those of a goal's metrics that are of quality; where it names none, what is tuned for."""
+    named = tuple(metric.name for metric in METRICS[task] if metric.name in goal)
+    return named or (AIMS[task],)
+
 
 def contributions(
     metric: str, y: NDArray[Any], prediction: Floats, weights: Floats | None = None

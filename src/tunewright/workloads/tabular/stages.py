@@ -18,6 +18,7 @@ from tunewright.core.roles import Artifact, Context
 from tunewright.core.trial import Fidelity, Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
+from tunewright.workloads.tabular import calibration
 from tunewright.workloads.tabular.blending import weights_of
 from tunewright.workloads.tabular.conversion import why_unequal
 from tunewright.workloads.tabular.data import (
@@ -201,7 +202,9 @@ class Simplify:
 class Compile:
     """Turns a model into the files of one runtime, and lets it answer the judged rows.
 
-    A model that was converted must answer them, and odd ones, as it did before.
+    A model that was converted must answer them, and odd ones, as it did before. Its temperature is
+    learned here, from what it says as it will be handed over: in a search a sample tells it, and
+    the config that is refitted names it.
     """
 
     knobs: tuple[Knob, ...]
@@ -228,10 +231,18 @@ class Compile:
         if family.plain:
             table: Table = context.above("load").value
             asked = taken(table, divided(table, context.fidelity)[1])
-        prediction = load_runtime(judge, threads=1).batch(asked)
+        said = load_runtime(judge, threads=1).batch(asked)
         y, weights = np.asarray(data.judged_y), data.judged_weights
+        wanted = config.get(calibration.KNOB, calibration.NONE)
+        searching = context.fidelity.piece.split == "search"
+        found = calibration.calibration_of(
+            wanted, len(data.y), (said, y, weights) if searching else None
+        )
+        compiled = replace(compiled, schema=replace(model.schema, calibration=found))
+        samples = {calibration.KNOB: Sample((found.temperature,))} if found else {}
+        prediction = calibration.calibrated(said, found)
         judged = Judged(prediction, y, data.rows, data.groups, weights=weights)
-        return Artifact(compiled, judged=judged)
+        return Artifact(compiled, samples, judged=judged)
 
 
 @final

@@ -17,12 +17,12 @@ from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
-from tunewright.workloads.tabular import transforms
+from tunewright.workloads.tabular import calibration, transforms
 from tunewright.workloads.tabular.asked import names_of, path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of
 from tunewright.workloads.tabular.families import families_for, yours
-from tunewright.workloads.tabular.quality import METRICS
+from tunewright.workloads.tabular.quality import METRICS, read_by
 from tunewright.workloads.tabular.stages import (
     READ,
     Blend,
@@ -159,6 +159,11 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
         )
         resolve(CHECK)(spec.baseline, shape)
         asked = {"family": yours.NAME}
+    if asked.get(calibration.KNOB) == calibration.LEARNED:
+        raise InputError(
+            f"expected a baseline that is fitted without a search; got {calibration.KNOB}="
+            f"{calibration.LEARNED}, which a search learns; leave it out"
+        )
     return replace(made, baseline=space.asked(asked), portfolio=_portfolio(space, spec, read))
 
 
@@ -177,6 +182,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
     ours = When("family", names) if own else None  # what is yours has its own threads
+    temperature = calibration.knobs_of(families, read_by(source.metrics, read.facts.task))
     encoding = Knob("encoding", Choice(encodings_of(read)), "category", "algorithm", "prepare")
     family = Knob("family", Choice((*names, *own)), names[0], "algorithm", "fit", baseline_only=own)
     return (
@@ -184,7 +190,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
         Prepare((encoding,)),
         Fit((family, *transforms.knobs_of(read, ours), *of("fit"))),
         Simplify(of("simplify")),
-        Compile(of("compile")),
+        Compile((*of("compile"), *temperature)),
         Blend(),
         Predict(
             (replace(threads("threads", "predict", cores, cores, exact=False), when=ours),),
@@ -196,19 +202,25 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
-    Where the target is very skewed, a family learns every second of them on its roots.
+    Where the target is very skewed, a family learns every second of them on its roots. Where the
+    goal reads probabilities, those of families that can gain are calibrated.
     """
     families = families_for(names_of("families", spec.families), read.facts.task)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
     very = transforms.skewness(read) > transforms.VERY_SKEWED
     scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
+    offered = space.by_name.get(calibration.KNOB)
+    warm: Mapping[str, Value] = {calibration.KNOB: calibration.LEARNED} if offered else {}
     settings = [
         [
-            {"family": family.name, family.runtime: family.served_by, **scales[i % 2], **one}
+            {
+                "family": family.name, family.runtime: family.served_by, **scales[i % 2],
+                **(warm if family.calibrated else {}), **one,
+            }
             for i, one in enumerate(family.portfolio(len(read.train), outputs))
         ]
         for family in families
-    ]
+    ]  # fmt: skip
     turns = zip_longest(*settings)
     return tuple(space.config(one) for turn in turns for one in turn if one is not None)
 

@@ -58,7 +58,8 @@ class Family:
     rows to learn from and so many answers a row, the most promising first; defaults elsewhere.
     library: the package that its fit needs and that need not be installed, "" for none. plain: it
     learns from columns and answers rows as they are, and is no more than a baseline: nothing of it
-    is ever handed over.
+    is ever handed over. calibrated: what it says of classes are shares, or else too sure or not
+    sure enough, so that a temperature can make better probabilities of them.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Family:
     portfolio: Callable[[int, int], tuple[Mapping[str, Value], ...]] = lambda _rows, _outputs: ()
     library: str = ""
     plain: bool = False
+    calibrated: bool = False
 
     @property
     def installed(self) -> bool:

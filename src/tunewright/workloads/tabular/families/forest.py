@@ -134,5 +134,6 @@ FAMILY = Family(
     runtime="forest_runtime",
     default_runtime="native",
     file="model.txt",
+    calibrated=True,
     portfolio=_portfolio,
 )

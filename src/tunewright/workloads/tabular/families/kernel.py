@@ -88,5 +88,6 @@ FAMILY = Family(
     runtime="kernel_runtime",
     default_runtime="native",
     file="kernel.json",
+    calibrated=True,
     portfolio=lambda _rows, _outputs: ({"kernel_landmarks": 500, "kernel_c": 30.0},),
 )

@@ -92,5 +92,6 @@ FAMILY = Family(
     runtime="neighbours_runtime",
     default_runtime="native",
     file="neighbours.json",
+    calibrated=True,
     portfolio=lambda _rows, _outputs: ({"neighbours": 10, "neighbour_rows": 10_000},),
 )

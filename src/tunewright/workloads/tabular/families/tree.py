@@ -41,4 +41,5 @@ FAMILY = Family(
     runtime="tree_runtime",
     default_runtime="native",
     file="model.txt",
+    calibrated=True,
 )
