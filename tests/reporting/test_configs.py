@@ -120,7 +120,8 @@ def test_a_blend_is_shown_wherever_a_config_is(blend):
     words = " ".join(text.split())
     assert f"config blend of {count}: {in_full(found.handed_over).split(' ')[3]}" in words
     assert words.count(f"blend of {count}") == 2
-    assert "runtime only" not in words
+    members = [member for member, _ in blend.members if member != BASELINE]
+    assert ("runtime only" in words) == any({**m, "threads": 2} == {**BASELINE} for m in members)
     result = Result(Path("t-1"), GOAL, history)
     assert f"blend of {count}" in card(result)
     body = json.loads(to_json(found))
