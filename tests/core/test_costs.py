@@ -116,3 +116,56 @@ def test_a_fit_is_too_dear_once_its_refits_would_not_end_in_time():
     assert cost.too_dear(base, 3.1, 20.0)
     assert not cost.too_dear(base, 3.1, 60.0)
     assert not costs(folds=0).too_dear(base, 1e6, 0.0)  # nothing would be refitted
+
+
+def quality(*fits_s, **more):
+    """A ranking by score; the baseline takes a second to load, and then as long as each to fit."""
+    ranking = Ranking(parse_goal("maximize score", [SCORE]), Evidence([SCORE], ("load", *STAGES)))
+    for number, fit_s in enumerate(fits_s):
+        spans = (Span("load", 0.0, 1.0, cached=number > 0), Span("fit", 1.0, 1.0 + fit_s))
+        samples = {
+            "score": Sample((number / 10,)),
+            "score_change": Sample((number / 10,), error=0.0),
+        }
+        trial = Trial(number, Config({"n": number}, more.get("members", ())), Fidelity("compile"))
+        made = Measurement(Outcome.OK, samples, spans, made_s=1.0 + fit_s)
+        ranking.learn(trial, made)
+    return ranking
+
+
+def test_what_all_configs_share_is_part_of_each_fit_and_of_a_blend_once():
+    ranking = quality(2.0, 5.0)
+    base, own = ranking.evidence.records.values()
+    assert (base.fit_s, own.fit_s, ranking.evidence.shared_s) == (3.0, 6.0, 1.0)
+    assert (ranking.evidence.own_s(base), ranking.evidence.own_s(own)) == (2.0, 5.0)
+    members = [(config, 0.5) for config in (base.config, own.config)]
+    blend = Record(Config({}, members), fit_s=base.fit_s + own.fit_s)
+    assert ranking.evidence.own_s(blend) == 7.0
+
+
+def test_a_blend_is_verified_like_its_members_side_by_side():
+    ranking, cost = quality(2.0, 4.0), costs(folds=1, since="")
+    base, own = ranking.evidence.records.values()
+    members = [(config, 0.5) for config in (base.config, own.config)]
+    blend = Record(Config({}, members), fit_s=base.fit_s + own.fit_s)
+    assert cost.verification_s(ranking, blend) == pytest.approx(cost.blend_s(base, [1.0, 6.0], 0.0))
+    assert cost.blend_s(base, [1.0, 6.0], 0.0) < cost.refits_s(base.fit_s, 7.0)
+
+
+def test_less_is_kept_near_the_end_while_nothing_is_worth_being_verified():
+    nothing, something = quality(2.0), quality(2.0, 2.0)
+    cost = costs(folds=1, since="")
+    early_s, late_s = 1.0, 60.0 - cost.reserve_s(nothing)
+    assert not nothing.promising
+    assert something.promising
+    assert cost.kept_s(nothing, early_s) == cost.reserve_s(nothing)
+    assert cost.kept_s(nothing, late_s) < cost.reserve_s(nothing)
+    assert cost.kept_s(something, late_s) == cost.reserve_s(something)
+
+
+@given(st.lists(st.floats(0.01, 30.0), min_size=1, max_size=5))
+def test_the_last_fits_are_like_the_best(fits_s):
+    ranking = quality(*fits_s)
+    last_s = costs().last_s(ranking)
+    assert last_s <= max(60.0, *(1.0 + s for s in fits_s))
+    assert last_s >= min(1.0 + s for s in fits_s) - 1e-9

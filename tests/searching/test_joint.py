@@ -284,6 +284,34 @@ def test_a_config_that_failed_on_few_rows_never_sees_all_of_them():
     assert whole == {prefix_of(BASELINE)}
 
 
+def test_few_rows_are_given_up_where_they_save_little():
+    """A fit that takes nearly as long on few rows tells less for the same time."""
+    dear = World(dict.fromkeys(DEAR, 1.0))
+
+    def world(trial, made):
+        measurement = dear(trial, made)
+        if not trial.fidelity.effort:
+            return measurement
+        longer = tuple(replace(span, start_s=0.0, end_s=0.9) for span in measurement.spans[:1])
+        return replace(measurement, spans=longer)
+
+    asked = problem("maximize auc", efforts=(Effort("rows", 0.05, 1.0),), budget=Budget(seconds=20))
+    history = run(JointSearcher(asked), world, trials=15)
+    few = [t for t, _ in history.ended() if t.fidelity.effort]
+    assert len(few) == 2
+
+
+def test_what_leads_is_timed_before_many_are_gathered_where_nothing_else_is_worth_it():
+    """With fits as dear as these ten would be gathered when the study is over."""
+    asked = problem("maximize auc, minimize latency", TIMED, budget=Budget(seconds=60))
+    history = run(JointSearcher(asked), World(dict.fromkeys(DEAR, 4.0)), seconds=40)
+    ended = [(t, m) for t, m in history.ended() if t.config != BASELINE and not t.config.members]
+    better = [t for t, m in ended if m.samples["auc_change"].values[0] > 0]
+    first = next(t.number for t in better if t.fidelity.since)
+    fits_until_timed = [t for t in better if t.number < first]
+    assert len(fits_until_timed) <= 2
+
+
 # Folds
 
 
@@ -403,6 +431,17 @@ def test_a_blend_is_timed_like_any_other_config():
     )
     _, blends = blends_of(history)
     assert {bool(t.fidelity.since) for t in blends} == {False, True}
+
+
+def test_blends_need_no_fit():
+    """Their folds are those that all their members had."""
+    asked = problem("maximize auc", efforts=FOLDS, budget=Budget(trials=200))
+    history = run(JointSearcher(asked), World(QUICK, fold_noise=0.002), trials=200)
+    had = defaultdict(set)
+    for trial, _ in history.ended():
+        for member, _ in trial.config.members:
+            assert trial.fidelity.piece.fold in had[member.id]
+        had[trial.config.id].add(trial.fidelity.piece.fold)
 
 
 @pytest.mark.parametrize("goal", ["minimize latency", SPEED])

@@ -1,5 +1,6 @@
 """The chain from a file to timed predictions, and the bundle that comes out of it."""
 
+import hashlib
 import json
 import math
 import subprocess
@@ -301,6 +302,13 @@ def test_a_bundle_predicts_what_the_compiled_model_does(workloads, run, tmp_path
         bundled(place, artifact, config)
 
 
+def written(place, index, digest=None):
+    """An index with the digest of its own content, or another one."""
+    body = json.dumps(index, sort_keys=True).encode()
+    index["sha256"]["bundle.json"] = digest or hashlib.sha256(body).hexdigest()
+    (place / "bundle.json").write_text(json.dumps(index))
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -309,12 +317,8 @@ def test_a_bundle_predicts_what_the_compiled_model_does(workloads, run, tmp_path
         (lambda place: (place / "bundle.json").write_text("{"), "expected a bundle"),
         (lambda place: (place / "bundle.json").write_text('{"format": 99}'), "of format 2"),
         (lambda place: (place / "bundle.json").write_text('{"format": 2}'), "a whole bundle"),
-        (
-            lambda place: (place / "bundle.json").write_text(
-                '{"format": 2, "sha256": {"../up": ""}}'
-            ),
-            "a file of",
-        ),
+        (lambda place: written(place, {"format": 2, "sha256": {"../up": ""}}), "a file of"),
+        (lambda place: written(place, {"format": 2, "sha256": {}}, "0"), "as written"),
     ],
 )
 def test_a_harmed_bundle_is_refused(compiled, tmp_path, harm, said):

@@ -91,6 +91,10 @@ def test_learning_from_one_format_and_predicting_another_is_the_same(place):
         assert all(other == first for other in others)
 
 
+def flat(answer):
+    return [*answer.values()] if isinstance(answer, dict) else [answer]
+
+
 @given(st.sets(st.integers(0, 159), min_size=1), st.sampled_from(["csv", "parquet"]))
 def test_a_row_is_answered_alone_as_in_any_company(model, tmp_path_factory, chosen, ending):
     _, predictor = model
@@ -100,8 +104,13 @@ def test_a_row_is_answered_alone_as_in_any_company(model, tmp_path_factory, chos
         pa.csv.write_csv(some, path)
     else:
         pq.write_table(some, path)
-    every = predictor.predict_rows(TABLE.to_pylist())
-    assert answers(predictor, path) == [every[i] for i in sorted(chosen)]
+    rows = TABLE.to_pylist()
+    alone = [predictor.predict_row(rows[i]) for i in sorted(chosen)]
+    assert answers(predictor, path) == alone
+    together = predictor.predict_rows(rows)
+    assert [flat(together[i]) for i in sorted(chosen)] == [
+        pytest.approx(flat(answer), rel=1e-12) for answer in alone
+    ]
 
 
 def test_rows_of_python_mean_what_the_file_means(model):

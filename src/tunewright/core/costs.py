@@ -63,12 +63,11 @@ class Costs:
         The members of a blend are refitted side by side.
         """
         base = ranked.baseline or own
-        fit_s = own.fit_s / (MEMBERS_AT_ONCE if own.config.members else 1)
-        timed = next((metric for metric in ranked.goal.objectives if metric.since), None)
-        a, b = (record.value(timed) if timed else None for record in (base, own))
-        clear = a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
-        pairs = CLEAR_PAIRS if clear else USUAL_PAIRS
-        return self.refits_s(base.fit_s, fit_s) + pairs * self.pair_s(base, own)
+        if own.config.members:
+            shared_s, own_s = ranked.evidence.shared_s, ranked.evidence.own_s(own)
+            return self.blend_s(base, [shared_s, own_s], own.measure_s)
+        pairs = CLEAR_PAIRS if _few_will_do(ranked, base, own) else USUAL_PAIRS
+        return self.refits_s(base.fit_s, own.fit_s) + pairs * self.pair_s(base, own)
 
     def reserve_s(self, ranked: Ranking) -> float:
         """The tail of the budget to be kept for refits and pairs of the best so far."""
@@ -137,6 +136,15 @@ class Costs:
 
     def _at(self, stage: str) -> int:
         return self.stages.index(stage)
+
+
+def _few_will_do(ranked: Ranking, base: Record, own: Record) -> bool:
+    """Whether few pairs tell enough: the change is large, or another objective comes first."""
+    timed = next((metric for metric in ranked.goal.objectives if metric.since), None)
+    if timed is None or timed is not ranked.goal.objectives[0]:
+        return timed is not None
+    a, b = base.value(timed), own.value(timed)
+    return a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
 
 
 def limit_floor_s(budget: Budget) -> float:

@@ -153,6 +153,7 @@ class Evidence:
     ) -> None:
         self.records: dict[str, Record] = {}
         self.baseline: Record | None = None
+        self.shared_s = 0.0  # of a fit: what the baseline's took without its dearest stage
         self._metrics, self._position = tuple(metrics), {name: i for i, name in enumerate(stages)}
         self._refitted = refitted
 
@@ -183,6 +184,10 @@ class Evidence:
                 piece = replace(trial.fidelity.piece, repeat=0)
                 record.chosen.setdefault(name, {})[piece] = sample.values[0]
         return record
+
+    def own_s(self, record: Record) -> float:
+        """How long it takes to fit a config beside others, that share what stands above the fit."""
+        return max(record.fit_s - max(len(record.config.members), 1) * self.shared_s, 0.0)
 
     def settled(self, config: Config) -> Config:
         """The config with what its fits made of each knob, on average, in the place of the bounds.
@@ -220,6 +225,11 @@ class Evidence:
         ran = [span for span in measurement.spans if not span.cached]
         fresh_s = sum(s.end_s - s.start_s for s in ran if since and self._after(s.stage, since))
         fit_s = sum(span.end_s - span.start_s for span in ran) - fresh_s
+        if record is self.baseline and not record.fit_s:
+            above = [
+                s.end_s - s.start_s for s in ran if not (since and self._after(s.stage, since))
+            ]
+            self.shared_s = fit_s - max(above, default=0.0)
         record.fit_s = record.fit_s or measurement.made_s or fit_s
         if since:
             record.measure_s = record.measure_s or fresh_s

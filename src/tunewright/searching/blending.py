@@ -81,10 +81,12 @@ class Blending:
         return wanted
 
     def _folds(self, seen: Seen, config: Config, through: str, done: set[int]) -> list[Proposal]:
+        """The folds that are still to be done, of those that all members had: nothing is fitted."""
+        ids = [member.id for member, _ in config.members]
         return [
             Proposal(config, Fidelity(through, "", {}, Piece("search", k, self._seed)))
             for k in range(self._race.count(seen))
-            if k not in done
+            if k not in done and all((id_, k) in seen.tried for id_ in ids)
         ]
 
     def needed_s(self, seen: Seen) -> float:
@@ -100,7 +102,7 @@ class Blending:
     def _costs_s(self, seen: Seen, base: Record, members: Sequence[Record]) -> float:
         assert self._costs is not None
         measure_s = sum(member.measure_s for member in members)
-        return self._costs.blend_s(base, [*map(seen.own_s, members)], measure_s)
+        return self._costs.blend_s(base, [*map(seen.ranked.evidence.own_s, members)], measure_s)
 
     def _choices(self, seen: Seen) -> list[list[Record]]:
         """What might be joined: what comes first, and the same without the dearest of it."""

@@ -40,7 +40,9 @@ class Race:
         ended, count = self._counted
         if ended != seen.ended:
             fits = [
-                seen.own_s(r) for r in self._leaders(seen, 0, CONTENDERS) if not r.config.members
+                seen.ranked.evidence.own_s(r)
+                for r in self._leaders(seen, 0, CONTENDERS)
+                if not r.config.members
             ]
             dear_s = CONTENDERS * (fmean(fits) if len(fits) > 1 else DEARER * seen.dearest_s)
             affordable = AT_ONCE * SHARE * SEARCHED * self._seconds / dear_s if dear_s else math.inf

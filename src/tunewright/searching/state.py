@@ -131,11 +131,6 @@ class Seen:
         places = self._places.get(record.config.id)
         return places[turn] if places else None
 
-    def own_s(self, record: Record) -> float:
-        """How long a config took to fit, without what all share above the dearest stage."""
-        shared_s = self.ranked.baseline.fit_s - self.dearest_s if self.ranked.baseline else 0.0
-        return max(record.fit_s - shared_s, 0.0)
-
     def learn(self, trial: Trial, measurement: Measurement) -> None:
         """Take in one ended trial."""
         if trial.purpose.kind != "search" or measurement.outcome is Outcome.STOPPED:

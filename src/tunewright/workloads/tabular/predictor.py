@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -74,25 +75,47 @@ class Predictor:
         total = sum(weight for _, weight in model.members)
         runtimes = [load_runtime(one, threads) for one, _ in model.members]
         self._batches = [runtime.batch for runtime in runtimes]
+        # Most members of a blend read a row alike: each way to encode one is made and taken once.
+        self._encoders: list[tuple[Schema, Callable[[Row], Any]]] = []
         self._parts = [
-            (one.schema, _encoder(one), runtime.row, weight / total)
+            (self._encoded_by(one), runtime.row, weight / total)
             for (one, weight), runtime in zip(model.members, runtimes, strict=True)
         ]
-        _, self._encode, self._answer, _ = self._parts[0]
+        self._plain = any(family_of(one.family).plain for one, _ in model.members)
+        (_, self._encode), (_, self._answer, _) = self._encoders[0], self._parts[0]
+
+    def _encoded_by(self, model: CompiledModel) -> int:
+        """Which of the encoders is the model's."""
+        schema = replace(model.schema, transform=None)
+        if family_of(model.family).plain:
+            self._encoders.append((schema, lambda row: row))
+            return len(self._encoders) - 1
+        known = [own for own, _ in self._encoders]
+        if schema not in known:
+            self._encoders.append((schema, Encoder(schema)))
+        return [own for own, _ in self._encoders].index(schema)
 
     def predict_row(self, row: Row) -> Answer:
         """The answer for one row."""
         if len(self._parts) == 1:
             return self._named(self._answer(self._encode(row)))
-        return self._named(self._mean([encode(row) for _, encode, _, _ in self._parts]))
+        return self._named(self._mean([encode(row) for _, encode in self._encoders]))
 
     def predict_rows(self, rows: Iterable[Row]) -> list[Answer]:
-        """The answers for many rows, each equal to what `predict_row` gives."""
-        return [self.predict_row(row) for row in rows]
+        """The answers for many rows in one call, each what `predict_row` gives but for rounding."""
+        rows = list(rows)
+        if self._plain or not rows:
+            return [self.predict_row(row) for row in rows]
+        encoded = [
+            np.frombuffer(b"".join(map(bytes, map(encode, rows)))).reshape(len(rows), -1)
+            for _, encode in self._encoders
+        ]
+        answers = self._together(encoded).reshape(len(rows), -1)
+        return [self._named(answer) for answer in answers.tolist()]
 
     def predict_columns(self, columns: Sequence[Column]) -> Iterator[Answer]:
         """The answers for the rows of columns that were read by this schema, in their order."""
-        encoded = [encode_columns(columns, schema) for schema, _, _, _ in self._parts]
+        encoded = [encode_columns(columns, schema) for schema, _ in self._encoders]
         for rows in zip(*encoded, strict=True):
             yield self._named(self._mean([array("d", row.tobytes()) for row in rows]))
 
@@ -101,19 +124,22 @@ class Predictor:
 
         (n,) values or probabilities of the second class, or (n, classes) probabilities.
         """
+        return self._together([encode_columns(columns, schema) for schema, _ in self._encoders])
+
+    def _together(self, encoded: Sequence[Any]) -> Floats:
         parts = [
-            weight * np.asarray(batch(encode_columns(columns, schema)))
-            for (schema, _, _, weight), batch in zip(self._parts, self._batches, strict=True)
+            weight * np.asarray(batch(encoded[place]))
+            for (place, _, weight), batch in zip(self._parts, self._batches, strict=True)
         ]
         return np.asarray(np.sum(parts, axis=0))
 
     def _mean(self, encoded: Sequence[array[float]]) -> Sequence[float]:
         """The mean of the members' answers."""
-        if len(encoded) == 1:
+        if len(self._parts) == 1:
             return self._answer(encoded[0])
         answers = [
-            [weight * value for value in answer(row)]
-            for row, (_, _, answer, weight) in zip(encoded, self._parts, strict=True)
+            [weight * value for value in answer(encoded[place])]
+            for place, answer, weight in self._parts
         ]
         return [sum(values) for values in zip(*answers, strict=True)]
 
@@ -123,11 +149,6 @@ class Predictor:
         if len(self._classes) == 2:
             return {self._classes[0]: 1.0 - out[0], self._classes[1]: out[0]}
         return dict(zip(self._classes, out, strict=True))
-
-
-def _encoder(model: CompiledModel) -> Callable[[Row], Any]:
-    """What a runtime wants of a row: numbers, or the row as it is."""
-    return (lambda row: row) if family_of(model.family).plain else Encoder(model.schema)
 
 
 class _Codes(dict[str, float]):
