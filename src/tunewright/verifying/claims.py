@@ -11,7 +11,7 @@ from typing import Literal, final
 
 from tunewright.core.goal import Constraint, Goal
 from tunewright.core.metrics import Metric
-from tunewright.core.trial import Arm, Measurement
+from tunewright.core.trial import Arm, Measurement, Outcome
 from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision
 from tunewright.stats.intervals import Interval
 from tunewright.stats.pairs import EARLY_SHARE, detectable, early, last, unpaired
@@ -141,8 +141,12 @@ def rows_of(look: Look, metric: str) -> Rows | None:
 
 
 def folds_of(look: Look) -> list[int]:
-    """The parts of the untouched rows for which both arms were refitted."""
-    return sorted(set.intersection(*(set(look.refits.get(arm, {})) for arm in ARMS)))
+    """The parts of the untouched rows for which both arms were refitted, and not stopped."""
+    made = (
+        {fold for fold, refit in look.refits.get(arm, {}).items() if refit.outcome is Outcome.OK}
+        for arm in ARMS
+    )
+    return sorted(set.intersection(*made))
 
 
 def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
