@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from tunewright.core.goal import equivalent, not_worse
 from tunewright.core.kinds import Stated
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Workload
-from tunewright.core.texts import read_json
+from tunewright.core.texts import names_of, read_json
 from tunewright.core.verdict import MIN_PAIRS
-from tunewright.errors import InputError, StoreError
+from tunewright.errors import InputError, StoreError, check_type
 from tunewright.machine import Machine, lasting, probe
 from tunewright.measuring.calls import pack
 from tunewright.measuring.yardstick import VERSION
@@ -64,6 +65,11 @@ class Question:
     tolerance: float = 0.0
     ignore_failures: bool = False
 
+    def __post_init__(self) -> None:
+        """Take one text for a list of one."""
+        for name in ("minimize", "maximize", "noninferior", "equivalent"):
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
+
     @property
     def stated(self) -> Stated:
         """Which way is better, where that was said."""
@@ -104,6 +110,9 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_type("budget", self.budget, str, "'60s'")
+        check_type("pairs", self.pairs, int, "100")
+        check_type("seed", self.seed, int, "0")
         if parse_budget(self.budget).seconds is None:
             raise InputError(
                 f"expected a time such as 60s; got {self.budget!r}; say --pairs instead"
@@ -120,6 +129,11 @@ class Programs:
     metrics: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     setup: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take one text for a list of one."""
+        for name in ("metrics", "env"):
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
 
     def spec(self, lines: Mapping[str, str], question: Question) -> ProgramsSpec:
         """The spec of a comparison of these lines."""
@@ -159,7 +173,7 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     question: Question = Question(),
     sampling: Sampling = Sampling(),
     programs: Programs = Programs(),
-    root: Path = ROOT,
+    root: str | os.PathLike[str] = ROOT,
     watch: Watch = session.unwatched,
 ) -> Result:
     """Whether `new` is better than `old`: two command lines, or two functions called with `args`.
@@ -168,6 +182,12 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     effort is spent. The study below `root` can be shown, reported and resumed like any other.
     Raises InputError for what cannot be run, Interrupted (with the result so far) on Ctrl-C.
     """
+    check_type("question", question, Question, "tunewright.Question(minimize=['wall_s'])")
+    check_type("sampling", sampling, Sampling, "tunewright.Sampling(budget='60s')")
+    check_type("programs", programs, Programs, "tunewright.Programs(env=['A=1'])")
+    check_type("args", args, (list, tuple), "a list of what the functions are called with")
+    check_type("root", root, (str, os.PathLike), "'.tunewright'")
+    root = Path(root)
     if callable(old) and callable(new):
         functions = {OLD: old, NEW: new}
         return _verify_functions(functions, args, question, sampling, (root, watch))

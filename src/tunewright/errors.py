@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class TunewrightError(Exception):
@@ -53,3 +54,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     match = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names) or 'none'}"
+
+
+def check_type(name: str, value: Any, kind: type | tuple[type, ...], example: str) -> None:
+    """Raise InputError where an argument from Python is of another type; True is no number."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        raise InputError(f"{name}: expected such as {example}; got {value!r:.60}")

@@ -17,7 +17,7 @@ from tunewright.core.preference import ranking
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Problem, Searcher, Workload, space_of
 from tunewright.core.trial import Fidelity
-from tunewright.errors import InputError, nearest
+from tunewright.errors import InputError, check_type, nearest
 from tunewright.loop import MAX_PAIRS, Plan, Proof
 from tunewright.searching import SEARCHERS
 from tunewright.workloads import KINDS
@@ -92,8 +92,13 @@ def kind_of(name: str) -> Kind:
             f"unknown kind of workload {name!r}: {nearest(name, KINDS)}; "
             "one of your own is named by 'module:NAME'"
         )
-    kind: Kind = resolve(where)
-    return kind
+    try:
+        kind = resolve(where)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"expected a kind at 'module:NAME'; got {where!r}: {error}") from error
+    check_type("kind", kind, Kind, "'table', 'command' or 'module:NAME'")
+    found: Kind = kind
+    return found
 
 
 def to_json(request: Request) -> Mapping[str, Any]:

@@ -186,6 +186,8 @@ def refit(  # noqa: PLR0913, PLR0917 - as above
         for event in executor.wait(timeout_s=WAIT_S):
             if isinstance(event, Ended) and event.number == number:
                 measurement = event.measurement
+    if measurement.outcome is Outcome.TIMEOUT and limit_s < plan.limit_s:
+        measurement = Measurement(Outcome.STOPPED, detail="the budget was over")
     fine = measurement.outcome is Outcome.OK
     why = "" if fine else f"{measurement.outcome.value}: {measurement.detail}"
     told = Refitted(clock(), split, measurement.key if fine else "", why)

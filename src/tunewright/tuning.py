@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from tunewright import session
 from tunewright.core.config import Value
-from tunewright.errors import InputError
+from tunewright.errors import InputError, check_type
 from tunewright.planning import NO_LIMITS, Limits, Request, kind_for, kind_of
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
@@ -25,7 +26,7 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     limits: Limits = NO_LIMITS,
     name: str = "",
     kind: str = "",
-    root: Path = ROOT,
+    root: str | os.PathLike[str] = ROOT,
     watch: Watch = session.unwatched,
 ) -> Result:
     """Search for a better config of a Table or a Command and prove it; a study is left in `root`.
@@ -38,6 +39,14 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     Raises InputError for what cannot be run, StoreError where nothing can be written, Interrupted
     (with the result so far) on Ctrl-C.
     """
+    check_type("goal", goal, str, "'maximize roc_auc'")
+    check_type("budget", budget, str, "'60s' or '50 trials'")
+    check_type("baseline", baseline, (str, Mapping), "{'n_trees': 50}")
+    check_type("seed", seed, int, "0")
+    check_type("limits", limits, Limits, "tunewright.Limits(workers=2)")
+    check_type("name", name, str, "'adult'")
+    check_type("kind", kind, str, "'table'")
+    check_type("root", root, (str, os.PathLike), "'.tunewright'")
     kind = kind or kind_for(workload)
     knobs = {} if isinstance(baseline, str) else baseline
     if baseline and isinstance(baseline, str):
@@ -54,4 +63,4 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
         seed=seed,
         limits=limits,
     )
-    return session.begin(request, root=root, watch=watch)
+    return session.begin(request, root=Path(root), watch=watch)

@@ -208,6 +208,21 @@ def test_luck_on_one_fold_is_no_merit():
     assert found.choose([config(3), config(1)]) == config(2)
 
 
+@given(st.lists(st.tuples(st.integers(1, 5), st.floats(-0.1, 0.1)), min_size=1, max_size=30))
+def test_what_is_shown_as_the_best_so_far_is_no_luck_on_one_fold(configs):
+    found = Ranking(parse_goal("maximize auc", METRICS), Evidence(METRICS, STAGES))
+    assert found.leading() is None
+    for n, (folds, change) in enumerate([(5, 0.0), *configs]):
+        for fold in range(folds):
+            one = Trial(1, config(n), Fidelity("fit", piece=Piece(fold=fold)))
+            found.learn(one, ok(change))
+    shown = found.leading()
+    most = max(record.pieces(AUC) for record in found.best(20))
+    assert 2 * shown.pieces(AUC) > most
+    known = [record for record in found.best(20) if 2 * record.pieces(AUC) > most]
+    assert shown.value(AUC) == max(record.value(AUC) for record in known)
+
+
 def test_what_is_clearly_better_goes_before_what_noise_may_explain():
     assert chosen(SCORES, BASE, (1, ok(0.0009, time=39.9)), (2, ok(-0.001, time=1.0))) == 2
     assert chosen(SCORES, BASE, (1, ok(0.0009, time=39.9))) == 1  # unless there is nothing else

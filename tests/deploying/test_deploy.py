@@ -9,11 +9,13 @@ import pytest
 import tunewright as tw
 from tunewright import session
 from tunewright.core.config import Config
-from tunewright.core.events import Finished, Opened, Refitted
+from tunewright.core.events import Ended, Finished, Opened, Refitted, Started
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Purpose, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict
+from tunewright.deploying import deploy as deploying
 from tunewright.deploying.deploy import LEARNED, deploy, used
 from tunewright.errors import InputError
 from tunewright.planning import Proving, Request, to_json
@@ -223,6 +225,24 @@ def test_no_row_of_a_test_file_is_ever_learned_from_unless_asked(tmp_path, csv, 
     assert (result.history.refitted is None) == (result.verdict.looks > 0)
     expected = VERIFIED if result.verdict.looks else LEARNED["test"]
     assert learned_from(deploy(result, tmp_path / "served")) == expected
+
+
+@pytest.mark.parametrize(("key", "learned"), [("of the look", "verified"), ("of 1", "search")])
+def test_a_model_of_the_search_is_not_said_to_be_verified_where_a_look_began(
+    tmp_path, key, learned
+):
+    request = table_request("t.csv")
+    opened = Opened(0.0, "t-1", request.goal, "digest", to_json(request), (AUC,), folds=5)
+    history = History().applied(opened)
+    for number, purpose in enumerate((Purpose(), Purpose("refit", "candidate", 1)), start=1):
+        made = Measurement(Outcome.OK, key="of the look" if purpose.look else "of 1")
+        history = history.applied(Started(1.0, Trial(number, Config({}), Fidelity("fit"), purpose)))
+        history = history.applied(Ended(2.0, number, 1, made))
+    history = history.applied(
+        Finished(3.0, verdict(Decision.INCONCLUSIVE, Config({}), looks=1, key=key))
+    )
+    result = Result(tmp_path, parse_goal(request.goal, [AUC]), history)
+    assert deploying.learned_from(result) == LEARNED[learned]
 
 
 def test_a_refit_that_fails_leaves_what_was_verified(tmp_path, csv):

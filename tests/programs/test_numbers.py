@@ -32,6 +32,19 @@ def test_a_number_is_read_as_it_was_printed(number, form):
     assert parse_number(printed.replace("-", "−"), "x") == expected
 
 
+@given(
+    st.integers(1000, 10**12),
+    st.sampled_from(",'’\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"),
+)
+def test_marks_between_thousands_are_read_and_never_the_first_part_alone(number, mark):
+    printed = f"{number:,}".replace(",", mark)
+    assert parse_number(printed, "x") == number
+    line = f"took {printed} units"
+    start = line.index(printed)
+    assert whole_around(line, start, start + printed.index(mark)) == printed
+    assert whole_around(line, start, start + len(printed)) is None
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("1,234", 1234), ("1_234", 1234), ("1.5e-3", 0.0015), ("12.5%", 0.125), ("1,234,567.8", 1234567.8),

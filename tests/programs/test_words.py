@@ -1,6 +1,7 @@
 """Command lines: split as a shell splits them, or refused with what to type."""
 
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -133,3 +134,12 @@ def test_input_that_waits_is_seen(tmp_path):
     assert not input_waits(reader)
     with Path(os.devnull).open() as nothing:
         assert not input_waits(nothing.fileno())
+
+
+@given(st.lists(st.sampled_from(["a b", "it's", "x"]), min_size=1, max_size=4))
+def test_the_line_to_write_instead_leaves_what_a_shell_reads_to_the_shell(words):
+    with pytest.raises(InputError) as refused:
+        checked_words(["echo", *words, "|", "cat", "2>&1"], "A")
+    line = re.search(r"write (.*), or quote it", str(refused.value))[1]
+    done = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True)
+    assert done.stdout == " ".join(words) + "\n"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunewright.cli import lines as lines_module
@@ -23,8 +23,8 @@ from tunewright.core.config import Config
 from tunewright.core.events import Ended, Started
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
-from tunewright.core.metrics import Metric
-from tunewright.core.trial import Fidelity, Measurement, Outcome, Trial
+from tunewright.core.metrics import Metric, Sample
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.phrases import change_of, headline
 from tunewright.reporting.reasons import short_of
@@ -109,17 +109,37 @@ def test_no_reason_names_a_limit_that_nobody_set():
 
 
 @pytest.mark.parametrize(
-    ("budget_s", "pairs_s", "said"),
+    ("budget_s", "proof_s", "said"),
     [(16.0, 24.0, "the 5 pairs that a verdict needs take about 24 s, which this budget does not hold; a budget of about 2min would do"),
      (60.0, 24.0, ""), (None, 24.0, "")],
 )  # fmt: skip
-def test_a_budget_that_holds_no_proof_is_said_as_soon_as_it_is_known(budget_s, pairs_s, said):
-    found = replace(unproven(), budget_s=budget_s, pairs_s=pairs_s, needed_s=84.0)
+def test_a_budget_that_holds_no_proof_is_said_as_soon_as_it_is_known(budget_s, proof_s, said):
+    found = replace(unproven(), budget_s=budget_s, proof_s=proof_s, paired=True, needed_s=84.0)
     assert short_of(found) == said
 
 
+def test_a_table_whose_refits_do_not_fit_is_told_of_them():
+    found = replace(unproven(), budget_s=60.0, proof_s=71.0, paired=False, needed_s=250.0)
+    assert short_of(found) == (
+        "the refits that a verdict needs take about 71 s, which this budget does not hold; "
+        "a budget of about 5min would do"
+    )
+    assert "重新训练" in short_of(found, "zh")
+
+
+@settings(max_examples=10)
+@given(st.floats(0.1, 9), st.floats(5, 100))
+def test_a_comparison_says_what_its_pairs_need_where_the_budget_does_not_hold_them(b, budget_s):
+    goal = parse_goal("minimize wall_s", PROGRAMS.metrics)
+    done = simulate(PROGRAMS, comparison(pairs=5), ProgramModel(b, 0.0))
+    found = replace(summary(done.history, goal), budget_s=budget_s)
+    needed_s = 6 * (1 + b)
+    assert found.proof_s == pytest.approx(needed_s)
+    assert bool(short_of(found)) == (found.proof_s > budget_s)
+
+
 def test_what_the_fewest_pairs_take_follows_the_baselines_cost():
-    assert studied().pairs_s > 5 * 2 * 1.5  # what a latency of the model takes to measure
+    assert studied().proof_s > 5 * 2 * 1.5  # what a latency of the model takes to measure
 
 
 @pytest.mark.parametrize(("middle", "cand", "open_"), [(0.99, 1.02, True), (1.02, 1.02, False)])
@@ -133,7 +153,7 @@ def test_a_change_beside_medians_that_point_the_other_way_is_open(middle, cand, 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
-def test_too_few_pairs_say_what_they_have_and_claim_nothing(language, count):
+def test_too_few_proof_say_what_they_have_and_claim_nothing(language, count):
     done = simulate(PROGRAMS, comparison(pairs=5), ProgramModel(0.5))
     found = summary(done.history, parse_goal("minimize wall_s", PROGRAMS.metrics))
     nan = math.nan
@@ -167,6 +187,23 @@ def test_a_trial_that_ends_badly_is_named_by_its_config(capsys, done, outcome):
         progress(event, history)
     whose = "program=B" if done else "the baseline"
     assert f"{whose} ended as {outcome.value}: of its own accord" in capsys.readouterr().out
+
+
+def test_two_configs_that_take_turns_are_said_once_each_unless_more_is_known(capsys):
+    score = Metric("auc", "higher", "fit", scale="difference", evidence="rows")
+    goal, history = parse_goal("maximize auc", [score]), History()
+    progress = _Progress(goal, Lines())
+    runs = [(0, 0, 0.5), (1, 0, 0.6), (2, 0, 0.7), (2, 1, 0.4), (1, 1, 0.6), (1, 0, 0.6)]
+    for number, (n, fold, value) in enumerate(runs, start=1):
+        trial = Trial(number, Config({"n": n}), Fidelity("fit", piece=Piece(fold=fold)))
+        told = Measurement(Outcome.OK, {"auc": Sample((value,))})
+        for event in (Started(1.0, trial), Ended(2.0, number, 1, told)):
+            history = history.applied(event)
+            progress(event, history)
+    lines = [line.split(" s  ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "auc 0.5   baseline", "auc 0.6   n=1", "auc 0.7   n=2", "auc 0.6 on 2 folds   n=1",
+    ]  # fmt: skip
 
 
 def test_there_is_a_line_after_a_silence_and_none_after_the_end(monkeypatch):

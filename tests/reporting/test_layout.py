@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunewright.reporting.layout import labelled, table, wrapped
+from tunewright.reporting.layout import labelled, shortened, table, wrapped
 
 WORDS = st.lists(st.text("abc×µ0123456789.,[]-/", min_size=1, max_size=9), min_size=1, max_size=12)
 TEXTS = WORDS.map(" ".join)
@@ -47,3 +47,23 @@ def test_an_interval_and_a_quantity_stay_whole(width):
     assert text.count("[1.03, 1.22]") == 2
     assert text.count("21.4 ms") == 2
     assert "[1.03, 1.22]" in "\n".join(labelled("why", "so far " * 9 + cells[2], width, 8))
+
+
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=9), min_size=2, max_size=30), st.integers(20, 60)
+)
+def test_a_path_that_no_line_holds_is_broken_behind_a_slash(parts, width):
+    path = "/".join(parts)
+    lines = labelled("data", path, width, 8)
+    assert all(len(line) <= width for line in lines)
+    assert "".join(line[8:] for line in lines) == path
+    assert all(line.endswith("/") for line in lines[:-1])
+
+
+@given(TEXTS, st.integers(2, 80))
+def test_what_is_shortened_keeps_whole_words(text, width):
+    told = shortened(text, width)
+    assert len(told) <= width
+    if told != text and " " in text[: width - 1]:
+        kept = told.removesuffix(" …").split(" ")
+        assert kept == text.split(" ")[: len(kept)]

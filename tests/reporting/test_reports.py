@@ -26,7 +26,7 @@ from tunewright.core.trial import (
 )
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.html import render_html
-from tunewright.reporting.phrases import change_of, headline
+from tunewright.reporting.phrases import change_of, headline, limit_of
 from tunewright.reporting.summary import summary
 from tunewright.reporting.text import WIDTH, render_text
 from tunewright.reporting.words import WORDS
@@ -357,3 +357,15 @@ def test_medians_that_disagree_with_the_pairs_are_told():
     assert "by the medians of all runs" in render_text(found).replace("\n        ", " ")
     same = summary(accepted(), GOAL)
     assert "by the medians" not in render_text(same)
+
+
+@given(st.floats(0.5, 1.5), st.floats(0.0, 0.3))
+def test_the_limit_is_told_as_the_change_beside_it_is(middle, margin):
+    ends = (middle, 0.9 * middle, 1.1 * middle, 1 + margin)
+    told = Comparison(
+        "wall_s", "objective", "ratio", 1.0, middle, *ends, Decision.ACCEPT, 5, "pairs"
+    )
+    in_per_cent = " %" in change_of(told, {}, "en")
+    assert limit_of(told, {}).endswith(" %" if in_per_cent else "×")
+    assert not in_per_cent or limit_of(replace(told, limit=1.05), {}) == "+5 %"
+    assert not in_per_cent or limit_of(replace(told, limit=1.0), {}) == "0 %"

@@ -119,3 +119,26 @@ def test_only_training_rows_are_asked(tmp_path):
     half = ["yes" if i in learned and i % 2 else y[i] for i in range(N)]
     pq.write_table(data.set_column(data.column_names.index("code"), "code", [half]), path)
     assert suspects(read(Source(path, "y", task="binary")).facts) == []
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from([2, 6, 20]), st.booleans())
+def test_a_column_is_not_taken_to_know_what_copies_of_a_row_know(
+    tmp_path_factory, seed, copies, grouped
+):
+    chance = random.Random(seed)
+    rows = [
+        (chance.random(), chance.random(), f"g{at}", chance.choice("ab"))
+        for at in range(900 // copies)
+    ]
+    rows = [row for row in rows for _ in range(copies)]
+    chance.shuffle(rows)
+    u, v, group, y = (list(column) for column in zip(*rows, strict=True))
+    if grouped:  # the rows of a group differ, and have one answer
+        v = [chance.random() for _ in v]
+    place = tmp_path_factory.mktemp("copies") / "t.parquet"
+    pq.write_table(pa.table({"u": u, "v": v, "group": group, "y": y}), place)
+    source = Source(
+        str(place), "y", group="group" if grouped else None, drop=() if grouped else ("group",)
+    )
+    assert not suspects(read(source).facts)

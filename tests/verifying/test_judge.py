@@ -266,6 +266,25 @@ def test_too_few_or_unequal_rows_prove_nothing(a, b):
     assert decided("maximize auc", only) is INCONCLUSIVE
 
 
+def test_refits_that_the_clock_ended_are_named_and_no_missing_figure():
+    some = {0: ok(auc=0.9, auc_rows=[0.9] * 99)}
+    cut = {0: Measurement(Outcome.STOPPED)}
+    both = {"baseline": cut, "candidate": cut}
+    for refits in ({}, {"candidate": some}, {"baseline": some, "candidate": cut}, both):
+        _, _, (late,) = judged("maximize auc", Look(refits=refits))
+        assert late.note.startswith("the refits had not ended when the time was over; ")
+    parts = {
+        arm: {0: ok(auc=0.9, auc_rows=[v] * 99), 1: cut[0]}
+        for arm, v in (("baseline", 0.8), ("candidate", 0.9))
+    }
+    _, _, (part,) = judged(
+        "maximize auc", Look(refits={**parts, "baseline": {**parts["baseline"], 1: some[0]}})
+    )
+    assert part.n == 99
+    _, _, (other,) = judged("minimize rmse", Look(refits={"baseline": some, "candidate": some}))
+    assert other.note == "not measured"
+
+
 @pytest.mark.parametrize("value", [1000.0, 1 / 49, 0.1])
 def test_a_constant_on_its_bound_holds_it(value):
     look = paired(size=([value] * 13, [value] * 13), rate=(around(1.0, 1.0) + [1.0] * 5, around(9.0, 1.0) + [9.0] * 5))  # fmt: skip

@@ -32,6 +32,7 @@ from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Trial
 from tunewright.core.units import format_quantity
 from tunewright.reporting.configs import in_short, naming_of
+from tunewright.reporting.layout import shortened
 from tunewright.reporting.words import say
 
 TICK_S = 1.0  # in a silence the panel is drawn so often …
@@ -127,8 +128,8 @@ class Panel:
         if state.baseline is not None:
             parts += [Text(), self._best(state)]
             parts += self._picture(state)
-        title = Text(f"{self.name} · {self.goal.text}", overflow="ellipsis", no_wrap=True)
-        title.truncate(max(self.console.width - 6, 1), overflow="ellipsis")
+        told = shortened(f"{self.name} · {self.goal.text}", self.console.width - 6)
+        title = Text(told, no_wrap=True)
         return Frame(Group(*parts), title=title, title_align="left", border_style="dim")
 
     def _spent(self, history: History, elapsed_s: float) -> Table:
@@ -156,9 +157,8 @@ class Panel:
         naming = naming_of(self._history.opened, base)
         config = in_short(naming.told(first.subject)) or say("baseline", "en")
         told = f"{what[first.purpose.kind]}{arm}" + ("" if arm else f": {config}")
-        text = Text(told, no_wrap=True)
         tail = f" and {len(more)} more" if more else ""
-        text.truncate(max(self.console.width - 4 - len(tail), 1), overflow="ellipsis")
+        text = Text(shortened(told, self.console.width - 4 - len(tail)), no_wrap=True)
         return text.append(tail, style="dim")
 
     def _best(self, state: Ranking) -> Table:
@@ -168,7 +168,7 @@ class Panel:
         for head in heads:
             table.add_column(no_wrap=True, justify="right" if head else "left")
         table.add_row(*(Text(head, style="dim") for head in heads))
-        best, front = next(iter(state.best(1)), None), state.front()
+        best, front = state.leading(), state.front()
         for metric in self.goal.metrics:
             alone = [v for record in front if (v := record.value(metric)) is not None]
             table.add_row(
@@ -188,7 +188,7 @@ class Panel:
         up, *others = self.goal.metrics
         across = others[0] if others else None
         front = {record.config.id for record in state.front()}
-        best = next(iter(state.best(1)), None)
+        best = state.leading()
         points: list[tuple[float, float, str]] = []
         for place, record in enumerate(state.evidence.records.values(), start=1):
             y, x = record.value(up), record.value(across) if across else float(place)

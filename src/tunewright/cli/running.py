@@ -222,6 +222,7 @@ class _Progress:
     goal: Goal
     lines: Display
     best: str = ""
+    said: dict[str, int] = field(default_factory=dict)  # by config: on how much evidence
     found: str = ""
     phase: str = field(default="search")
     look: int = 0
@@ -276,7 +277,7 @@ class _Progress:
 
     def _search(self, event: Event, history: History) -> None:
         state = ranked(self.goal, history)
-        best = next(iter(state.best(1)), None)
+        best = state.leading()
         if best is None or best.config.id == self.best:
             return
         self.best = best.config.id
@@ -289,11 +290,18 @@ class _Progress:
                 values.append(f"{metric_text(metric, value)}{_as_multiple(metric, value, before)}")
         first = state.baseline.config if state.baseline else Config({})
         changed = naming_of(history.opened, first).told(best.config)
-        text = f"{', '.join(values)}   {in_short(changed) or say('baseline', 'en')}"
+        objective = self.goal.objectives[0]
+        known = best.pieces(objective)
+        folds = f" on {known} folds" if objective.evidence == "rows" and known > 1 else ""
+        text = f"{', '.join(values)}{folds}   {in_short(changed) or say('baseline', 'en')}"
+        self.found = f"best so far {text}" if changed else ""
+        if self.said.get(best.config.id, 0) >= known:
+            return  # two that are about as good take turns: that is no news
+        self.said[best.config.id] = known
         self.lines.say(event.elapsed_s, text)
         if changed:
-            self.found = f"best so far {text}"
-        elif short := short_of(summary(history, self.goal)):
+            return
+        if short := short_of(summary(history, self.goal)):
             self.lines.say(event.elapsed_s, short)
 
 
@@ -310,7 +318,7 @@ def _as_multiple(metric: Metric, value: float, base: float | None) -> str:
 
 def _best_so_far(result: session.Result) -> str:
     goal = result.goal
-    best = next(iter(ranked(goal, result.history).best(1)), None)
+    best = ranked(goal, result.history).leading()
     if best is None:
         return "interrupted before anything was measured"
     values = [(m, best.value(m)) for m in goal.metrics]

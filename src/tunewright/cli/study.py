@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from tunewright.cli import verify
 from tunewright.cli.lines import columns
 from tunewright.cli.running import Telling, run, shown, started_s, telling
 from tunewright.errors import TunewrightError
+from tunewright.reporting.layout import wrapped
 from tunewright.reporting.text import render_text
 from tunewright.storing.journal import Reader
 from tunewright.storing.studies import Studies
@@ -40,7 +42,9 @@ def list_() -> None:
             continue
         state = history.finished.decision.value if history.finished else "unfinished"
         goal = history.opened.goal if history.opened else ""
-        click.echo(f"{name:<24} {state:<13} {history.last_number:>5} trials  {goal}")
+        first = f"{name:<24} {state:<13} {history.last_number:>5} trials  "
+        whole = not sys.stdout.isatty()  # for other programs a line stays a line
+        click.echo(first + goal if whole else "\n".join(wrapped(goal or "—", columns(), first)))
 
 
 @command.command()

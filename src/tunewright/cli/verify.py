@@ -27,8 +27,10 @@ from tunewright.planning import Request
 from tunewright.reporting.comparison import COLUMN as LABELS
 from tunewright.reporting.formats import to_json, to_junit, to_markdown
 from tunewright.reporting.layout import labelled
+from tunewright.reporting.reasons import short_of
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
+from tunewright.reporting.words import say
 from tunewright.running.chain import FAILURES
 from tunewright.session import Result
 from tunewright.stats.pairs import early
@@ -182,6 +184,7 @@ class PairLines:
     places: Mapping[str, str] = field(default_factory=dict)
     shown: int = 0
     kept: bool = False
+    warned: bool = False
 
     def __call__(self, event: Event, history: History) -> None:
         """Print what this event brought."""
@@ -193,6 +196,7 @@ class PairLines:
             return
         if event.measurement.outcome not in (Outcome.OK, Outcome.STOPPED, Outcome.LOST):
             self._failed(event, history)
+        self._warn(event, history)
         look = looks(history).get(1)
         complete = look.complete() if look else []
         if len(complete) <= self.shown:
@@ -200,15 +204,26 @@ class PairLines:
         self.shown = len(complete)
         values = [[self.metric.of(m.samples) for m in pair] for pair in complete]
         pairs = [(a, b) for a, b in values if a is not None and b is not None and min(a, b) > 0]
-        if not pairs:
+        if (None in values[-1]) or not pairs or pairs[-1] != tuple(values[-1]):
+            line = f"pair {self.shown:<3} {self.metric.name} not measured in both"
+            self.lines.say(event.elapsed_s, line, like="not measured in both")
             return
         first, second = (
             f"{name} {format_quantity(value, self.metric.unit)}"
             for name, value in zip(self.names, pairs[-1], strict=True)
         )
-        ratio = f"{pairs[-1][1] / pairs[-1][0]:.3f}×"
+        ratio = f"{_multiple(pairs[-1][1] / pairs[-1][0])}×"
         line = f"pair {self.shown:<3} {first}   {second}   {ratio}   {self._so_far(pairs)}"
         self.lines.say(event.elapsed_s, line.rstrip())
+
+    def _warn(self, event: Ended, history: History) -> None:
+        """Print that the budget will not do, once both have run on a warm machine."""
+        look = looks(history).get(1)
+        if self.warned or look is None or not look.complete():
+            return
+        self.warned = True
+        if short := short_of(summary(history, session.goal_of(history))):
+            self.lines.say(event.elapsed_s, short)
 
     def _failed(self, event: Ended, history: History) -> None:
         """Print how a run failed; of many that fail alike the first few say enough."""
@@ -216,6 +231,8 @@ class PairLines:
         ((trial, _),) = history.ended(len(history) - 1)
         arm = self.names[0] if trial.purpose.arm == "baseline" else self.names[1]
         line = f"a run of {arm} ended as {outcome}: {detail}"
+        if event.measurement.outcome is Outcome.TIMEOUT:  # nobody has set its limit
+            line = say("overdue", "en", arm=arm, limit=format_quantity(trial.limit_s, "s"))
         self.lines.say(event.elapsed_s, line, like=line)
 
     def _keep(self, history: History) -> None:
@@ -230,8 +247,13 @@ class PairLines:
         if not math.isfinite(interval.low):
             return ""
         ends = (math.exp(min(end, 700)) for end in (interval.estimate, interval.low, interval.high))
-        middle, low, high = (f"{end:.3g}" if end < 1e6 else "∞" for end in ends)
+        middle, low, high = (_multiple(end) if end < 1e6 else "∞" for end in ends)
         return f"so far {middle}× [{low}, {high}]"
+
+
+def _multiple(ratio: float) -> str:
+    """A ratio in as many digits as tell it from 1."""
+    return f"{ratio:.3f}" if 0.01 <= ratio < 10 else f"{ratio:.3g}"
 
 
 def _first(

@@ -26,6 +26,7 @@ from tunewright.core.units import format_quantity
 # 80 % power: 1.96 for the one-sided test at the first look's α, 0.84 for the power.
 SURE = 2.8
 NEGLIGIBLE = 0.1  # of a score's margin: so much of it may go for another objective
+SHOWN_OF = 20  # the first configs, of which one is shown as the best so far
 FAILING = 1 / 3  # of the runs of a config: beyond that it is not to be trusted
 FAILING_BASELINE = 1 / 2  # without it there is no study: one bad run of several is no reason
 
@@ -68,6 +69,15 @@ class Ranking:
     def best(self, count: int | None = None) -> list[Record]:
         """The best `count` configs, or all, best first."""
         return [self.evidence.records[standing.id] for standing in self._order[:count]]
+
+    def leading(self) -> Record | None:
+        """What is shown as the best so far: the first that more than luck on a piece has put there.
+
+        Of the first few, as it is asked for after every trial.
+        """
+        first = self._order[:SHOWN_OF]
+        alike = [self.evidence.records[one.id] for one in first if one.tier == first[0].tier]
+        return self._known_best(alike)[0] if alike else None
 
     def leaders(self, count: int) -> list[Record]:
         """The best `count` by each objective but the first."""

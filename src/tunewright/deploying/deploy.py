@@ -73,7 +73,8 @@ def learned_from(result: Result) -> str:
         return ""
     if again is not None and again.key:
         return LEARNED[again.split]
-    return LEARNED["verified" if verdict.looks else "search"]
+    judged = (m.key for t, m in result.history.ended() if t.purpose.kind == "refit")
+    return LEARNED["verified" if verdict.key in judged else "search"]
 
 
 def used(bundle: Path) -> str:

@@ -15,6 +15,7 @@ from tunewright.reporting.phrases import (
     unlike,
     verified_note,
 )
+from tunewright.reporting.reasons import note_of
 from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Pair, Summary
 from tunewright.reporting.words import Language, say
@@ -56,7 +57,7 @@ def compared(summary: Summary, language: Language = "en") -> list[tuple[str, ...
             quantity_of(value, c.metric, summary.units) for value in (c.baseline, c.candidate)
         ]
         figures = [change_of(c, summary.units, language), limit_of(c, summary.units)]
-        evidence = in_language(c.note, language) or say(c.evidence, language, n=c.n)
+        evidence = note_of(c, summary, language) or say(c.evidence, language, n=c.n)
         asked = "" if c.role == "watched" else c.decision.name
         rows.append((c.metric, *values, *figures, evidence, asked))
     return rows

@@ -93,9 +93,10 @@ def _search(axes: Axes, summary: Summary, language: Language) -> None:
         return xs, [s.values[objective.name] for s in some]
 
     steps = {step.label: step for step in summary.steps if step.id in number_of}
+    held = "holds" if summary.goal.constraints else "point"
     groups = [
         ("breaks", GREY, 14, [t for t in tried if not t.holds]),
-        ("holds", BLUE, 14, [t for t in tried if t.holds]),
+        (held, BLUE, 14, [t for t in tried if t.holds]),
         ("baseline", ORANGE, 60, [steps["baseline"]] if "baseline" in steps else []),
         ("final", GREEN, 60, [steps["final"]] if "final" in steps else []),
     ]
@@ -117,7 +118,8 @@ def _search(axes: Axes, summary: Summary, language: Language) -> None:
         _scale(axes.xaxis, axes.set_xscale, xs, across.unit)
     axes.set_xlabel(across.name if across else say("order", language))
     axes.set_ylabel(objective.name)
-    axes.legend(loc="best")
+    # Anywhere among the points it would hide some.
+    axes.figure.legend(loc="outside upper left", ncols=3, columnspacing=1, handletextpad=0.3)
 
 
 def _pairs(axes: Axes, summary: Summary, language: Language) -> None:

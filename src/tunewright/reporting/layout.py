@@ -8,18 +8,36 @@ from collections.abc import Sequence
 
 WIDTH = 100  # where nobody says how wide the screen is
 GAP = 2  # between columns
+_PARTS = re.compile(r"[^/,]+[/,]*|[/,]+")  # of a path or a list, which may stand on several lines
 _WHOLE = re.compile(r"\[[^][]*\]|\d [a-zµ%]{1,3}(?![\w])")  # an interval; a number and its unit
 _GLUE = "\N{NO-BREAK SPACE}"
+
+
+class _Lines(textwrap.TextWrapper):
+    """Where a line does not hold a whole word, it ends behind a slash or a comma within it."""
+
+    def _split(self, text: str) -> list[str]:
+        room = self.width - max(len(self.initial_indent), len(self.subsequent_indent))
+        parts = [[one] if len(one) <= room else _PARTS.findall(one) for one in super()._split(text)]
+        return [part for word in parts for part in word]
 
 
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """The text on lines of this width; `first` begins the first of them, `rest` the others."""
     glued = _WHOLE.sub(lambda match: match[0].replace(" ", _GLUE), text)
-    lines = textwrap.wrap(
-        glued, width, initial_indent=first, break_on_hyphens=False,
+    lines = _Lines(
+        width, initial_indent=first, break_on_hyphens=False,
         subsequent_indent=" " * len(first) if rest is None else rest,
-    )  # fmt: skip
+    ).wrap(glued)  # fmt: skip
     return [line.replace(_GLUE, " ") for line in lines]
+
+
+def shortened(text: str, width: int) -> str:
+    """As many whole words as one line of this width holds, and a mark where some are left out."""
+    if len(text) <= width:
+        return text
+    kept, space, _ = text[: max(width - 1, 0)].rpartition(" ")
+    return f"{kept} …" if space else f"{text[: max(width - 1, 0)]}…"
 
 
 def labelled(label: str, text: str, width: int, column: int) -> list[str]:

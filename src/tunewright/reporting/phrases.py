@@ -152,7 +152,7 @@ def change_of(comparison: Comparison, units: Units, language: Language, name: st
     elif low < 1 < high and (middle - 1) * (comparison.candidate - comparison.baseline) < 0:
         # The medians beside it point the other way: it is open which of them is right.
         return say("either way", language, name=name, low=_side(low), high=_side(high)).strip()
-    elif abs(middle - 1) < CLOSE and high < PER_CENT:
+    elif _in_per_cent(comparison):
         texts = [signed(100 * (x - 1), "") for x in (middle, low, high)]
         key = "percent"
     elif middle < 1:
@@ -197,10 +197,17 @@ def unlike(summary: Summary, language: Language) -> list[str]:
     return lines
 
 
+def _in_per_cent(comparison: Comparison) -> bool:
+    """Whether a ratio reads better as a change in per cent."""
+    return abs(comparison.estimate - 1) < CLOSE and comparison.high < PER_CENT
+
+
 def limit_of(comparison: Comparison, units: Units) -> str:
-    """What the interval was held against."""
+    """What the interval was held against, as the change beside it is told."""
     if math.isnan(comparison.limit):
         return "—"
+    if comparison.scale == "ratio" and _in_per_cent(comparison):
+        return f"{100 * (comparison.limit - 1):+.3g} %".replace("-", "−").replace("+0 ", "0 ")
     if comparison.scale == "ratio":
         return f"{_factor(comparison.limit)}×"
     return signed(comparison.limit, units.get(comparison.metric, ""))

@@ -13,6 +13,7 @@ from tunewright.core.verdict import MIN_PAIRS, Comparison
 from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Summary
 from tunewright.reporting.words import Language, say
+from tunewright.verifying.claims import MORE
 
 FEW_CONFIGS = 1000  # a space with more of them is not told by their number
 SEARCHED = 5  # configs: with fewer, a larger budget is named
@@ -33,7 +34,7 @@ def reason_of(summary: Summary, language: Language = "en") -> str:
 
 def note_of(c: Comparison, summary: Summary, language: Language) -> str:
     """Why nothing is proven of a metric, what its pairs say so far, and what would be needed."""
-    note, _, more = c.note.partition("; a larger budget gives more")
+    note, _, more = c.note.partition(f"; {MORE}")
     parts = [in_language(note + more, language)] if note else []
     parts += [so_far] if (so_far := _so_far(c, summary, language)) else []
     if note != c.note and summary.budget_s is not None:
@@ -47,10 +48,12 @@ def short_of(summary: Summary, language: Language = "en") -> str:
     Said while there is time to stop.
     """
     budget_s = summary.budget_s
-    if budget_s is None or summary.pairs_s <= MOST_RESERVE * budget_s:
+    share = 1.0 if summary.lines else MOST_RESERVE
+    if budget_s is None or summary.proof_s <= share * budget_s:
         return ""
-    told = {"pairs": MIN_PAIRS, "takes": format_quantity(summary.pairs_s, "s")}
-    parts = [say("budget short", language, **told)]
+    key = "budget short" if summary.paired else "budget short of refits"
+    told = {"pairs": MIN_PAIRS, "takes": format_quantity(summary.proof_s, "s")}
+    parts = [say(key, language, **told)]
     return joined([*parts, *_larger(max(summary.needed_s, budget_s), language)], language)
 
 

@@ -46,6 +46,7 @@ SENTENCES: dict[str, str] = {
     "not measured": "未测得",
     "declared to be fixed, but its runs gave different values": "声明为固定值，但各次运行的值不同",
     "no pair of runs ended well": "没有一对运行正常结束",
+    "the refits had not ended when the time was over": "时间用尽时重新训练尚未结束",
     "the {arm} had not ended when the time was over": "时间用尽时{arm}尚未结束",
     "a larger budget gives more": "加大预算可得更多",
     "every run took equally long: the clock is too coarse for it": "每次运行用时相同：时钟精度不足",

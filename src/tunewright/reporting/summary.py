@@ -19,14 +19,14 @@ from tunewright.core.kinds import Importance
 from tunewright.core.knobs import Space
 from tunewright.core.metrics import Metric, first_anew, last_cached
 from tunewright.core.preference import Ranking, ranked
-from tunewright.core.trial import Span
+from tunewright.core.trial import Outcome, Span
 from tunewright.core.units import format_quantity
-from tunewright.core.verdict import MIN_PAIRS, Verdict, alpha_of
+from tunewright.core.verdict import MIN_PAIRS, Decision, Verdict, alpha_of
 from tunewright.reporting.configs import PLAIN, Naming, Told, naming_of
 from tunewright.reporting.rows import NOTHING, Judged, judged
 from tunewright.stats.pairs import early
 from tunewright.verifying.findings import Finding, findings
-from tunewright.verifying.pairs import looks
+from tunewright.verifying.pairs import ARMS, looks
 
 BEST = 5
 RUNTIME = ("resource", "parallelism", "storage")  # families that leave the model as it is
@@ -81,11 +81,12 @@ class Summary:
     commands: the command lines that are handed over, by step. date: of the last event.
     configs: how many the search tried, of so many in `space`. broken: constraints that the baseline
     breaks, as (metric, value, constraint). needed_s: about the budget that a search and its
-    verification need, from what they cost; infinite where nothing is known. pairs_s: what the
-    fewest pairs take that a verdict needs, as far as the baseline's cost tells. limited: whether a
-    limit for trials was asked for. budget_s: None for a budget of trials. front: what no other
-    config beats on all objectives, as sampled. judged, importance, importance_of: of the model that
-    is handed over, by the rows of the verdict. learned_from: which rows it has.
+    verification need, from what they cost; infinite where nothing is known. proof_s: what the
+    refits and the fewest pairs take that a verdict needs, as far as is known. paired: whether it
+    needs pairs. limited: whether a limit for trials was asked for. budget_s: None for a budget of
+    trials. front: what no other config beats on all objectives, as sampled. judged, importance,
+    importance_of: of the model that is handed over, by the rows of the verdict. learned_from: which
+    rows it has.
     naming: what configs are told by. alone: what was sampled of configs without members, by id.
     """
 
@@ -119,7 +120,8 @@ class Summary:
     space: float = math.inf
     broken: tuple[tuple[str, str, str], ...] = ()
     needed_s: float = math.inf
-    pairs_s: float = 0.0
+    proof_s: float = 0.0
+    paired: bool = False
     limited: bool = False
     budget_s: float | None = None
     front: tuple[Sampled, ...] = ()
@@ -137,9 +139,10 @@ class Summary:
 
     @property
     def gain(self) -> tuple[Sampled, ...]:
-        """The steps, where all were measured equally often: else chance would look like a gain."""
+        """The steps of a proven gain, where all were measured equally often: else it is chance."""
+        proven = self.verdict is not None and self.verdict.decision is Decision.ACCEPT
         alike = len({step.times for step in self.steps}) == 1
-        return self.steps if alike and len(self.steps) > 1 else ()
+        return self.steps if proven and alike and len(self.steps) > 1 else ()
 
     @property
     def units(self) -> Mapping[str, str]:
@@ -184,6 +187,11 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     naming = naming_of(opened, base)
     watched = opened.metrics if opened and not goal.objectives else ()
     before = opened.looks_before if opened else 0
+    if opened and opened.arms:
+        proof_s, paired = _comparison_s(history), True
+        needed_s = 1.5 * proof_s + history.setup_s if proof_s else math.inf
+    else:
+        proof_s, paired, needed_s = _proof_s(state, opened)
     pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics], before)
     return Summary(
         study=opened.study if opened else "",
@@ -215,8 +223,9 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         configs=sum(record.runs > 0 for record in records),
         space=Space(opened.knobs).count if opened and opened.knobs else math.inf,
         broken=_broken(state),
-        needed_s=_needed_s(state, opened),
-        pairs_s=_pairs_s(state, opened),
+        needed_s=needed_s,
+        proof_s=proof_s,
+        paired=paired,
         limited=bool((request.get("limits") or {}).get("trial_s")),
         budget_s=parse_budget(request["budget"]).seconds if request.get("budget") else None,
         front=tuple(_sampled("", record, state, naming) for record in state.front()),
@@ -246,20 +255,34 @@ def _costs(state: Ranking, opened: Opened) -> Costs:
     return Costs(Budget(), opened.folds, stages, cached, since)
 
 
-def _needed_s(state: Ranking, opened: Opened | None) -> float:
-    """About the budget for some configs and what verifies one of them, by the baseline's cost."""
-    if state.baseline is None or opened is None:
-        return math.inf
-    space = Space(opened.knobs).count if opened.knobs else math.inf
-    return _costs(state, opened).needed_s(state.baseline, space)
+def _proof_s(state: Ranking, opened: Opened | None) -> tuple[float, bool, float]:
+    """About what the refits and the fewest pairs take, of arms that cost what the baseline does.
+
+    Whether there are pairs; and the budget for some configs and what verifies one of them.
+    """
+    base = state.baseline
+    if base is None or opened is None:
+        return 0.0, False, math.inf
+    costs, space = _costs(state, opened), Space(opened.knobs).count if opened.knobs else math.inf
+    pairs_s = MIN_PAIRS * costs.pair_s(base, base) if base.measure_s else 0.0
+    refits_s = costs.refits_s(base.fit_s, base.fit_s)
+    return refits_s + pairs_s, bool(pairs_s), costs.needed_s(base, space)
 
 
-def _pairs_s(state: Ranking, opened: Opened | None) -> float:
-    """About what the fewest pairs take, of arms that cost what the baseline does; 0: unknown."""
-    baseline = state.baseline
-    if baseline is None or opened is None or not baseline.measure_s:
-        return 0.0
-    return MIN_PAIRS * _costs(state, opened).pair_s(baseline, baseline)
+def _comparison_s(history: History) -> float:
+    """About what the fewest pairs of a comparison take with what warms the machine up; 0: unknown.
+
+    By the quickest run of each arm that went as far as it might: less is not to be had. An arm that
+    has none is taken to be like the other.
+    """
+    quickest: dict[str, float] = {}
+    for trial, measurement in history.ended():
+        took_s = sum(span.end_s - span.start_s for span in measurement.spans)
+        if trial.purpose.arm and took_s and measurement.outcome is not Outcome.STOPPED:
+            arm = trial.purpose.arm
+            quickest[arm] = min(quickest.get(arm, math.inf), took_s)
+    each_s = sum(quickest.values()) / max(len(quickest), 1)
+    return (1 + MIN_PAIRS) * len(ARMS) * each_s
 
 
 def _findings(history: History, metric: Metric | None, *, saved: bool) -> tuple[Finding, ...]:

@@ -121,6 +121,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "the {pairs} pairs that a verdict needs take about {takes}, which this budget does not hold",
         "判定至少需要 {pairs} 对运行，约需 {takes}，此预算容纳不下",
     ),
+    "budget short of refits": (
+        "the refits that a verdict needs take about {takes}, which this budget does not hold",
+        "判定所需的重新训练约需 {takes}，此预算容纳不下",
+    ),
+    "overdue": (
+        "{arm} took longer than half of the budget ({limit}), and was stopped",
+        "{arm} 耗时超过预算的一半（{limit}），已停止",
+    ),
     "larger": ("a budget of about {budget} would do", "约需预算 {budget}"),
     "so far": (
         "so far {change} [{low}, {high}], which claims nothing",
@@ -222,7 +230,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "没有其他配置能在所有目标上都胜过的配置（采样值，未经验证）",
     ),
     "on front": ("beaten by none", "未被全面胜过"),
-    "model": ("The model:", "模型："),
+    "model": ("The model: {told}", "模型：{told}"),
     "calibration figure": ("Are its probabilities right?", "概率是否可信"),
     "confusion figure": ("Which classes it takes for which", "类别混淆"),
     "residuals figure": ("What it says, and what was true", "预测值与真实值"),
@@ -244,6 +252,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "rise": ("rise of {name}", "{name} 的上升"),
     "order": ("config, in order", "配置（按先后）"),
     "bound": ("bound", "界限"),
+    "point": ("config", "配置"),
     "holds": ("holds the constraints", "满足约束"),
     "breaks": ("breaks one", "违反约束"),
     "pair": ("pair", "进程对"),

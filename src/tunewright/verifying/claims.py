@@ -11,13 +11,14 @@ from typing import Literal, final
 
 from tunewright.core.goal import Constraint, Goal
 from tunewright.core.metrics import Metric
-from tunewright.core.trial import Arm, Measurement
+from tunewright.core.trial import Arm, Measurement, Outcome
 from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision
 from tunewright.stats.intervals import Interval
 from tunewright.stats.pairs import EARLY_SHARE, detectable, early, last, unpaired
 from tunewright.stats.rows import Rows, compare_rows
 from tunewright.verifying.pairs import ARMS, Look, values_of
 
+MORE = "a larger budget gives more"
 EXCEEDANCES = 5  # values beyond a tail quantile that a run must have for it to be known
 
 
@@ -93,7 +94,10 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     metric, constraint = claim.metric, claim.constraint
     rows = rows_of(case.look, metric.name)
     if rows is None:
-        return _nothing(claim, "not measured")
+        # Only the clock ends a look of which no part was refitted for both.
+        late = not folds_of(case.look)
+        why = f"the refits had not ended when the time was over; {MORE}"
+        return _nothing(claim, why if late else "not measured")
     base, cand = rows.means
     absolute = constraint is not None and not constraint.factor  # only the candidate's rows count
     offset = constraint is not None and constraint.offset != 0
@@ -121,7 +125,7 @@ def rows_of(look: Look, metric: str) -> Rows | None:
     Where the clock ended a look, the folds are judged that were over by then: it cannot know what
     they say.
     """
-    both = sorted(set.intersection(*(set(look.refits.get(arm, {})) for arm in ARMS)))
+    both = folds_of(look)
     columns = {
         arm: [values_of(look.refits[arm][fold], f"{metric}_rows") for fold in both] for arm in ARMS
     }
@@ -136,6 +140,15 @@ def rows_of(look: Look, metric: str) -> Rows | None:
     return Rows(base, cand, classes, groups, labels, weights)
 
 
+def folds_of(look: Look) -> list[int]:
+    """The parts of the untouched rows for which both arms were refitted, and not stopped."""
+    made = (
+        {fold for fold, refit in look.refits.get(arm, {}).items() if refit.outcome is Outcome.OK}
+        for arm in ARMS
+    )
+    return sorted(set.intersection(*made))
+
+
 def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
     """By pairs of processes: log-ratios where the metric compares by ratio, else differences."""
     metric, constraint = claim.metric, claim.constraint
@@ -148,7 +161,7 @@ def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
     elif len(pairs) < MIN_PAIRS and note and case.ended:
         arm = case.look.cut_off()
         note += f"; the {arm} had not ended when the time was over" if arm else ""
-        note += "; a larger budget gives more"
+        note += f"; {MORE}"
     if note:
         return _nothing(claim, note, n=len(pairs))
     added = constraint is not None and constraint.factor and constraint.offset

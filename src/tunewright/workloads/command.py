@@ -19,6 +19,7 @@ from tunewright.core.kinds import HandOver, Kind, Option, Stated
 from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
+from tunewright.core.texts import names_of
 from tunewright.core.trial import Need
 from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError, OutputDiffers, TrialFailed, TrialTimeout, nearest
@@ -197,6 +198,17 @@ class CommandSpec:
     cores: int | None = None
     same_output: str | None = None
     tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Take one text for a list of one; a whole command line is no list of words."""
+        argv: object = self.argv
+        if isinstance(argv, str):
+            raise InputError(
+                f"expected a program and its arguments one by one; got {argv!r}; "
+                f"write {tuple(argv.split())!r}"
+            )
+        for name in ("argv", "knob", "metric", "step", "env"):
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
 
 
 @final

@@ -9,24 +9,26 @@ from bisect import bisect_right
 from tunewright.errors import TrialFailed
 
 _SIGN = "[-+−]"  # the last one is what typesetters call minus
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)"
+_BETWEEN = ",'’\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"  # of thousands
+_GROUPED = "|".join(f"(?:{mark}[0-9]{{3}})+" for mark in _BETWEEN)
+_DIGITS = rf"(?:[0-9]{{1,3}}(?:{_GROUPED})|[0-9]+(?:_[0-9]+)*)"
 _NUMBER = re.compile(rf"{_SIGN}?(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]{_SIGN}?[0-9]+)?%?")
 # Whatever looks like one number to a reader: digits with marks between them.
 _LOOKS = re.compile(
-    rf"(?:(?<![\w.]){_SIGN})?(?:0[xX][0-9a-fA-F]+|\.?[0-9]+(?:[.,_][0-9]+)*\.?(?:[eE]{_SIGN}?[0-9]+)?)"
+    rf"(?:(?<![\w.]){_SIGN})?(?:0[xX][0-9a-fA-F]+|\.?[0-9]+(?:[._{_BETWEEN}][0-9]+)*\.?(?:[eE]{_SIGN}?[0-9]+)?)"
 )
 _ZERO_GROUP = re.compile(rf"{_SIGN}?0,")
 
 
 def parse_number(text: str, what: str) -> float:
-    """The number that a text states: 1,234.5 and 1_234 and 1.5e-3 and 12.5% (which is 0.125).
+    """The number that a text states: 1,234.5, 1'234.5, 1_234, 1.5e-3 or 12.5% (which is 0.125).
 
     Raises TrialFailed, naming `what`, for everything else, infinities and NaN among it.
     """
     stated = text.strip()
     if _NUMBER.fullmatch(stated) and not _ZERO_GROUP.match(stated):
         percent = stated.endswith("%")
-        number = float(re.sub("[,_%]", "", stated).replace("−", "-"))
+        number = float(re.sub(f"[_%{_BETWEEN}]", "", stated).replace("−", "-"))
         if math.isfinite(number):
             return number / 100 if percent else number
     hint = ""

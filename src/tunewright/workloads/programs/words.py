@@ -79,7 +79,8 @@ def checked_words(words: Sequence[str], what: str) -> list[str]:
     if Path(first).name not in _COMPARING:
         for word in words:
             if word in _ALONE:
-                raise _only_a_shell(word, shlex.join(words), what)
+                line = " ".join(one if one in _ALONE else shlex.quote(one) for one in words)
+                raise _only_a_shell(word, line, what)
     return list(words)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from tunewright.core.registry import resolve
-from tunewright.errors import InputError, nearest
+from tunewright.core.texts import names_of
+from tunewright.errors import InputError, check_type, nearest
 from tunewright.workloads.tabular.data import Kind, Source, Task
 
 TASKS: tuple[str, ...] = get_args(Task)
@@ -19,6 +20,9 @@ def source_of(spec: Any, target: str) -> Source:
     """What is to be read. Raises InputError, in one sentence, for what cannot be meant."""
     if spec.task is not None and spec.task not in TASKS:
         raise InputError(f"expected a task; got {spec.task!r}: {nearest(str(spec.task), TASKS)}")
+    check_type("target", target, str, "'income'")
+    check_type("seed", spec.seed, int, "0")
+    check_type("cores", spec.cores, (int, type(None)), "2")
     if spec.time is not None and spec.test is not None:
         raise InputError("expected --time or --test; got both; leave one out")
     return Source(
@@ -52,15 +56,6 @@ def path_of(role: str, data: object) -> str:
         f"expected a file or a data frame as {role}; got {type(data).__name__}; give its path, or "
         "what pandas, polars or pyarrow hold"
     )
-
-
-def names_of(role: str, names: object) -> tuple[str, ...]:
-    """One name or several, as a tuple."""
-    if isinstance(names, str):
-        return (names,)
-    if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
-        return tuple(names)
-    raise InputError(f"expected names as {role}; got {names!r}; give a list of texts")
 
 
 def _text(role: str, text: object) -> str | None:

@@ -46,7 +46,7 @@ def _facts(workload: TableWorkload) -> Iterator[tuple[str, str]]:
         task += f", {len(facts.classes)} classes"
     path, here = Path(facts.path), Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
-    yield "data", f"{shown}: {facts.rows:,} rows, {facts.columns} columns"
+    yield "data", f"{shown}: {facts.rows:,} rows, {facts.columns:,} columns"
     yield "task", f"{task}; target {facts.target}"
     yield from (("dropped", f"{column}: {why}") for column, why in facts.dropped)
     if facts.rows_without_target:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.workloads.tabular.data import Column, Floats, Ints
+from tunewright.workloads.tabular.splitting import Keys
 
 SHARE = 0.99  # of what there is to explain, which no honest column alone explains
 TRIED = 4_000  # training rows
@@ -39,30 +40,42 @@ def is_copy(column: Column, target: Column, keep: NDArray[np.bool_]) -> bool:
 
 
 def telling(
-    columns: Sequence[Column], y: NDArray[Any], rows: Ints, *, classes: bool
+    columns: Sequence[Column], y: NDArray[Any], rows: Ints, keys: Keys, *, classes: bool
 ) -> Iterator[tuple[str, float]]:
     """The columns that tell nearly all of the answer by themselves, and which share of it.
 
     rows: to learn from; no others are read. The share is of the wrong guesses without the column,
-    or of the variance: judged on half of the rows after learning from the other half.
+    or of the variance: judged on half of the rows after learning from the other half. keys: rows
+    with the same one stay together, or a column would tell each row's copy.
     """
     some = rows[np.unique(np.linspace(0, len(rows) - 1, TRIED, dtype=np.int64))]
     answers = y[some]
+    learned = np.unique(keys[some], return_inverse=True)[1] % 2 == 0
     for column in columns:
         with np.errstate(all="ignore"):  # of what overflows nothing is told
-            share = _share(column, column.values[some], answers, classes=classes)
+            share = _share(column, column.values[some], answers, learned, classes=classes)
         if share >= SHARE:
             yield column.name, share
 
 
-def _share(column: Column, values: NDArray[Any], answers: NDArray[Any], *, classes: bool) -> float:
-    share = _told(_coded(column, values, classes=classes), answers, classes=classes)
+def _share(
+    column: Column,
+    values: NDArray[Any],
+    answers: NDArray[Any],
+    learned: NDArray[np.bool_],
+    *,
+    classes: bool,
+) -> float:
+    code = _coded(column, values, learned, classes=classes)
+    share = _told(code, answers, learned, classes=classes)
     if classes or column.categories is not None:
         return share
     return max(share, _aligned(values, answers), _aligned(_ranks(values), _ranks(answers)))
 
 
-def _coded(column: Column, values: NDArray[Any], *, classes: bool) -> Ints:
+def _coded(
+    column: Column, values: NDArray[Any], learned: NDArray[np.bool_], *, classes: bool
+) -> Ints:
     """A code for each value; what is missing has one of its own.
 
     Numbers that tell classes are coded by the nearest one that is learned from, else by quantiles.
@@ -72,7 +85,7 @@ def _coded(column: Column, values: NDArray[Any], *, classes: bool) -> Ints:
     if not classes:
         edges = np.nanquantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
         return np.searchsorted(edges, values).astype(np.int64)
-    known = np.unique(values[_learned(values)])
+    known = np.unique(values[learned])
     known = known[np.isfinite(known)]
     if not len(known):
         return np.zeros(len(values), np.int64)
@@ -80,14 +93,11 @@ def _coded(column: Column, values: NDArray[Any], *, classes: bool) -> Ints:
     return np.where(np.isnan(values), len(known), np.searchsorted(between, values))
 
 
-def _learned(values: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.asarray(np.arange(len(values)) % 2 == 0)
-
-
-def _told(code: Ints, answers: NDArray[Any], *, classes: bool) -> float:
+def _told(code: Ints, answers: NDArray[Any], learned: NDArray[np.bool_], *, classes: bool) -> float:
     """The share that the commonest class, or the mean, of a code's other rows explains."""
-    learned = _learned(code)
     judged = ~learned
+    if not judged.any():  # all rows are one cluster
+        return 0.0
     if classes:
         counts = np.zeros((int(code.max()) + 1, int(answers.max()) + 1))
         np.add.at(counts, (code[learned], answers[learned]), 1)

@@ -101,7 +101,7 @@ def read(source: Source) -> Table:
         keys = grouped(keys, group, salt)
     train, folds, untouched, how = _split(source, keys, time, main, (y, target.classes))
     test = np.concatenate(untouched)
-    told = telling(features, y, train, classes=bool(target.classes))
+    told = telling(features, y, train, keys, classes=bool(target.classes))
     facts = TableFacts(
         path=source.path, rows=len(keep), columns=len(raw.data.column_names), task=target.task,
         target=source.target, classes=target.classes,

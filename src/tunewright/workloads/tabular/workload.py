@@ -15,10 +15,11 @@ from tunewright.core.knobs import Choice, Knob, Space, When
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
+from tunewright.core.texts import names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
 from tunewright.workloads.tabular import calibration, transforms
-from tunewright.workloads.tabular.asked import names_of, path_of, source_of
+from tunewright.workloads.tabular.asked import path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of
 from tunewright.workloads.tabular.families import families_for, yours
