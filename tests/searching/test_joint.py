@@ -298,7 +298,7 @@ def test_few_rows_are_given_up_where_they_save_little():
     asked = problem("maximize auc", efforts=(Effort("rows", 0.05, 1.0),), budget=Budget(seconds=20))
     history = run(JointSearcher(asked), world, trials=15)
     few = [t for t, _ in history.ended() if t.fidelity.effort]
-    assert len(few) == 2
+    assert len(few) <= 4  # as many as it takes to see one of them on all rows
 
 
 def test_what_leads_is_timed_before_many_are_gathered_where_nothing_else_is_worth_it():

@@ -43,7 +43,7 @@ LAST = 0.5  # of the search's time: then the contenders get the folds that they 
 SEARCHED = 0.8  # of a budget of seconds is the search's, where nothing is known of the rest
 LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
-FEW_PAY = 0.5  # of the baseline's time on all rows, at most, is what few rows may take
+FEW_PAY = 0.4  # of a fit's time, at most, is what the same on few rows may take
 PRIOR_FITS = 3.0  # what is worth trying first takes so many times the baseline's fit, and more
 USABLE = (
     0.8  # of the time of a verification, at most, for the refits of what looks good on few rows
@@ -313,7 +313,7 @@ class JointSearcher:
             return self._first(promoted)
         known = self._next_prior(now)
         if known is not None:
-            few = self._dear(seen, PRIOR_FITS)
+            few = self._dear(seen, PRIOR_FITS) and (len(seen.made) > 1 or bool(now.busy))
             return self._shared(known, rows=LOW_ROWS) if few else self._first(known)
         if self._chain.late(seen.dearest) and self._owed(seen):
             variant = self._from_pool(now, self._timed_turn, "variant", None, chance)
@@ -357,8 +357,8 @@ class JointSearcher:
 
     def _dear(self, seen: Seen, times: float = 1.0) -> bool:
         """Whether fits that take so many times the mean are looked at on few rows first."""
-        seconds, base = self._problem.budget.seconds, seen.ranked.baseline
-        if seen.low_count > 1 and base and seen.low_s > FEW_PAY * seen.low_count * base.fit_s:
+        seconds = self._problem.budget.seconds
+        if LOW_ROWS * seen.foreseen > FEW_PAY:
             return False
         return self._rows and seconds is not None and times * seen.dearest_s > DEAR * seconds
 
@@ -369,10 +369,11 @@ class JointSearcher:
         if not seen.low or seen.low_count < each * (gone_on + 1):
             return None
         costs, base = self._problem.costs, seen.ranked.baseline
+        most_s = USABLE * costs.most_s if costs else math.inf
         affordable = [
             (merit, config)
             for merit, fit_s, config in seen.low.values()
-            if not costs or not base or costs.refits_s(base.fit_s, fit_s) <= USABLE * costs.most_s
+            if not costs or not base or costs.refits_s(base.fit_s, fit_s / seen.foreseen) <= most_s
         ]
         first = min(affordable, key=lambda pair: (pair[0], pair[1].id), default=None)
         if first is None:

@@ -71,9 +71,9 @@ class Seen:
 
     unsound: ids of what does not hold; broken: the configs of these that can teach. made: keys with
     evidence at all rows. prefixes: what shares the dearest stage, the newest last. low: at few
-    rows, not yet promoted. tried: each config's folds. untimed: made, and not yet measured anew;
-    gathered: how many came since the last that was. prefix,
-    variant: what new artifacts of the dearest stage have brought, and what the stages below them
+    rows, not yet promoted, with what all of them would take; foreseen: how right that was. tried:
+    each config's folds. untimed: made, and not yet measured anew; gathered: how many came since the
+    last that was, gathered_s: what they took. prefix, variant: what new artifacts of the dearest stage have brought, and what the stages below them
     have. folds_s: what went into folds after the first. selected, selections: blends whose weights
     were asked for, and what each fold said.
     """
@@ -91,7 +91,8 @@ class Seen:
         self.made: set[str] = set()
         self.prefixes: dict[str, Config] = {}
         self.low: dict[str, tuple[float, float, Config]] = {}
-        self.low_count, self.low_s = 0, 0.0
+        self.low_count = 0
+        self.foreseen = 1.0
         self.tried: set[tuple[str, int]] = set()
         self.untimed: dict[str, Config] = {}
         self.timed = self.repeats = self.gathered = 0
@@ -155,7 +156,7 @@ class Seen:
             self.untimed[self._chain.key(trial.config)] = trial.config
             self.gathered += 1
             self.gathered_s += cost_s
-        self._learn_config(trial, record, cost_s, best)
+        self._learn_config(trial, record, measurement, cost_s, best)
         self._learn_noise(trial, record)
         self._refresh()
 
@@ -199,7 +200,6 @@ class Seen:
         if family is not None:
             self.arms.setdefault(family, Arm()).learn(None, cost_s)
         self.low_count += 1
-        self.low_s += cost_s
         merit = math.inf
         if measurement.outcome is Outcome.OK:
             merit = 0.0
@@ -209,9 +209,7 @@ class Seen:
                     merit = metric.signed(change.values[0])
                     break
         prefix = self._chain.prefix(self.dearest, trial.config)
-        made = [s for s in measurement.spans if s.stage == self.dearest and not s.cached]
-        share = trial.fidelity.effort.get("rows", 1.0)
-        fit_s = sum(s.end_s - s.start_s for s in made) / share
+        fit_s = self._dear_s(measurement) / trial.fidelity.effort.get("rows", 1.0)
         self.low[prefix] = (merit, fit_s, trial.config)
 
     def _learn_place(self, record: Record) -> None:
@@ -266,12 +264,26 @@ class Seen:
                 return None
         return target(record, metric, baseline)
 
-    def _learn_config(self, trial: Trial, record: Record, cost_s: float, best: float) -> None:
+    def _learn_foreseen(
+        self, low: tuple[float, float, Config] | None, measurement: Measurement
+    ) -> None:
+        """How well few rows have told how long all of them take."""
+        took_s = self._dear_s(measurement)
+        if low is not None and took_s > 0:
+            self.foreseen = low[1] / took_s
+
+    def _dear_s(self, measurement: Measurement) -> float:
+        made = [s for s in measurement.spans if s.stage == self.dearest and not s.cached]
+        return sum(s.end_s - s.start_s for s in made)
+
+    def _learn_config(
+        self, trial: Trial, record: Record, measurement: Measurement, cost_s: float, best: float
+    ) -> None:
         """Whose doing it was, and what may follow from it."""
         config, chain = trial.config, self._chain
         key, prefix = chain.key(config), chain.prefix(self.dearest, config)
         first = config if config.members else self.prefixes.setdefault(prefix, config)
-        self.low.pop(prefix, None)
+        self._learn_foreseen(self.low.pop(prefix, None), measurement)
         self.made.add(key)
         now = self.place(record)
         # The baseline would be there anyway, and may be many times slower than all others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,9 @@ from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Encoder, load_runtime
 from tunewright.workloads.tabular.quality import contributions, mean_of
 
-REPEATS = 5  # deals a column: their mean is what is told
+REPEATS = 5  # deals a column, at most: their mean is what is told
+SECONDS = 1.0  # of the processor, about, for all columns; with fewer rows where that is too little
+LEAST_ROWS = 30
 MOST_COLUMNS = 300  # more of them take too long, and nobody reads them
 ADDS_UP = {"binary": "log_loss", "multiclass": "log_loss", "regression": "mae"}  # a mean over rows
 
@@ -25,16 +28,14 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
 
     It is told for some of the rows that the model was judged on, with 95 % intervals over these
     rows (over groups, where rows belong together). Columns that say the same share what they are
-    worth. () where there is too much or too little to be told.
+    worth. Of a slow model it is told on fewer rows. () where there is too much or too little to be
+    told.
     """
     blended: Blended = artifact.value
     judged: Judged = artifact.judged
     schema, rows = blended.schema, judged.rows
     if len(rows) < 2 or len(schema.columns) > MOST_COLUMNS or _plain(blended):
         return "", ()
-    metric, y = ADDS_UP[schema.task], judged.y[: len(rows)]
-    groups = None if judged.groups is None else judged.groups[: len(rows)]
-    weights = None if judged.weights is None else judged.weights[: len(rows)]
     parts = [
         (
             one.schema,
@@ -48,15 +49,24 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
 
     def loss(column: str = "", order: Ints | None = None) -> Floats:
         answers: list[Any] = []
-        for own, encoded, batch, weight in parts:
+        for own, every, batch, weight in parts:
+            encoded = every[: len(rows)]
             asked = encoded if order is None else _dealt(own, encoded, rows, column, order)
             answers.append(weight / whole * np.asarray(batch(asked)))
-        return contributions(metric, y, np.asarray(np.sum(answers, axis=0)))
+        return contributions(metric, y[: len(rows)], np.asarray(np.sum(answers, axis=0)))
 
+    metric, y = ADDS_UP[schema.task], judged.y
+    started_s = time.process_time()
+    loss()
+    each_s = max(time.process_time() - started_s, 1e-6) * len(schema.columns)
+    repeats = min(max(int(SECONDS / each_s), 1), REPEATS)
+    rows = rows[: max(int(len(rows) * SECONDS / each_s), LEAST_ROWS)]
+    groups = None if judged.groups is None else judged.groups[: len(rows)]
+    weights = None if judged.weights is None else judged.weights[: len(rows)]
     before, found = loss(), list[Importance]()
     chance = np.random.default_rng(0)
     for column in schema.columns:
-        deals = [loss(column.name, chance.permutation(len(rows))) - before for _ in range(REPEATS)]
+        deals = [loss(column.name, chance.permutation(len(rows))) - before for _ in range(repeats)]
         found.append(_told(column.name, np.mean(deals, axis=0), groups, weights))
     return metric, sorted(found, key=lambda one: -one.rise)
 

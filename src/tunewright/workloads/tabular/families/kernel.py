@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.core.config import Config
+from tunewright.core.config import Config, Value
 from tunewright.core.knobs import Integer, Knob, Real
 from tunewright.core.registry import resolve
 from tunewright.knobs import tuned
@@ -28,6 +28,7 @@ from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.packing import pack, unpack
 
 _RANK = 1e-6  # of the largest eigenvalue; smaller ones are noise
+_MANY = 50_000  # rows
 
 
 def _knobs(_cores: int) -> tuple[Knob, ...]:
@@ -79,6 +80,13 @@ def native(files: Mapping[str, bytes], schema: Schema, _threads: int) -> Runtime
 
 
 _HERE = "tunewright.workloads.tabular.families.kernel"
+
+
+def _portfolio(rows: int, _outputs: int) -> tuple[Mapping[str, Value], ...]:
+    # On many rows it takes longer than what is better.
+    return ({"kernel_landmarks": 500, "kernel_c": 30.0},) if rows <= _MANY else ()
+
+
 FAMILY = Family(
     name="kernel",
     tasks=frozenset({"binary", "multiclass", "regression"}),
@@ -89,5 +97,5 @@ FAMILY = Family(
     default_runtime="native",
     file="kernel.json",
     calibrated=True,
-    portfolio=lambda _rows, _outputs: ({"kernel_landmarks": 500, "kernel_c": 30.0},),
+    portfolio=_portfolio,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tunewright.core.config import Config
+from tunewright.core.config import Config, Value
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.knobs import tuned
 from tunewright.workloads.tabular.data import (
@@ -25,6 +25,7 @@ from tunewright.workloads.tabular.packing import pack, unpack
 _CLOSE = 1e-4  # a squared distance nearer than which nearer does not count more
 _ROUNDING = 1e-9  # by how much a squared distance may be off
 _AT_ONCE = 64  # rows of a batch, whose distances from all stored rows are held
+_MANY = 50_000  # rows
 
 
 def _knobs(_cores: int) -> tuple[Knob, ...]:
@@ -83,6 +84,13 @@ def native(files: Mapping[str, bytes], schema: Schema, _threads: int) -> Runtime
 
 
 _HERE = "tunewright.workloads.tabular.families.neighbours"
+
+
+def _portfolio(rows: int, _outputs: int) -> tuple[Mapping[str, Value], ...]:
+    # On many rows to be judged it takes longer than what is better.
+    return ({"neighbours": 10, "neighbour_rows": 10_000},) if rows <= _MANY else ()
+
+
 FAMILY = Family(
     name="neighbours",
     tasks=frozenset({"binary", "multiclass", "regression"}),
@@ -93,5 +101,5 @@ FAMILY = Family(
     default_runtime="native",
     file="neighbours.json",
     calibrated=True,
-    portfolio=lambda _rows, _outputs: ({"neighbours": 10, "neighbour_rows": 10_000},),
+    portfolio=_portfolio,
 )
