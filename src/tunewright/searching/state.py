@@ -73,9 +73,9 @@ class Seen:
     evidence at all rows. prefixes: what shares the dearest stage, the newest last. low: at few
     rows, not yet promoted, with what all of them would take; foreseen: how right that was. tried:
     each config's folds. untimed: made, and not yet measured anew; gathered: how many came since the
-    last that was, gathered_s: what they took. prefix, variant: what new artifacts of the dearest stage have brought, and what the stages below them
-    have. folds_s: what went into folds after the first. selected, selections: blends whose weights
-    were asked for, and what each fold said.
+    last that was, gathered_s: what they took. prefix, variant: what new artifacts of the dearest
+    stage have brought, and what the stages below them have. folds_s: what went into folds after the
+    first. selected, selections: blends whose weights were asked for, and what each fold said.
     """
 
     def __init__(self, problem: Problem, chain: Chain) -> None:
