@@ -47,14 +47,15 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     chosen = np.random.default_rng(seed).permutation(len(columns))
     landmarks = columns[np.sort(chosen[: int(config["kernel_landmarks"])])]
     gamma = float(config["kernel_gamma"]) / (float(columns.var(axis=0).sum()) or 1.0)
+    # Imported before: a library that is loaded later would not be limited.
+    weigh = resolve("tunewright.workloads.tabular.linear_library:weigh")
     with resolve("threadpoolctl:threadpool_limits")(1):  # more would change the last digits
         values, vectors = np.linalg.eigh(_kernel(landmarks, landmarks, gamma))
         kept = values > _RANK * values[-1]
         to_features = vectors[:, kept] / np.sqrt(values[kept])
         features = _kernel(columns, landmarks, gamma) @ to_features
-        coef, intercept = resolve("tunewright.workloads.tabular.linear_library:weigh")(
-            features, training.y, schema, float(config["kernel_c"]), training.weights
-        )
+        strength = float(config["kernel_c"])
+        coef, intercept = weigh(features, training.y, schema, strength, training.weights)
         weights = to_features @ coef.T
     arrays = {
         "landmarks": landmarks, "gamma": np.array(gamma), "weights": weights,
