@@ -231,6 +231,20 @@ def test_what_is_clearly_better_goes_before_what_noise_may_explain():
 BOUND = "minimize time subject to auc >= baseline - 0.005"
 
 
+def test_where_the_baseline_breaks_a_constraint_what_keeps_it_has_a_look_though_no_better_else():
+    goal = "maximize auc subject to time <= 10us"
+    slow, quick, quickest = (
+        (0, ok(0.0, time=40e-6)),
+        (1, ok(-0.02, time=8e-6)),
+        (2, ok(-0.03, time=5e-6)),
+    )
+    assert chosen(goal, slow, quick, quickest) == 1
+    assert chosen(goal, slow, quick, quickest, tried=[1]) == 2
+    assert chosen(goal, slow, (3, ok(0.02, time=20e-6))) is None
+    within = (0, ok(0.0, time=8e-6))
+    assert chosen(goal, within, quick, quickest) is None
+
+
 def test_a_tie_goes_to_more_slack_within_noise_alone():
     """A time that was measured once is known to 5 %; 7 % separate what noise cannot explain."""
     roomy = (2, ok(0.0, time=1.05))

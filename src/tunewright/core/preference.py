@@ -175,6 +175,8 @@ class Ranking:
             return "it is the baseline" if record is baseline else "it is not fully measured"
         if standing.tier > 1:
             return "it breaks a constraint"
+        if self.baseline_breaks:
+            return None  # that it keeps the constraints is worth a look, whatever else it does
         for metric in goal.objectives if len(goal.objectives) > 1 else ():
             kept = self.slack(record, within_margin(metric))
             if kept is not None and kept.value < 0:
