@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -163,6 +164,11 @@ class Saved:
     runs: Mapping[str, tuple[tuple[float | None, float], ...]]
     yardstick: int = VERSION
     format: int = SAVED_FORMAT
+
+    def __post_init__(self) -> None:
+        runs = (value for pairs in self.runs.values() for pair in pairs for value in pair)
+        if not all(value is None or math.isfinite(value) for value in runs):
+            raise ValueError("expected finite runs")
 
 
 def verify(  # noqa: PLR0913 - what a user may say about a comparison

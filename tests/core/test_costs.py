@@ -133,23 +133,16 @@ def quality(*fits_s, **more):
     return ranking
 
 
-def test_what_all_configs_share_is_part_of_each_fit_and_of_a_blend_once():
-    ranking = quality(2.0, 5.0)
-    base, own = ranking.evidence.records.values()
-    assert (base.fit_s, own.fit_s, ranking.evidence.shared_s) == (3.0, 6.0, 1.0)
-    assert (ranking.evidence.own_s(base), ranking.evidence.own_s(own)) == (2.0, 5.0)
-    members = [(config, 0.5) for config in (base.config, own.config)]
-    blend = Record(Config({}, members), fit_s=base.fit_s + own.fit_s)
-    assert ranking.evidence.own_s(blend) == 7.0
-
-
-def test_a_blend_is_verified_like_its_members_side_by_side():
-    ranking, cost = quality(2.0, 4.0), costs(folds=1, since="")
-    base, own = ranking.evidence.records.values()
-    members = [(config, 0.5) for config in (base.config, own.config)]
-    blend = Record(Config({}, members), fit_s=base.fit_s + own.fit_s)
-    assert cost.verification_s(ranking, blend) == pytest.approx(cost.blend_s(base, [1.0, 6.0], 0.0))
-    assert cost.blend_s(base, [1.0, 6.0], 0.0) < cost.refits_s(base.fit_s, 7.0)
+def test_a_blend_is_verified_like_its_members_side_by_side_and_makes_what_they_share_once():
+    ranking, cost = quality(2.0, 5.0, 4.0), costs(folds=1, since="")
+    base, *members = ranking.evidence.records.values()
+    assert [(one.fit_s, one.made_s) for one in members] == [(6.0, 5.0), (5.0, 4.0)]
+    weighted = [(one.config, 0.5) for one in members]
+    blend = Record(Config({}, weighted), fit_s=sum(one.fit_s for one in members))
+    took_s = cost.verification_s(ranking, blend)
+    assert took_s == cost.blend_s(base, members)
+    assert cost.refits_s(base.fit_s, 1.0 + (5.0 + 4.0) / 2) <= took_s
+    assert took_s < cost.refits_s(base.fit_s, 1.0 + 5.0 + 4.0)
 
 
 def test_less_is_kept_near_the_end_while_nothing_is_worth_being_verified():

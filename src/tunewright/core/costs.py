@@ -19,7 +19,7 @@ REFIT_MORE = 1.3  # a refit learns on more rows than the search did …
 REFIT_S = 0.1  # … and is a trial of its own
 MEMBERS_AT_ONCE = 1.5  # of a blend, on two cores: the last one is alone
 DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
-LEAST_LAST = 0.04  # of the budget, at least, for the last trials of a search
+LEAST_LAST, LEAST_LAST_S = 0.04, 3.0  # of the budget for the last trials of a search, at least
 UNPROMISING = 0.5  # of the reserve is kept while there is nothing that is worth it
 RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
 MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
@@ -64,8 +64,7 @@ class Costs:
         """
         base = ranked.baseline or own
         if own.config.members:
-            shared_s, own_s = ranked.evidence.shared_s, ranked.evidence.own_s(own)
-            return self.blend_s(base, [shared_s, own_s], own.measure_s)
+            return self.blend_s(base, ranked.evidence.members(own))
         pairs = CLEAR_PAIRS if _few_will_do(ranked, base, own) else USUAL_PAIRS
         return self.refits_s(base.fit_s, own.fit_s) + pairs * self.pair_s(base, own)
 
@@ -96,15 +95,17 @@ class Costs:
     def last_s(self, ranked: Ranking) -> float:
         """How long the search's last trials take: its last fits are like the best."""
         alike = [r for r in (ranked.baseline, *ranked.best(3)) if r and not r.config.members]
-        least_s = LEAST_LAST * (self.budget.seconds or 0.0)
+        least_s = min(LEAST_LAST * (self.budget.seconds or 0.0), LEAST_LAST_S)
         return max(least_s, sum(r.fit_s for r in alike) / len(alike) if alike else 0.0)
 
-    def blend_s(self, base: Record, fits_s: Sequence[float], measure_s: float) -> float:
-        """To verify a blend of members that take so long to fit; they are refitted side by side.
+    def blend_s(self, base: Record, members: Sequence[Record]) -> float:
+        """To verify a blend of these: they are refitted side by side, and answer one by one.
 
-        measure_s: of one pair.
+        What they share is made once.
         """
-        fit_s = sum(fits_s) / MEMBERS_AT_ONCE
+        shared_s = max((member.fit_s - member.made_s for member in members), default=0.0)
+        fit_s = shared_s + sum(member.made_s for member in members) / MEMBERS_AT_ONCE
+        measure_s = sum(member.measure_s for member in members)
         blend = Record(base.config, fit_s=fit_s, measure_s=measure_s)
         return self.refits_s(base.fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, blend)
 

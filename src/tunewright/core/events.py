@@ -56,6 +56,10 @@ class Opened:
     folds: int = 0
     format: int = FORMAT
 
+    def __post_init__(self) -> None:
+        if any(len(fact) < 2 for fact in self.facts):
+            raise ValueError(f"expected a label and a text in each fact; got {self.facts!r}")
+
 
 @final
 @dataclass(frozen=True)

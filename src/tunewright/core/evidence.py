@@ -47,14 +47,16 @@ class Record:
     """One config: its readings by metric and piece, what it cost, and how its runs ended.
 
     base: the baseline's record, None for its own. fit_s: the stages that can be cached, whoever
-    made them; measure_s: those that run anew. key: names the deepest artifact of it. chosen: what
-    it made of a knob that it was given an upper bound of or was to learn, by knob and piece.
+    made them; made_s: of these what was made when it was first tried; measure_s: those that run
+    anew. key: names the deepest artifact of it. chosen: what it made of a knob that it was given an
+    upper bound of or was to learn, by knob and piece.
     """
 
     config: Config
     base: Record | None = None
     readings: dict[str, dict[Piece, Reading]] = field(default_factory=dict)
     fit_s: float = 0.0
+    made_s: float = 0.0
     measure_s: float = 0.0
     measured: int = 0
     runs: int = 0
@@ -153,7 +155,6 @@ class Evidence:
     ) -> None:
         self.records: dict[str, Record] = {}
         self.baseline: Record | None = None
-        self.shared_s = 0.0  # of a fit: what the baseline's took without its dearest stage
         self._metrics, self._position = tuple(metrics), {name: i for i, name in enumerate(stages)}
         self._refitted = refitted
 
@@ -185,9 +186,10 @@ class Evidence:
                 record.chosen.setdefault(name, {})[piece] = sample.values[0]
         return record
 
-    def own_s(self, record: Record) -> float:
-        """How long it takes to fit a config beside others, that share what stands above the fit."""
-        return max(record.fit_s - max(len(record.config.members), 1) * self.shared_s, 0.0)
+    def members(self, record: Record) -> list[Record]:
+        """The records of a config's members, as far as they were tried; else its own."""
+        ids = [member.id for member, _ in record.config.members] or [record.config.id]
+        return [self.records[id_] for id_ in ids if id_ in self.records]
 
     def settled(self, config: Config) -> Config:
         """The config with what its fits made of each knob, on average, and not what was asked.
@@ -225,11 +227,7 @@ class Evidence:
         ran = [span for span in measurement.spans if not span.cached]
         fresh_s = sum(s.end_s - s.start_s for s in ran if since and self._after(s.stage, since))
         fit_s = sum(span.end_s - span.start_s for span in ran) - fresh_s
-        if record is self.baseline and not record.fit_s:
-            above = [
-                s.end_s - s.start_s for s in ran if not (since and self._after(s.stage, since))
-            ]
-            self.shared_s = fit_s - max(above, default=0.0)
+        record.made_s = record.made_s or fit_s
         record.fit_s = record.fit_s or measurement.made_s or fit_s
         if since:
             record.measure_s = record.measure_s or fresh_s

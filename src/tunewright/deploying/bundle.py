@@ -81,7 +81,7 @@ def load(directory: str | Path) -> Predictor:
         if any(family_of(model.family).plain for model, _ in members):
             raise InputError(f"expected a bundle of ours; got {path} with a model of another kind")
         return Predictor(Blended(tuple(members)), index["threads"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {path} without {error}") from error
 
 

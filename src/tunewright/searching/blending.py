@@ -41,7 +41,7 @@ class Blending:
         stages = problem.stages
         self._chain, self._race, self._seed = chain, race, problem.seed
         self._costs = problem.costs
-        self._needed = (-1, 0.0)  # trials ended, seconds
+        self._needed: tuple[Seen | None, int, float] = (None, -1, 0.0)  # ended trials, seconds
         self._possible = (
             BLEND in stages
             and problem.cached in stages[stages.index(BLEND) :]
@@ -95,15 +95,13 @@ class Blending:
         base, costs = seen.ranked.baseline, self._costs
         if not self._possible or not costs or base is None or len(seen.selections) > len(TURNS):
             return 0.0
-        if seen.ended != self._needed[0]:
-            first = next(iter(self._choices(seen)), [])
-            self._needed = (seen.ended, self._costs_s(seen, base, first) if first else 0.0)
-        return self._needed[1]
-
-    def _costs_s(self, seen: Seen, base: Record, members: Sequence[Record]) -> float:
-        assert self._costs is not None
-        measure_s = sum(member.measure_s for member in members)
-        return self._costs.blend_s(base, [*map(seen.ranked.evidence.own_s, members)], measure_s)
+        if self._needed[0] is not seen or self._needed[1] != seen.ended:
+            untried = (
+                c for c in self._choices(seen) if self._selection(c).id not in seen.selections
+            )
+            first = next(untried, [])
+            self._needed = (seen, seen.ended, costs.blend_s(base, first) if first else 0.0)
+        return self._needed[2]
 
     def _choices(self, seen: Seen) -> list[list[Record]]:
         """What might be joined: what comes first, and the same without the dearest of it."""
@@ -162,7 +160,7 @@ class Blending:
     def _affordable(self, seen: Seen, members: list[Record]) -> bool:
         baseline = seen.ranked.baseline
         costs = self._costs
-        if costs and baseline and self._costs_s(seen, baseline, members) > costs.most_s:
+        if costs and baseline and costs.blend_s(baseline, members) > costs.most_s:
             return False
         for bound in self._bounds:
             values = [record.value(bound.metric) for record in members]

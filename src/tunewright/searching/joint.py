@@ -332,7 +332,7 @@ class JointSearcher:
     def _next_prior(self, now: Moment) -> Config | None:
         """The next config that is worth trying first, None where all were."""
         for config, key in self._prior:
-            if self._in_time(now, config) and self._is_new(config, key, now):
+            if self._is_new(config, key, now):
                 return config
         return None
 
@@ -340,7 +340,9 @@ class JointSearcher:
         """Whether it would be made in time, if it takes as long as others of its family."""
         family = self._chain.family(config)
         arm = now.seen.arms.get(family) if family is not None else None
-        return arm is None or arm.mean_s <= now.left_s
+        if arm is None or arm.mean_s <= now.left_s:
+            return True
+        return self._chain.prefix(now.seen.dearest, config) in now.seen.prefixes  # no fit
 
     def _owed(self, seen: Seen) -> bool:
         """Whether it is the variants' turn: their share of the time follows what they bring."""
@@ -373,6 +375,7 @@ class JointSearcher:
         affordable = [
             (merit, config)
             for merit, fit_s, config in seen.low.values()
+            if fit_s / seen.foreseen <= now.left_s
             if not costs or not base or costs.refits_s(base.fit_s, fit_s / seen.foreseen) <= most_s
         ]
         first = min(affordable, key=lambda pair: (pair[0], pair[1].id), default=None)
@@ -439,7 +442,7 @@ class JointSearcher:
 
     def _is_new(self, config: Config, key: str, now: Moment) -> bool:
         seen = now.seen
-        if key in seen.made or key in now.busy:
+        if key in seen.made or key in now.busy or not self._in_time(now, config):
             return False
         return not seen.low or self._chain.prefix(seen.dearest, config) not in seen.low
 

@@ -31,23 +31,21 @@ class Race:
         self.metric: Metric | None = rows[0] if rows else None
         self._most = max([1, *folds]) if rows and problem.cached else 1
         self._seconds = problem.budget.seconds or math.inf
-        self._counted = (-1, 1)  # trials ended, folds
+        self._counted: tuple[Seen | None, int, int] = (None, -1, 1)  # ended trials, folds
 
     def count(self, seen: Seen) -> int:
         """How many folds the contenders get: all, or as many as there is time for."""
         if self._most == 1:
             return 1
-        ended, count = self._counted
-        if ended != seen.ended:
-            fits = [
-                seen.ranked.evidence.own_s(r)
-                for r in self._leaders(seen, 0, CONTENDERS)
-                if not r.config.members
-            ]
+        of, ended, count = self._counted
+        if of is not seen or ended != seen.ended:
+            leaders = self._leaders(seen, 0, CONTENDERS)
+            base = seen.ranked.baseline  # which made what all share
+            fits = [r.made_s for r in leaders if r is not base and not r.config.members]
             dear_s = CONTENDERS * (fmean(fits) if len(fits) > 1 else DEARER * seen.dearest_s)
             affordable = AT_ONCE * SHARE * SEARCHED * self._seconds / dear_s if dear_s else math.inf
             count = round(min(self._most, max(affordable, 1)))
-            self._counted = (seen.ended, count)
+            self._counted = (seen, seen.ended, count)
         return count
 
     def folds(self, record: Record) -> list[int]:

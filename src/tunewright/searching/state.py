@@ -134,7 +134,10 @@ class Seen:
 
     def learn(self, trial: Trial, measurement: Measurement) -> None:
         """Take in one ended trial."""
-        if trial.purpose.kind != "search" or measurement.outcome is Outcome.STOPPED:
+        if trial.purpose.kind != "search":
+            return
+        if measurement.outcome is Outcome.STOPPED:
+            self._give_up(trial, self._cost_s(measurement))
             return
         self.ended += 1
         cost_s = self._cost_s(measurement)
@@ -159,6 +162,16 @@ class Seen:
         self._learn_config(trial, record, measurement, cost_s, best)
         self._learn_noise(trial, record)
         self._refresh()
+
+    def _give_up(self, trial: Trial, cost_s: float) -> None:
+        """A fit that was stopped is not begun again, and its family is known to be dear."""
+        config, family = trial.config, self._chain.family(trial.config)
+        if trial.fidelity.since or config.members:
+            return
+        self.made.add(self._chain.key(config))
+        self.low.pop(self._chain.prefix(self.dearest, config), None)
+        if family is not None:
+            self.arms.setdefault(family, Arm()).learn(None, cost_s)
 
     def _cost_s(self, measurement: Measurement) -> float:
         """What a trial has taken of the budget, in seconds: of one of trials each is the same."""
@@ -198,7 +211,7 @@ class Seen:
     def _learn_low(self, trial: Trial, measurement: Measurement, cost_s: float) -> None:
         family = self._chain.family(trial.config)
         if family is not None:
-            self.arms.setdefault(family, Arm()).learn(None, cost_s)
+            self.arms.setdefault(family, Arm()).learn(None, cost_s, fitted=False)
         self.low_count += 1
         merit = math.inf
         if measurement.outcome is Outcome.OK:
@@ -269,7 +282,8 @@ class Seen:
     ) -> None:
         """How well few rows have told how long all of them take."""
         took_s = self._dear_s(measurement)
-        if low is not None and took_s > 0:
+        whole = measurement.outcome is Outcome.OK and low is not None and low[1] > 0
+        if low is not None and whole and took_s > 0:
             self.foreseen = low[1] / took_s
 
     def _dear_s(self, measurement: Measurement) -> float:

@@ -56,6 +56,7 @@ def importance(artifact: Artifact) -> tuple[str, Sequence[Importance]]:
         return contributions(metric, y[: len(rows)], np.asarray(np.sum(answers, axis=0)))
 
     metric, y = ADDS_UP[schema.task], judged.y
+    loss()  # what is loaded late is loaded now
     started_s = time.process_time()
     loss()
     each_s = max(time.process_time() - started_s, 1e-6) * len(schema.columns)

@@ -88,7 +88,7 @@ class Predictor:
 
     def _encoded_by(self, model: CompiledModel) -> int:
         """Which of the encoders is the model's."""
-        schema = replace(model.schema, transform=None)
+        schema = replace(model.schema, transform=None, calibration=None)
         if family_of(model.family).plain:
             self._encoders.append((schema, lambda row: row))
             return len(self._encoders) - 1
