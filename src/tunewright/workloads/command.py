@@ -229,8 +229,15 @@ class CommandWorkload:
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
         """Each step's words and environment with the knobs filled in; {dir} and the like stay.
 
-        line: the same for a shell, ready to paste, each directory made as it is needed.
+        line: the same for a shell, ready to paste, each directory made as it is needed. Raises
+        InputError for a config without one of the knobs, as a harmed journal may hold.
         """
+        owned = [k.name for stage in self.stages for k in stage.knobs if k.when is None]
+        if missing := [name for name in owned if name not in config]:
+            raise InputError(
+                f"expected a value for {' and '.join(missing)} in the config that won; got none; "
+                "the study's journal is harmed, so tune again"
+            )
         names = (*RESERVED, *(stage.name for stage in self.stages))
         marks = {name: f"TUNEWRIGHT_{at}_PLACE" for at, name in enumerate(names)}
         kept: dict[str, Value] = {**marks, **config}
