@@ -325,7 +325,10 @@ def _verify(
         # Another candidate may do what this one does not; without a baseline none can.
         failed = not proof.patient and look.failures("baseline")
         broken = bool(look.unfit() or failing_arm(look) or failed)
-        unfit = decision is Decision.REJECT or (not proof.patient and look.failures("candidate"))
+        # What keeps the constraints that the baseline breaks need not be better at anything else.
+        kept = plan.ranking(history).baseline_breaks and _keeps(look, comparisons)
+        refused = decision is Decision.REJECT and not kept
+        unfit = refused or (not proof.patient and look.failures("candidate"))
         if proof.folds and any(c.note and c.evidence == "rows" for c in comparisons):
             broken = True  # the rows can say nothing about whatever candidate
         elif unfit or (proof.folds and _rows_leave_open(comparisons)):
@@ -396,7 +399,7 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
 
     After ACCEPT the candidate. Without a proof too, unless it looks no better than the baseline on
     the untouched evidence; after REJECT the baseline. Where the baseline itself breaks a
-    constraint, the candidate in any case but one: that it breaks one, too.
+    constraint, the candidate also where it is no better, as long as it keeps them all and works.
     """
     if not number:  # the search's answer is handed over, with what is known about it
         candidate = _candidate(history, plan, 1, elapsed_s)
@@ -410,10 +413,8 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     refused = unlike or decision is Decision.REJECT
     if not refused and decision is Decision.INCONCLUSIVE:
         refused = _looks_worse(plan.goal, comparisons)
-    if refused and plan.ranking(history).baseline_breaks:
-        held = [c.decision for c in comparisons if c.role == "constraint"]
-        harmed = unlike or look.failures("candidate") or look.unfit()
-        refused = bool(harmed or not held or Decision.REJECT in held)
+    if refused and not unlike and plan.ranking(history).baseline_breaks:
+        refused = not _keeps(look, comparisons)
     arm: Arm = "baseline" if refused else "candidate"
     config = plan.baseline if refused else candidate
     refit = look.refits.get(arm, {}).get(0)
@@ -422,6 +423,16 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
         looks=case.number if plan.proof.folds else 0, alpha=alpha_of(case.number),
         key=refit.key if refit and refit.key else _key(history, plan, config),
     )  # fmt: skip
+
+
+def _keeps(look: Look, comparisons: Sequence[Comparison]) -> bool:
+    """Whether a candidate works, and no constraint was found to be broken by it."""
+    held = [c.decision for c in comparisons if c.role == "constraint"]
+    return (
+        bool(held)
+        and Decision.REJECT not in held
+        and not (look.failures("candidate") or look.unfit())
+    )
 
 
 def _looks_worse(goal: Goal, comparisons: Sequence[Comparison]) -> bool:

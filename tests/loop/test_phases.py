@@ -23,6 +23,7 @@ from tunewright.testing.simulated import (
     SimulatedWorkload,
 )
 from tunewright.testing.studies import TABLE, CheckedExecutor, TableModel, request, simulate
+from tunewright.verifying.pairs import looks
 
 FAST = "minimize latency_p50"
 
@@ -141,6 +142,7 @@ def test_where_the_baseline_breaks_a_bound_the_best_within_it_is_handed_over(fac
     assert verdict.config != TABLE.baseline
     best = done.plan.ranking(done.history).instead()
     assert verdict.config == best
+    assert set(looks(done.history)) <= {1}  # no second one: what it keeps is what was asked for
     assert verdict.key
 
 
