@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +16,9 @@ from hypothesis import strategies as st
 from tunewright.core.config import Config
 from tunewright.core.events import decode, encode
 from tunewright.core.roles import space_of
-from tunewright.core.trial import Fidelity, Piece, Trial
 from tunewright.deploying.bundle import load, write_index
 from tunewright.errors import InputError, TrialFailed
 from tunewright.planning import Limits, Request
-from tunewright.running.cache import ArtifactCache
-from tunewright.running.chain import run_chain
 from tunewright.session import begin
 from tunewright.workloads.tabular import TableSpec, table
 from tunewright.workloads.tabular.calibration import (
@@ -64,17 +62,9 @@ def classes(request, tmp_path_factory):
 
 
 @pytest.fixture
-def ran(classes, tmp_path):
+def ran(classes, blended):
     """The blend of a config, and its samples."""
-
-    def go(config, **piece):
-        cache = ArtifactCache(tmp_path / "artifacts")
-        trial = Trial(1, config, Fidelity("blend", piece=Piece(**piece)))
-        measured = run_chain(trial, classes, cache, tmp_path / "trial", lambda: 0.0)
-        assert measured.detail == ""
-        return cache.get(measured.key).artifact, measured.samples
-
-    return go
+    return partial(blended, classes)
 
 
 def config_of(workload, family, temperature, **values):

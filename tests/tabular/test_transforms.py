@@ -1,6 +1,7 @@
 """A skewed target may be learned on another scale, and is always answered on its own."""
 
 from array import array
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,7 @@ from hypothesis import strategies as st
 from tunewright.core.config import Config
 from tunewright.core.events import decode, encode
 from tunewright.core.roles import space_of
-from tunewright.core.trial import Fidelity, Piece, Trial
 from tunewright.deploying.bundle import load, write_index
-from tunewright.running.cache import ArtifactCache
-from tunewright.running.chain import run_chain
 from tunewright.workloads.tabular import TableSpec, stages, table
 from tunewright.workloads.tabular.data import Runtime, Schema, Transform
 from tunewright.workloads.tabular.families import FAMILIES, family_of
@@ -53,17 +51,9 @@ def skewed(tmp_path_factory):
 
 
 @pytest.fixture
-def ran(skewed, tmp_path):
+def ran(skewed, blended):
     """The blend of a config of the skewed table, and its samples."""
-
-    def go(config, **piece):
-        cache = ArtifactCache(tmp_path / "artifacts")
-        trial = Trial(1, config, Fidelity("blend", piece=Piece(**piece)))
-        measured = run_chain(trial, skewed, cache, tmp_path / "trial", lambda: 0.0)
-        assert measured.detail == ""
-        return cache.get(measured.key).artifact, measured.samples
-
-    return go
+    return partial(blended, skewed)
 
 
 def config_of(skewed, family, **values):

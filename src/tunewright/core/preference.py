@@ -188,7 +188,8 @@ class Ranking:
     @property
     def promising(self) -> bool:
         """Whether any config is worth being verified."""
-        return any(self.why_unfit(record) is None for record in self.best())
+        records = (self.evidence.records[standing.id] for standing in self._order)
+        return any(self.why_unfit(record) is None for record in records)
 
     def choose(self, tried: Sequence[Config], likes: Likes = lambda _: True) -> Config | None:
         """The config to be verified next, settled; None where there is none.

@@ -105,11 +105,12 @@ class Blending:
 
     def _choices(self, seen: Seen) -> list[list[Record]]:
         """What might be joined: what comes first, and the same without the dearest of it."""
-        members = self._members(seen, self._one_a_prefix(seen))
+        best = self._one_a_prefix(seen)
+        members = self._members(seen, best)
         if not members:
             return []
         dearest = max(members, key=lambda record: record.fit_s)
-        rest = [record for record in self._one_a_prefix(seen) if record is not dearest]
+        rest = [record for record in best if record is not dearest]
         choices = (members, self._members(seen, rest))
         return [choice for choice in choices if len(choice) > 1]
 

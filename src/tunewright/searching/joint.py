@@ -45,9 +45,7 @@ LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
 FEW_PAY = 0.4  # of a fit's time, at most, is what the same on few rows may take
 PRIOR_FITS = 3.0  # what is worth trying first takes so many times the baseline's fit, and more
-USABLE = (
-    0.8  # of the time of a verification, at most, for the refits of what looks good on few rows
-)
+USABLE = 0.8  # of what a verification may take, at most, is for refits of what few rows favour
 PROMOTED = 3  # of so many at few rows one goes on
 VARIANTS_LEAST, VARIANTS_MOST = 0.25, 0.75  # of the time, where time comes first …
 MOST_VARIANTS = 20  # trials below each prefix, on average: then another one is due

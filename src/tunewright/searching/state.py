@@ -197,7 +197,7 @@ class Seen:
             dearest = max(varied, key=lambda s: s.end_s - s.start_s, default=None)
             self.dearest = dearest.stage if dearest else self._cached
             self.dearest_s = dearest.end_s - dearest.start_s if dearest else 0.0
-        dear_s = sum(s.end_s - s.start_s for s in spans if s.stage == self.dearest)
+        dear_s = self._dear_s(measurement)
         if dear_s > 0 and self._chain.exact and not trial.fidelity.effort:
             names = [k.name for k in self._chain.exact if k.name in trial.config]
             chosen = Config({name: trial.config[name] for name in names})
