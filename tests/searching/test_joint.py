@@ -200,6 +200,15 @@ def test_what_is_worth_trying_first_comes_first_and_in_its_order():
     assert [t.config for t, _ in history.ended()][:4] == [BASELINE, *prior]
 
 
+@pytest.mark.parametrize(("gain", "wanted"), [(-0.005, False), (0.05, True)])
+def test_where_time_comes_first_what_is_known_for_quality_waits_until_it_is_needed(gain, wanted):
+    prior = (SPACE.config({"family": "net", "width": 20.0}),)
+    goal = f"minimize latency subject to auc >= baseline + {gain}".replace("+ -", "- ")
+    searcher = JointSearcher(problem(goal, TIMED, prior=prior))
+    history = run(searcher, World(QUICK), trials=8)
+    assert (prior[0] in [t.config for t, _ in history.ended()]) == wanted
+
+
 @pytest.mark.parametrize("goal", [SPEED, "maximize auc, minimize latency"])
 @pytest.mark.parametrize("budget", [Budget(trials=300), Budget(seconds=40)])
 def test_quick_fits_are_not_starved_by_their_variants(goal, budget):
@@ -231,6 +240,14 @@ def test_families_share_the_time_and_the_best_gets_more_trials_than_the_worst():
     assert min(spent.values()) >= 0.02 * sum(spent.values())
     assert max(spent, key=spent.get) != "linear"  # it is cheap, and far from the best
     assert best["trees"] > 0.89
+
+
+def test_a_family_of_which_nothing_is_known_is_taken_to_be_as_dear_as_the_dearest():
+    world = World({"linear": 0.1, "trees": 10.0, "net": 0.1})
+    searcher = JointSearcher(problem("maximize auc", budget=Budget(seconds=20)))
+    history = run(searcher, world, seconds=16)
+    families = {t.config.get("family") for t, _ in history.ended()}
+    assert families - {None} == {"linear", "trees"}
 
 
 def test_timing_trials_come_in_batches():

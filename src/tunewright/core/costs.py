@@ -81,10 +81,14 @@ class Costs:
         # decide what matters most; if not even that is enough, the search may as well have it.
         objectives = ranked.goal.objectives
         decisive = ranked.best(1) if not objectives or objectives[0].since else []
-        pair_s = max((self.pair_s(base, record) for record in decisive), default=0.0)
-        least_s = (MIN_PAIRS + 1) * pair_s
+        least_s = max((self._least_s(base, record) for record in decisive), default=0.0)
         least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
         return max(min(max(wanted_s, low), high), least_s)
+
+    def _least_s(self, base: Record, own: Record) -> float:
+        """To refit both arms, and as many pairs as any verdict needs."""
+        pairs_s = (MIN_PAIRS + 1) * self.pair_s(base, own)
+        return self.refits_s(base.fit_s, own.fit_s) + pairs_s if pairs_s else 0.0
 
     def kept_s(self, ranked: Ranking, elapsed_s: float) -> float:
         """The reserve at this time: less of it while nothing is worth being verified."""

@@ -329,16 +329,26 @@ class JointSearcher:
 
     def _next_prior(self, now: Moment) -> Config | None:
         """The next config that is worth trying first, None where all were."""
-        for config, key in self._prior:
+        for config, key in self._first_ones(now.seen):
             if self._is_new(config, key, now):
                 return config
         return None
 
+    def _first_ones(self, seen: Seen) -> list[tuple[Config, str]]:
+        """What is worth trying first: known for its quality, so not where that suffices as it is.
+
+        Where time comes first and a constraint says what is good enough, the small are sought.
+        """
+        return [] if self._goal.objectives[0].since and not seen.hopeless else self._prior
+
     def _in_time(self, now: Moment, config: Config) -> bool:
-        """Whether it would be made in time, if it takes as long as others of its family."""
-        family = self._chain.family(config)
-        arm = now.seen.arms.get(family) if family is not None else None
-        if arm is None or arm.mean_s <= now.left_s:
+        """Whether it would be made in time, if it takes as long as others of its family.
+
+        One of which nothing is known may take as long as the dearest of those that are.
+        """
+        family, arms = self._chain.family(config), now.seen.arms
+        known = arms.values() if family not in arms else (arms[family],)
+        if family is None or max((arm.mean_s for arm in known), default=0.0) <= now.left_s:
             return True
         return self._chain.prefix(now.seen.dearest, config) in now.seen.prefixes  # no fit
 
@@ -392,7 +402,7 @@ class JointSearcher:
             if self._is_new(default, self._chain.key(default), now):
                 return default
         started = len(seen.prefixes) + len(seen.low) + len(now.busy)
-        if started <= START and not self._problem.prior:
+        if started <= START and not self._first_ones(seen):
             upper = self._chain.upper(seen.dearest)
             point = spread(started, len(upper), self._seed)
             values = {k.name: k.at(u) for k, u in zip(upper, point, strict=True)}
