@@ -42,6 +42,18 @@ def test_probabilities_that_are_right_are_told_to_be():
     assert sum(one.low <= one.said <= one.high for one in wrong) <= 2
 
 
+@given(st.lists(st.floats(0, 1), min_size=LEAST, max_size=60), st.randoms())
+def test_a_row_of_twice_the_weight_shows_what_two_rows_show(said, chance):
+    places = [int(chance.random() < p) for p in said]
+    whole = calibration(said, places, [2.0] * len(said))
+    assert [(one.said, one.share) for one in whole] == [
+        (pytest.approx(one.said), pytest.approx(one.share)) for one in calibration(said, places)
+    ]
+    heavy = calibration([0.2] * 20, [1] * 5 + [0] * 15, [3.0] * 5 + [1.0] * 15)
+    assert heavy[0].share == 0.5
+    assert heavy[0].low < calibration([0.2] * 20, [1] * 10 + [0] * 10)[0].low
+
+
 def study(root, answer, **said):
     """A study in this process that looks at the untouched rows."""
     rows = [(i * 37 % 101 / 7, i * 53 % 97 / 5, i * 29 % 89 / 3) for i in range(400)]

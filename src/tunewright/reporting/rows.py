@@ -39,8 +39,8 @@ class Bin:
 class Judged:
     """What the handed-over recipe said of the untouched rows, each while it was held back.
 
-    calibration: of two classes. confusion: counts by class, and then by what was said. residuals:
-    (said, answer) of a regression, as many as a picture holds. n: rows.
+    calibration: of two classes. confusion: counts of rows by class, and then by what was said.
+    residuals: (said, answer) of a regression, as many as a picture holds. n: rows.
     """
 
     classes: tuple[str, ...] = ()
@@ -71,31 +71,43 @@ def judged(history: History) -> Judged:
         pairs = tuple(zip(said, answers, strict=True))
         return Judged(residuals=pairs[::step], n=len(said))
     places = [int(answer) for answer in answers]
+    weights = [value for one in samples for value in _values(one, "weight")]
     two = len(labels) == 2
     guesses = [int(value >= 0.5) if two else int(value) for value in said]
     counts = Counter(zip(places, guesses, strict=True))
     every = range(len(labels))
     return Judged(
         labels,
-        calibration(said, places) if two else (),
+        calibration(said, places, weights) if two else (),
         tuple(tuple(counts[truth, guess] for guess in every) for truth in every),
         n=len(said),
     )
 
 
-def calibration(said: Sequence[float], places: Sequence[int]) -> tuple[Bin, ...]:
-    """Rows in order of their probability, in bins of as many rows, each with Wilson's interval."""
-    rows = sorted(zip(said, places, strict=True))
+def calibration(
+    said: Sequence[float], places: Sequence[int], weights: Sequence[float] = ()
+) -> tuple[Bin, ...]:
+    """Rows in order of their probability, in bins of as many rows, each with Wilson's interval.
+
+    weights: how much each row counts, () where all count the same. The interval is then that of as
+    many equal rows as tell as much (Kish 1965).
+    """
+    rows = sorted(zip(said, places, weights or [1.0] * len(said), strict=True))
     count = min(BINS, len(rows) // LEAST)
     cuts = [round(i * len(rows) / count) for i in range(count + 1)] if count else []
     bins = []
     for start, end in itertools.pairwise(cuts):
         own = rows[start:end]
-        n, positive = len(own), sum(place for _, place in own)
-        share, spread = positive / n, SURE**2 / n
+        total = math.fsum(weight for *_, weight in own)
+        if not total:
+            continue
+        n = total**2 / math.fsum(weight**2 for *_, weight in own)
+        mean = math.fsum(p * weight for p, _, weight in own) / total
+        share = math.fsum(place * weight for _, place, weight in own) / total
+        spread = SURE**2 / n
         middle = (share + spread / 2) / (1 + spread)
         half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-        bins.append(Bin(sum(p for p, _ in own) / n, share, middle - half, middle + half, n))
+        bins.append(Bin(mean, share, middle - half, middle + half, len(own)))
     return tuple(bins)
 
 

@@ -195,7 +195,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics], before)
     return Summary(
         study=opened.study if opened else "",
-        workload=workload or f"{request.get('name', '')} ({request.get('kind', '')})",
+        workload=workload or str(request.get("name", "")),
         goal=goal,
         elapsed_s=history.elapsed_s,
         setup_s=history.setup_s,

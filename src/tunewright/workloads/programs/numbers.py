@@ -13,9 +13,11 @@ _BETWEEN = ",'’\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"  # o
 _GROUPED = "|".join(f"(?:{mark}[0-9]{{3}})+" for mark in _BETWEEN)
 _DIGITS = rf"(?:[0-9]{{1,3}}(?:{_GROUPED})|[0-9]+(?:_[0-9]+)*)"
 _NUMBER = re.compile(rf"{_SIGN}?(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]{_SIGN}?[0-9]+)?%?")
-# Whatever looks like one number to a reader: digits with marks between them.
+# Whatever looks like one number to a reader: digits with marks between them. A plain space parts
+# columns as well as thousands; with a decimal comma behind it is thousands.
 _LOOKS = re.compile(
-    rf"(?:(?<![\w.]){_SIGN})?(?:0[xX][0-9a-fA-F]+|\.?[0-9]+(?:[._{_BETWEEN}][0-9]+)*\.?(?:[eE]{_SIGN}?[0-9]+)?)"
+    rf"(?:(?<![\w.]){_SIGN})?(?:[0-9]{{1,3}}(?: [0-9]{{3}})+,[0-9]+|0[xX][0-9a-fA-F]+"
+    rf"|\.?[0-9]+(?:[._{_BETWEEN}][0-9]+)*\.?(?:[eE]{_SIGN}?[0-9]+)?)"
 )
 _ZERO_GROUP = re.compile(rf"{_SIGN}?0,")
 
