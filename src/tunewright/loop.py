@@ -43,7 +43,6 @@ MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha o
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
 PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
 PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
-LAST_SHARE = 0.9  # of the reserve: by then the search's last trials must have ended
 ENOUGH_SHARE = 0.85  # of what a verification may cost: with so much left there is time for it
 FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
 
@@ -214,37 +213,38 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
     ):
         reason = f"the baseline failed ({why})"
         return () if history.running else [Finished(elapsed_s, _without(history, plan, reason))]
-    if late := _too_late(history, plan, baseline, elapsed_s):
-        return late
+    if vain := _too_late(history, plan, baseline, elapsed_s):
+        return vain
     reserve_s = plan.costs.kept_s(ranked, elapsed_s)
-    if not plan.budget.search_over(elapsed_s, history.last_number, reserve_s):
-        startable = _can_start(history, free)
-        if not startable and not history.reported:
-            return ()
-        n = min(free.slots, plan.budget.trials_left(history.last_number)) if startable else 0
-        wanted = plan.searcher.propose(history, n)
-        halted = {halt.number for halt in wanted if isinstance(halt, Halt)}
-        events: list[Event] = [
-            Stopped(elapsed_s, t.number, t.attempt, "halted")
-            for t in history.running
-            if t.number in halted
-        ]
-        proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
-        # What ended within the reserve would be taken from it.
-        last_s = plan.costs.last_s(ranked)
-        if baseline and plan.budget.reserve_reached(elapsed_s, reserve_s + last_s):
-            proposals = [p for p in proposals if p.fidelity.since or p.config.members]  # no fits
-        limit_s = _limit_s(plan, baseline)
-        trials = [
-            plan.trial(history.last_number + i, p.config, p.fidelity, Purpose(), limit_s)
-            for i, p in enumerate(proposals, start=1)
-        ]
-        if events or trials or history.running:
-            return [*events, *_admit(history, free, elapsed_s, trials)]
-    elif history.running and plan.budget.reserve_reached(elapsed_s, reserve_s * LAST_SHARE):
-        return _stops(history, elapsed_s)
-    if history.running:
-        return ()  # the last ones may end: a stopped worker would have to start anew
+    over = plan.budget.search_over(elapsed_s, history.last_number, reserve_s)
+    late = over and plan.budget.reserve_reached(elapsed_s, reserve_s - plan.costs.restart_s)
+    if over and history.running:  # the last ones may end: a stopped worker has to start anew
+        return _stops(history, elapsed_s) if late else ()
+    if late:
+        return _begin_look(history, plan, free, elapsed_s, 1)
+    startable = _can_start(history, free)
+    if not startable and not history.reported:
+        return ()
+    n = min(free.slots, plan.budget.trials_left(history.last_number)) if startable else 0
+    wanted = plan.searcher.propose(history, n)
+    halted = {halt.number for halt in wanted if isinstance(halt, Halt)}
+    events: list[Event] = [
+        Stopped(elapsed_s, t.number, t.attempt, "halted")
+        for t in history.running
+        if t.number in halted
+    ]
+    proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
+    # What ended within the reserve would be taken from it; to blend what there is takes no time.
+    near = plan.budget.reserve_reached(elapsed_s, reserve_s + plan.costs.last_s(ranked))
+    if over or (baseline and near):
+        proposals = [p for p in proposals if p.config.members or (p.fidelity.since and not over)]
+    limit_s = _limit_s(plan, baseline)
+    trials = [
+        plan.trial(history.last_number + i, p.config, p.fidelity, Purpose(), limit_s)
+        for i, p in enumerate(proposals, start=1)
+    ]
+    if events or trials or history.running:
+        return [*events, *_admit(history, free, elapsed_s, trials)]
     return _begin_look(history, plan, free, elapsed_s, 1)
 
 

@@ -69,7 +69,7 @@ def test_the_search_ends_in_time_for_the_verification():
 def test_a_search_trial_that_hangs_is_stopped_in_time_for_the_verification():
     model = disturbed(lambda trial, m: hanging(m) if trial.number == 30 else None)
     done = studied(budget="60s", model=model, limit_s=1e6)
-    (stop,) = [event for event in done.events if isinstance(event, Stopped)]
+    stop, *_ = [event for event in done.events if isinstance(event, Stopped)]
     assert (stop.number, stop.reason) == (30, "budget")
     assert stop.elapsed_s < done.history.elapsed_s <= 60.0
     assert done.history.finished.decision is Decision.ACCEPT
@@ -279,9 +279,10 @@ def test_the_end_of_the_budget_stops_what_runs_and_concludes(phase, workers):
     assert not history.running
     assert history.elapsed_s <= 60.0 + WAIT_S
     assert {event.reason for event in done.events if isinstance(event, Stopped)} == {"budget"}
-    stopped = [m for _, m in history.ended() if m.outcome is Outcome.STOPPED]
-    assert stopped  # of a search also those that could not be refitted in what is left
-    assert phase == "search" or len(stopped) <= workers
+    stopped = [t.purpose.kind for t, m in history.ended() if m.outcome is Outcome.STOPPED]
+    assert stopped
+    assert phase not in ("refit", "pair") or 0 < stopped.count(phase) <= workers
+    assert "baseline" not in phase or len(stopped) <= workers
     if phase == "pair":
         assert (verdict.pairs, verdict.looks) == (0, 1)
         assert "not enough evidence on latency_p50" in verdict.reason

@@ -19,9 +19,10 @@ REFIT_MORE = 1.3  # a refit learns on more rows than the search did …
 REFIT_S = 0.1  # … and is a trial of its own
 MEMBERS_AT_ONCE = 1.5  # of a blend, on two cores: the last one is alone
 DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so long, are stopped
+RESTART, RESTART_S = 0.03, 2.0  # of the budget, at most, to replace workers that were stopped
 LEAST_LAST, LEAST_LAST_S = 0.04, 3.0  # of the budget for the last trials of a search, at least
 UNPROMISING = 0.5  # of the reserve is kept while there is nothing that is worth it
-RESERVE = (0.1, 0.4)  # shares of the budget kept for verification, at least and at most
+RESERVE = (0.1, 0.45)  # shares of the budget kept for verification, at least and at most
 MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
 LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.2  # a trial may take so many times the baseline's, or so much
 LEAST_LIMIT_S = 5.0  # a start on a busy machine is no reason to stop a trial
@@ -83,7 +84,7 @@ class Costs:
         decisive = ranked.best(1) if not objectives or objectives[0].since else []
         least_s = max((self._least_s(base, record) for record in decisive), default=0.0)
         least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
-        return max(min(max(wanted_s, low), high), least_s)
+        return max(min(max(wanted_s, low), high), least_s) + self.restart_s
 
     def _least_s(self, base: Record, own: Record) -> float:
         """To refit both arms, and as many pairs as any verdict needs."""
@@ -128,6 +129,11 @@ class Costs:
             return math.inf
         proof_s = self.refits_s(fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, base)
         return max(min(FEW_CONFIGS, configs) * (fit_s + measure_s) + proof_s, proof_s / RESERVE[1])
+
+    @property
+    def restart_s(self) -> float:
+        """What it takes to replace the workers of trials that had to be stopped."""
+        return min(RESTART * (self.budget.seconds or 0.0), RESTART_S)
 
     def too_dear(self, base: Record, spent_s: float, left_s: float) -> bool:
         """Whether a fit has run so long that what it makes could not be refitted in time."""

@@ -34,12 +34,18 @@ def skewness(table: Table) -> float:
     return float(np.mean(deviations**3)) / spread**1.5 if spread > 0 else 0.0
 
 
-def knobs_of(table: Table, when: When | None) -> tuple[Knob, ...]:
-    """The knob, where the answers are skewed enough."""
+def names_of(table: Table) -> tuple[str, ...]:
+    """The transforms that may help: none where the answers are not skewed enough."""
     if skewness(table) <= SKEWED:
         return ()
-    names = ("none", "sqrt", *(("log",) if table.y.min() > 0 else ()))
-    return (Knob(KNOB, Choice(names), "none", "hyperparameter", "fit", when=when),)
+    return ("sqrt", *(("log",) if table.y.min() > 0 else ()))
+
+
+def knobs_of(table: Table, when: When | None) -> tuple[Knob, ...]:
+    """The knob, where there is something to choose from."""
+    names = names_of(table)
+    every = Choice(("none", *names))
+    return (Knob(KNOB, every, "none", "hyperparameter", "fit", when=when),) if names else ()
 
 
 def transform_of(name: str, y: NDArray[Any]) -> Transform | None:

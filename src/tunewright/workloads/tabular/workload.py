@@ -203,8 +203,9 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
-    Where the target is very skewed, a family learns every second of them on its roots. Where the
-    goal reads probabilities, those of families that can gain are calibrated.
+    Where the target is skewed the very first setting is tried on each scale, and where it is very
+    skewed the others are on roots in turn. Where the goal reads probabilities, those of families
+    that can gain are calibrated.
     """
     families = families_for(names_of("families", spec.families), read.facts.task)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
@@ -215,15 +216,16 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     settings = [
         [
             {
-                "family": family.name, family.runtime: family.served_by, **scales[i % 2],
+                "family": family.name, family.runtime: family.served_by, **scales[(n + bool(i)) % 2],
                 **(warm if family.calibrated else {}), **one,
             }
-            for i, one in enumerate(family.portfolio(len(read.train), outputs))
+            for n, one in enumerate(family.portfolio(len(read.train), outputs))
         ]
-        for family in families
+        for i, family in enumerate(families)
     ]  # fmt: skip
-    turns = zip_longest(*settings)
-    return tuple(space.config(one) for turn in turns for one in turn if one is not None)
+    turns = [one for turn in zip_longest(*settings) for one in turn if one is not None]
+    rescaled = [{**one, transforms.KNOB: s} for one in turns[:1] for s in transforms.names_of(read)]
+    return tuple(space.config(one) for one in [*turns[:1], *rescaled, *turns[1:]])
 
 
 def usable_cores() -> int:
