@@ -162,7 +162,8 @@ class Feature:
     """A number that the model sees. column: the one it comes from. part: of that column's value.
 
     part: "value"; what `features.dates` knows of a date, or "after" `other`, another date column;
-    "table", which the code is looked up in; "text" with the place among a text's numbers.
+    "table", which the code is looked up in; "same day", where it is the day, counted from `place`;
+    "text" with the place among a text's numbers.
     codes: of a column's categories, kept by its first feature. nominal: the codes are names;
     otherwise their order means something.
     """

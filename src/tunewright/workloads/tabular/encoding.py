@@ -26,8 +26,14 @@ from tunewright.workloads.tabular.data import (
 )
 from tunewright.workloads.tabular.features import number_of
 from tunewright.workloads.tabular.features.categories import codes_of
-from tunewright.workloads.tabular.features.dates import date_features
-from tunewright.workloads.tabular.features.means import MANY, MISSING, mean_features
+from tunewright.workloads.tabular.features.dates import DAY_S, date_features
+from tunewright.workloads.tabular.features.means import (
+    MANY,
+    MISSING,
+    day_means,
+    mean_features,
+    repeat,
+)
 from tunewright.workloads.tabular.features.text import STYLE, TextReader
 
 FOLDS = 5  # of the training rows, whose own answers no feature of theirs may tell
@@ -43,7 +49,8 @@ def learn_features(table: Table, rows: Ints, encoding: str) -> tuple[Schema, Flo
     learns to trust them as far as they hold for new rows. encoding: of categories. "category":
     codes from the most frequent to the rarest. "ordered": ranked by their smoothed mean answer (of
     the most frequent class, where there are three or more). "means": as "category", but the mean
-    answers themselves where there are many. A category that the rows lack counts as missing.
+    answers themselves where there are many, of categories and of repeated days. A category that the
+    rows lack counts as missing.
     """
     facts, learner = table.facts, _Learner(table, rows, encoding)
     made: list[_Made] = []
@@ -72,6 +79,7 @@ class _Learner:
         self._y, self._task = table.y[rows], table.facts.task
         self._fold = folds_of(np.arange(len(rows)) if table.groups is None else table.groups[rows])
         self._dates: dict[str, Floats] = {}
+        self._repeated = repeated_days(table) if encoding == "means" else ()
         self.texts: dict[str, Text] = {}
 
     def features(self, column: Column, kind: Kind) -> Iterator[_Made]:
@@ -84,6 +92,8 @@ class _Learner:
         elif kind == "date":
             yield from ((one, None) for one in date_features(name, values, self._dates))
             self._dates[name] = values
+            if self._encoding == "means" and name in self._repeated and np.isfinite(values).any():
+                yield from day_means(name, values, self._answers(MOST_CLASSES), self._fold)
         else:
             yield Feature(name, name), None
 
@@ -96,8 +106,10 @@ class _Learner:
             return
         codes[MISSING] = len(codes)
         lookup = np.array([*(codes.get(name, -1) for name in names), codes[MISSING]])
-        answers = self._answers(MOST_CLASSES)
-        yield from mean_features(column.name, lookup[values], codes, answers, self._fold)
+        answers, code = self._answers(MOST_CLASSES), lookup[values]
+        means = mean_features(column.name, code, len(codes), answers, self._fold)
+        for i, (feature, own) in enumerate(means):
+            yield (feature if i else replace(feature, codes=codes)), own
 
     def _text(self, column: Column) -> Iterator[_Made]:
         name, texts, values = column.name, column.categories or (), column.values[self._rows]
@@ -133,9 +145,20 @@ def encodings_of(table: Table) -> tuple[str, ...]:
         for one, schema in zip(table.columns, table.schemas, strict=True)
         if schema.kind == "category"
     ]
-    if not known:
-        return ("category",)
-    return ("category", "ordered", *(("means",) if max(known) > MANY else ()))
+    ordered = ("ordered",) if known else ()
+    means = ("means",) if max(known, default=0) > MANY or repeated_days(table) else ()
+    return ("category", *ordered, *means)
+
+
+def repeated_days(table: Table) -> tuple[str, ...]:
+    """The date columns where other rows of the same day are learned from, for most of the rows."""
+    test = np.concatenate(table.test) if table.test else np.zeros(0, np.int64)
+    return tuple(
+        one.name
+        for one, schema in zip(table.columns, table.schemas, strict=True)
+        if schema.kind == "date"
+        and repeat(one.values[table.train] // DAY_S, one.values[test] // DAY_S)
+    )
 
 
 def folds_of(groups: Ints) -> Ints:

@@ -22,6 +22,7 @@ from tunewright.workloads.tabular.data import (
     Table,
     TableFacts,
 )
+from tunewright.workloads.tabular.encoding import repeated_days
 from tunewright.workloads.tabular.files import Dialect, Raw, load
 from tunewright.workloads.tabular.leaks import is_copy, telling
 from tunewright.workloads.tabular.marks import check_mark
@@ -117,11 +118,13 @@ def read(source: Source) -> Table:
         exceptions=tuple(columns.exceptions), guess=target.guess,
         clusters=len(np.unique(keys[test])), rarest=_rarest(keys, test, y, target.classes),
     )  # fmt: skip
-    return Table(
+    table = Table(
         facts, tuple(one.schema for one in kept), tuple(features), y, train, folds,
         untouched, content,
         _digest([], *_by_name(y, target.classes)), groups_of(keys), weights,
     )  # fmt: skip
+    same = [_same_day(name) for name in repeated_days(table)]
+    return replace(table, facts=replace(facts, notes=(*facts.notes, *same)))
 
 
 @final
@@ -335,6 +338,13 @@ def _leak(name: str, share: float) -> str:
     return (
         f"{name!r} alone tells {what} of the answer; if it is not known before that, say --drop "
         f"{shlex.quote(name)}"
+    )
+
+
+def _same_day(name: str) -> str:
+    return (
+        f"rows of the same day by {name!r} are learned from and judged on, and tell of each other; "
+        f"if you will predict for days to come, say --time {shlex.quote(name)}"
     )
 
 

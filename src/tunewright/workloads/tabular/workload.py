@@ -21,7 +21,7 @@ from tunewright.knobs import threads
 from tunewright.workloads.tabular import calibration, transforms
 from tunewright.workloads.tabular.asked import path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
-from tunewright.workloads.tabular.encoding import encodings_of
+from tunewright.workloads.tabular.encoding import encodings_of, repeated_days
 from tunewright.workloads.tabular.families import families_for, yours
 from tunewright.workloads.tabular.quality import METRICS, read_by
 from tunewright.workloads.tabular.stages import (
@@ -204,8 +204,8 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
     Where the target is skewed the very first setting is tried on each scale, and where it is very
-    skewed the others are on roots in turn. Where the goal reads probabilities, those of families
-    that can gain are calibrated.
+    skewed the others are on roots in turn. Where rows of a day tell of each other, their means are
+    told. Where the goal reads probabilities, those of families that can gain are calibrated.
     """
     families = families_for(names_of("families", spec.families), read.facts.task)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
@@ -213,11 +213,12 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
     offered = space.by_name.get(calibration.KNOB)
     warm: Mapping[str, Value] = {calibration.KNOB: calibration.LEARNED} if offered else {}
+    means: Mapping[str, Value] = {"encoding": "means"} if repeated_days(read) else {}
     settings = [
         [
             {
-                "family": family.name, family.runtime: family.served_by, **scales[(n + bool(i)) % 2],
-                **(warm if family.calibrated else {}), **one,
+                "family": family.name, family.runtime: family.served_by, **means,
+                **scales[(n + bool(i)) % 2], **(warm if family.calibrated else {}), **one,
             }
             for n, one in enumerate(family.portfolio(len(read.train), outputs))
         ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from tunewright.workloads.tabular.data import Feature
 from tunewright.workloads.tabular.features.dates import DAY_S, part_of
-from tunewright.workloads.tabular.features.means import looked_up
+from tunewright.workloads.tabular.features.means import day_looked_up, looked_up
 
 
 def number_of(feature: Feature, base: Any, other: Any) -> Any:
@@ -19,6 +19,8 @@ def number_of(feature: Feature, base: Any, other: Any) -> Any:
             return base
         case "table":
             return looked_up(feature.table, base)
+        case "same day":
+            return day_looked_up(feature.table, feature.place, base)
         case "text":
             return base[feature.place]
         case "after":

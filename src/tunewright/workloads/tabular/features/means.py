@@ -1,4 +1,4 @@
-"""Means: what is usually answered where a category is, for columns of many categories.
+"""Means: what is usually answered where a category is, or on a day, for columns with many of them.
 
 A model that saw in training what the means of its own rows are made of would believe them too much
 (Micci-Barreca 2001; Prokhorenkova et al. 2018). So a training row gets the means of the rows of
@@ -8,42 +8,69 @@ other folds, and a new row those of all training rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.workloads.tabular.data import Feature, Floats, Ints
+from tunewright.workloads.tabular.features.dates import DAY_S
 
 MANY = 64  # categories from which a column is told by means; trees split fewer well by themselves
 RARE = 10  # rows; categories with fewer are believed to be like each other, as are unseen ones
+MOST_DAYS = 20_000  # from the first to the last: each has a place in the tables
+SAME = 0.9  # of the rows to be judged on must be of days that were learned from
 SMOOTHING = 10.0  # rows' worth of what is believed that each category's mean is mixed with
 MISSING = ""  # has a code of its own: no category is called so
 
 
 def mean_features(
-    column: str, code: Ints, codes: dict[str, int], answers: Floats, fold: Ints
+    column: str, code: Ints, known: int, answers: Floats, fold: Ints
 ) -> Iterator[tuple[Feature, Floats]]:
     """Features, each with the training rows' own numbers: the mean answers, and how many rows.
 
-    code: of each row, by the codes of the categories, where a missing one is the last. fold: of
-    each training row; rows that belong together are in one.
+    code: of each row, below `known`, where a missing value has the last one. fold: of each training
+    row; rows that belong together are in one.
     """
     tables, own = [], []
     for k in range(answers.shape[1]):
-        tables.append(_table(code, answers[:, k], len(codes)))
+        tables.append(_table(code, answers[:, k], known))
         values = np.empty(len(code))
         for f in np.unique(fold):
             here = fold == f
-            values[here] = _table(code[~here], answers[~here, k], len(codes))[code[here]]
+            values[here] = _table(code[~here], answers[~here, k], known)[code[here]]
         own.append(values)
-    counts = np.bincount(code, minlength=len(codes) + 1)
+    counts = np.bincount(code, minlength=known + 1)
     tables.append(np.log1p(counts))
     own.append(np.log1p(counts[code] - 1))  # of other rows, as for a new row
     names = [*(f"{column} mean {k}" for k in range(answers.shape[1])), f"{column} count"]
-    for i, (name, table) in enumerate(zip(names, tables, strict=True)):
-        first = codes if i == 0 else None
-        yield Feature(name, column, "table", first, table=tuple(table.tolist())), own[i]
+    for name, table, numbers in zip(names, tables, own, strict=True):
+        yield Feature(name, column, "table", table=tuple(table.tolist())), numbers
+
+
+def day_means(
+    column: str, seconds: Floats, answers: Floats, fold: Ints
+) -> Iterator[tuple[Feature, Floats]]:
+    """As `mean_features`, by the day of each moment; the first one is the features' place."""
+    days, known = seconds // DAY_S, np.isfinite(seconds)
+    first = int(days[known].min())
+    count = int(days[known].max()) - first + 2  # the last one for what has no day
+    code = np.where(known, days - first, count - 1).astype(np.int64)
+    for feature, own in mean_features(column, code, count, answers, fold):
+        yield replace(feature, part="same day", place=first), own
+
+
+def repeat(days: Floats, asked: Floats) -> bool:
+    """Whether rows of these days tell of others: they come in many, and `asked` has the same ones.
+
+    days, asked: whole days since 1970 of the rows to learn from and of those to be judged on.
+    """
+    days, asked = days[np.isfinite(days)], asked[np.isfinite(asked)]
+    known = np.unique(days)
+    if len(known) < MANY or len(days) < RARE * len(known) or not len(asked):
+        return False
+    return known[-1] - known[0] < MOST_DAYS and float(np.isin(asked, known).mean()) > SAME
 
 
 def _table(code: Ints, answers: Floats, known: int) -> Floats:
@@ -54,6 +81,20 @@ def _table(code: Ints, answers: Floats, known: int) -> Floats:
     rare = (sums[few].sum() + SMOOTHING * overall) / (counts[few].sum() + SMOOTHING)
     believed = np.where(few, rare, overall)
     return np.append((sums + SMOOTHING * believed) / (counts + SMOOTHING), rare)
+
+
+def day_looked_up(table: tuple[float, ...], first: int, seconds: Any) -> Any:
+    """The table's value for the day of a moment; its last for one that was not there."""
+    if isinstance(seconds, float):
+        day = seconds // DAY_S - first
+        if day != day:  # noqa: PLR0124 - NaN is not itself
+            return table[-2]
+        return table[int(day)] if 0 <= day < len(table) - 2 else table[-1]
+    days = seconds // DAY_S - first
+    inside = (days >= 0) & (days < len(table) - 2)
+    places = np.where(inside, days, len(table) - 1)
+    places[np.isnan(days)] = len(table) - 2
+    return np.array(table)[places.astype(np.int64)]
 
 
 def looked_up(table: tuple[float, ...], code: Any) -> Any:
