@@ -14,7 +14,7 @@ from typing import Literal, final
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config, digest_of
-from tunewright.core.costs import LIMIT_UNBOUNDED_S, Costs
+from tunewright.core.costs import LIMIT_UNBOUNDED_S, PROCESS_S, Costs
 from tunewright.core.events import Event, Finished, Started, Stopped
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
@@ -53,17 +53,19 @@ class Proof:
     """How a candidate is proven.
 
     through, since: how far pairs of runs go, and from where on they run anew; "" where untouched
-    rows decide everything. folds: how often both arms are fitted again, each time to be judged on
-    another part of the untouched rows (0: there are none). most_pairs: pairs at most, fixed
-    beforehand. watched: metrics that are told without being asked for. warm_up: a pair that counts
-    for nothing comes first. ignore_failures: runs that fail are left out instead of making
-    everything inconclusive; patient: they do not end the look at once either. same_output: both
-    arms must put out the same. saved: what a baseline gave earlier, by metric; then the arms are a
-    yardstick and the candidate. looks_before: looks that earlier studies took at the same rows.
+    rows decide everything. start_s: what the processes of a pair take to start. folds: how often
+    both arms are fitted again, each time to be judged on another part of the untouched rows (0:
+    there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
+    without being asked for. warm_up: a pair that counts for nothing comes first. ignore_failures:
+    runs that fail are left out instead of making everything inconclusive; patient: they do not end
+    the look at once either. same_output: both arms must put out the same. saved: what a baseline
+    gave earlier, by metric; then the arms are a yardstick and the candidate. looks_before: looks
+    that earlier studies took at the same rows.
     """
 
     through: str
     since: str = ""
+    start_s: float = PROCESS_S
     folds: int = 0
     most_pairs: int = MAX_PAIRS
     watched: tuple[Metric, ...] = ()
@@ -106,7 +108,7 @@ class Plan:
     def costs(self) -> Costs:
         """What its trials cost."""
         names, proof = tuple(stage.name for stage in self.stages), self.proof
-        return Costs(self.budget, proof.folds, names, self.cached, proof.since)
+        return Costs(self.budget, proof.folds, names, self.cached, proof.since, proof.start_s)
 
     def trial(
         self, number: int, config: Config, fidelity: Fidelity, purpose: Purpose, limit_s: float
@@ -135,7 +137,7 @@ class Plan:
         fresh = purpose.kind == "pair" and tail.process != "own"
         return replace(
             reduce(or_, needs, Need()), alone=alone, process="fresh" if fresh else tail.process,
-            lane=tail.lane, keep=purpose.kind == "refit",
+            lane=tail.lane, imports=tail.imports, keep=purpose.kind == "refit",
         )  # fmt: skip
 
 

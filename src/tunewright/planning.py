@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 from tunewright.core.budget import parse_budget
 from tunewright.core.config import Value
-from tunewright.core.costs import Costs, unbounded_limit_s
+from tunewright.core.costs import Costs, start_s, unbounded_limit_s
 from tunewright.core.events import decode, encode
 from tunewright.core.goal import Goal, parse_goal, stated_directions, within_margin
 from tunewright.core.kinds import Kind
@@ -183,7 +183,8 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     others = tuple(m for m in workload.metrics if m not in goal.metrics)
     refitted = workload.untouched.folds > 0
     since = first_anew(asked, stages)
-    costs = Costs(budget, workload.untouched.folds, stages, cached, since)
+    began_s = start_s(workload.stages[-1].needs(workload.baseline))
+    costs = Costs(budget, workload.untouched.folds, stages, cached, since, began_s)
     problem = Problem(
         space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
         request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
@@ -201,7 +202,8 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
         quiet=frozenset(m.stage for m in (*asked, *(others if proven else ())) if m.quiet),
         proof=Proof(
             through=through,
-            since=first_anew(asked, stages),
+            since=since,
+            start_s=began_s,
             folds=workload.untouched.folds,
             most_pairs=proof.pairs if fresh else 1,
             watched=others if proven and goal.metrics else (),

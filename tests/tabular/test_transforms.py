@@ -130,10 +130,13 @@ def test_it_is_offered_where_the_target_is_skewed_and_has_roots(tmp_path, target
     assert (knobs[KNOB].domain.values if KNOB in knobs else ()) == names
 
 
-def test_the_portfolio_has_it_where_the_target_is_very_skewed(tmp_path):
+def test_the_first_setting_is_tried_on_each_scale_and_others_on_roots_where_very_skewed(tmp_path):
     for power, wanted in ((1.0, {"none", "sqrt"}), (0.2, {"none"})):
         workload = table(TableSpec(written(tmp_path, lambda s, p=power: np.exp(p * s)), "y"))
-        assert {config[KNOB] for config in workload.portfolio} == wanted
+        first, *others = workload.portfolio
+        assert [config[KNOB] for config in workload.portfolio[:3]] == ["none", "sqrt", "log"]
+        assert [*map(dict, others[:2])] == [{**first, KNOB: name} for name in ("sqrt", "log")]
+        assert {config[KNOB] for config in others[2:]} == wanted
 
 
 ANSWERS = st.lists(st.floats(1e-300, 1e300), min_size=2, max_size=30).map(np.array)

@@ -10,11 +10,13 @@ from typing import final
 from tunewright.core.budget import Budget
 from tunewright.core.evidence import Record
 from tunewright.core.preference import Ranking
+from tunewright.core.trial import Need
 from tunewright.core.verdict import MIN_PAIRS
 
 CLEAR = 2.0  # a sampled ratio beyond which few pairs will do
 CLEAR_PAIRS, USUAL_PAIRS = 7, 15
-PROCESS_S = 0.4  # a pair's own processes
+PROCESS_S = 0.4  # a pair's own processes …
+LOADING_S = 0.8  # … and what they load before they begin
 REFIT_MORE = 1.3  # a refit learns on more rows than the search did …
 REFIT_S = 0.1  # … and is a trial of its own
 MEMBERS_AT_ONCE = 1.5  # of a blend, on two cores: the last one is alone
@@ -22,8 +24,8 @@ DEAR, DEAR_S = 3.0, 2.0  # fits that take so many times the baseline's, and so l
 RESTART, RESTART_S = 0.03, 2.0  # of the budget, at most, to replace workers that were stopped
 LEAST_LAST, LEAST_LAST_S = 0.04, 3.0  # of the budget for the last trials of a search, at least
 UNPROMISING = 0.5  # of the reserve is kept while there is nothing that is worth it
-RESERVE = (0.1, 0.45)  # shares of the budget kept for verification, at least and at most
-MOST_RESERVE = 0.7  # … and at most where fewer pairs than a verdict needs would fit
+RESERVE = (0.1, 0.55)  # shares of the budget kept for verification, at least and at most
+MOST_RESERVE = 0.7  # … and at most where the best would otherwise go unproven
 LIMIT_FACTOR, LIMIT_SHARE = 10.0, 0.2  # a trial may take so many times the baseline's, or so much
 LEAST_LIMIT_S = 5.0  # a start on a busy machine is no reason to stop a trial
 LIMIT_UNBOUNDED_S = 3600.0  # where neither the baseline nor a budget of time says more
@@ -37,6 +39,7 @@ class Costs:
 
     folds: refits of each arm, 0 where nothing is refitted. since: the stage from which on pairs run
     anew, "" where there are none. cached: the last stage that the search takes from the cache.
+    start_s: what the processes of a pair take before they begin.
     """
 
     budget: Budget
@@ -44,6 +47,7 @@ class Costs:
     stages: tuple[str, ...]
     cached: str
     since: str
+    start_s: float = PROCESS_S
 
     def refits_s(self, base_s: float, own_s: float) -> float:
         """To refit both arms for every fold, partly side by side; of fits that take so long."""
@@ -56,7 +60,7 @@ class Costs:
             return 0.0
         anew = bool(self.cached) and self._at(self.since) <= self._at(self.cached)
         made_s = base.fit_s + own.fit_s if anew else 0.0
-        return base.measure_s + own.measure_s + made_s + PROCESS_S
+        return base.measure_s + own.measure_s + made_s + self.start_s
 
     def verification_s(self, ranked: Ranking, own: Record) -> float:
         """To verify a config: to refit both arms, and as many pairs as its change asks for.
@@ -75,16 +79,17 @@ class Costs:
         if budget_s is None or base is None:
             return 0.0
         low, high = RESERVE[0] * budget_s, self.most_s
-        best = [self.verification_s(ranked, record) for record in ranked.best(3)]
-        affordable = [seconds for seconds in best if seconds <= high]
-        wanted_s = affordable[0] if affordable else high if best else low
+        first, *others = [self.verification_s(ranked, record) for record in ranked.best(3)] or [low]
+        # What cannot be proven is worth nothing: where the best can only just be, the search ends.
+        if first > MOST_RESERVE * budget_s:
+            first = next((seconds for seconds in others if seconds <= high), high)
         # Fewer pairs than a verdict needs would be worth nothing, so these may take more where they
         # decide what matters most; if not even that is enough, the search may as well have it.
         objectives = ranked.goal.objectives
         decisive = ranked.best(1) if not objectives or objectives[0].since else []
         least_s = max((self._least_s(base, record) for record in decisive), default=0.0)
         least_s = least_s if least_s <= MOST_RESERVE * budget_s else 0.0
-        return max(min(max(wanted_s, low), high), least_s) + self.restart_s
+        return max(first, low, least_s) + self.restart_s
 
     def _least_s(self, base: Record, own: Record) -> float:
         """To refit both arms, and as many pairs as any verdict needs."""
@@ -156,6 +161,11 @@ def _few_will_do(ranked: Ranking, base: Record, own: Record) -> bool:
         return timed is not None
     a, b = base.value(timed), own.value(timed)
     return a is not None and b is not None and min(a, b) > 0 and max(a, b) / min(a, b) >= CLEAR
+
+
+def start_s(need: Need) -> float:
+    """What the processes of a pair take before they begin, where its arms have this need."""
+    return PROCESS_S + (LOADING_S if need.imports else 0.0)
 
 
 def limit_floor_s(budget: Budget) -> float:

@@ -60,7 +60,8 @@ class Need:
     cores, memory_mib, gpus: beside what others use. alone: nothing else may run.
     process: "any" worker will do; the stage starts its "own" processes; trials of different lanes
     never share a process ("lane"); or a process that has done nothing else ("fresh").
-    lane: names the lane. keep: its last cached artifact is handed over later, so it must be kept.
+    lane: names the lane. imports: modules that such a process loads before the trial begins. keep:
+    its last cached artifact is handed over later, so it must be kept.
     """
 
     cores: int = 1
@@ -69,6 +70,7 @@ class Need:
     alone: bool = False
     process: Process = "any"
     lane: str = ""
+    imports: tuple[str, ...] = ()
     keep: bool = False
 
     def __or__(self, other: Need) -> Need:
@@ -77,7 +79,8 @@ class Need:
             max(self.cores, other.cores), max(self.memory_mib, other.memory_mib),
             max(self.gpus, other.gpus), self.alone or other.alone,
             max(self.process, other.process, key=_STRICTER.index),
-            ",".join(lane for lane in (self.lane, other.lane) if lane), self.keep or other.keep,
+            ",".join(lane for lane in (self.lane, other.lane) if lane),
+            tuple(dict.fromkeys((*self.imports, *other.imports))), self.keep or other.keep,
         )  # fmt: skip
 
 

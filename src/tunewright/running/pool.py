@@ -45,7 +45,8 @@ class Use(Enum):
 class Worker:
     """One worker process and our end of the connection to it.
 
-    messages: what it still has to answer before it is ready. program: what it was sent last.
+    messages: what it still has to answer before it is ready. imports: what it loads before its
+    first trial. program: what it was sent last.
     """
 
     process: subprocess.Popen[bytes]
@@ -55,6 +56,7 @@ class Worker:
     lane: str = ""
     state: State = State.STARTING
     messages: int = 1
+    imports: frozenset[str] = frozenset()
     program: object = None
     first_bytes: int = 0
 
@@ -72,6 +74,7 @@ class Worker:
         """Let it import these modules before its first trial."""
         if modules:
             self.messages += 1
+            self.imports |= frozenset(modules)
             with contextlib.suppress(OSError):  # one that is dead already is found so later
                 self.connection.send(tuple(modules))
 
@@ -126,10 +129,11 @@ class Pool:
         free = [worker for worker in self.of(Use.GENERAL) if worker.state is not State.BUSY]
         return min(free, key=lambda worker: worker.messages, default=None)
 
-    def lean(self, lane: str, *, once: bool) -> Worker | None:
+    def lean(self, lane: str, modules: Sequence[str] = (), *, once: bool) -> Worker | None:
         """A worker that has done nothing else, or the lane's; None while that has other work.
 
-        Asked again before it was sent anything, it gives the same one.
+        It loads these modules first, and has loaded no others. Asked again before it was sent
+        anything, it gives the same one.
         """
         if not once:
             for worker in self.of(Use.LANE):
@@ -137,14 +141,21 @@ class Pool:
                     return None if worker.state is State.BUSY else worker
         elif chosen := [w for w in self.of(Use.ONCE) if w.state is not State.BUSY]:
             return chosen[0]
-        spares = self.of(Use.SPARE)
-        worker = spares[0] if spares else self._start(Use.SPARE)
+        wanted = frozenset(modules)
+        spares = [worker for worker in self.of(Use.SPARE) if worker.imports <= wanted]
+        most = max(spares, key=lambda spare: len(spare.imports), default=None)
+        worker = most or self._start(Use.SPARE)
+        worker.warm([name for name in modules if name not in worker.imports])
         worker.use, worker.lane = (Use.ONCE, "") if once else (Use.LANE, lane)
         return worker
 
+    def spares(self, modules: Sequence[str]) -> list[Worker]:
+        """The spares that load these modules and no others."""
+        return [worker for worker in self.of(Use.SPARE) if worker.imports == frozenset(modules)]
+
     def prepare(self, count: int, modules: Sequence[str]) -> None:
-        """Start spares until there are so many."""
-        for _ in range(count - len(self.of(Use.SPARE))):
+        """Start spares that load these modules until there are so many of them."""
+        for _ in range(count - len(self.spares(modules))):
             self._start(Use.SPARE).warm(modules)
 
     def answered(self) -> None:

@@ -23,8 +23,8 @@ from tunewright.running.chain import divide, keys_of
 from tunewright.running.pool import Pool, State, Use, Worker
 from tunewright.running.worker import BEGUN, Done, News, Task
 
-_PAIR_SPARES = 10  # lean workers made ready before the pairs: five pairs, of two arms each
-_LANE_SPARES = 2  # the same for new lanes
+_SPARES = 2  # lean workers made ready for new lanes and for further pairs …
+_PAIR_SPARES = 5  # … and of each arm before its first pair
 _GROWTH_BYTES = 2**30  # since a worker's first trial, before it is replaced
 _MEMORY_EVERY_S = 0.2
 _MEMORY_SHARE = 0.02  # of one core is what the look at the memory of the trees may cost
@@ -194,16 +194,13 @@ class ProcessExecutor:
 
     def _prepare_spares(self, trial: Trial, workload: Workload) -> None:
         """Start lean workers ahead of need, while nothing is timed."""
-        if not any(knob.own_process for stage in workload.stages for knob in stage.knobs):
+        if not _may_need_spares(workload):
             return
         alone, fresh = trial.need.alone, trial.need.process == "fresh"
-        spares = self._pool.of(Use.SPARE)
-        if any(job.trial.need.alone for job in self._jobs) or (alone and (spares or not fresh)):
-            return
-        first = trial.need.keep  # they start beside a refit; later ones keep pairs waiting
-        last = workload.stages[-1]
-        modules = {type(last).__module__} - {"__main__"}
-        self._pool.prepare(_PAIR_SPARES if first else _LANE_SPARES, tuple(modules))
+        modules = _loaded(trial, workload, whole=fresh)
+        timed = any(job.trial.need.alone for job in self._jobs)
+        if not timed and (not alone or (fresh and not self._pool.spares(modules))):
+            self._pool.prepare(_SPARES, modules)
 
     def _dispatch(self) -> None:
         """Send every trial that can begin."""
@@ -217,9 +214,9 @@ class ProcessExecutor:
                 job.head is not None or not job.key or (job.key in self._cache and not job.missed)
             )
             if job.lean and ready:
-                worker = self._pool.lean(
-                    job.trial.need.lane, once=job.trial.need.process == "fresh"
-                )
+                need = job.trial.need
+                modules = _loaded(job.trial, job.workload, whole=True)
+                worker = self._pool.lean(need.lane, modules, once=need.process == "fresh")
             else:
                 worker = self._pool.general()
             head = job.lean and not ready
@@ -331,6 +328,8 @@ class ProcessExecutor:
             job.moves(Stand.WAITING)
         else:
             self._finish(job, self._merged(job, measurement, worker))
+            if job.trial.need.keep and _may_need_spares(job.workload):  # a core is free for them
+                self._pool.prepare(_PAIR_SPARES, _loaded(job.trial, job.workload, whole=True))
         exhausted = measurement is not None and measurement.outcome is Outcome.OUT_OF_MEMORY
         if behind:
             behind.moves(Stand.RUNNING, worker)
@@ -407,3 +406,14 @@ class ProcessExecutor:
 
     def _end(self, trial: Trial, measurement: Measurement) -> None:
         self._events.append(Ended(self._clock(), trial.number, trial.attempt, measurement))
+
+
+def _may_need_spares(workload: Workload) -> bool:
+    return any(knob.own_process for stage in workload.stages for knob in stage.knobs)
+
+
+def _loaded(trial: Trial, workload: Workload, *, whole: bool) -> tuple[str, ...]:
+    """What a lean worker loads for the last stage: its module, and with `whole` its config's."""
+    last = workload.stages[-1]
+    imports = last.needs(trial.config).imports if whole else ()
+    return (*{type(last).__module__} - {"__main__"}, *imports)

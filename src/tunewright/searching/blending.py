@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import final
 
 from tunewright.core.config import Config, Value
@@ -164,12 +164,20 @@ class Blending:
         if costs and baseline and costs.blend_s(baseline, members) > costs.most_s:
             return False
         for bound in self._bounds:
-            values = [record.value(bound.metric) for record in members]
             base = baseline.value(bound.metric) if baseline else None
-            known = [value for value in values if value is not None]
-            if len(known) < len(values) or bound.slack(HEADROOM * sum(known), base or 0.0) < 0:
+            total = sum(self._foreseen(seen, record, bound.metric) for record in members)
+            if bound.slack(HEADROOM * total, base or 0.0) < 0:
                 return False
         return True
+
+    def _foreseen(self, seen: Seen, record: Record, metric: Metric) -> float:
+        """A record's value; where it is not measured yet its family's median, or 0."""
+        own, family = record.value(metric), self._chain.family(record.config)
+        if own is not None:
+            return own
+        alike = [r for r in seen.board(0, LOOKED_AT) if self._chain.family(r.config) == family]
+        values = [value for r in alike if (value := r.value(metric)) is not None]
+        return median(values) if values else 0.0
 
     def _blend(self, selection: Config, folds: list[tuple[float, ...]]) -> Config | None:
         """The config with the mean weights; None where a fold failed or one member is enough."""

@@ -299,7 +299,11 @@ class Predict:
     def needs(self, config: Config) -> Need:
         """A process that loads no other runtime: two in one process distort each other's timing."""
         used = [f"{knob}={config[knob]}" for knob in self.runtimes if knob in config]
-        return Need(cores=int(config.get("threads", 1)), process="lane", lane=",".join(used))
+        members = [member for member, _ in config.members] or [config]
+        return Need(
+            cores=int(config.get("threads", 1)), process="lane", lane=",".join(used),
+            imports=tuple(sorted({_runtime_module(member) for member in members})),
+        )  # fmt: skip
 
     def run(self, upstream: Sequence[Artifact], config: Config, _context: Context) -> Artifact:
         """Nothing but samples of its speed."""
@@ -309,6 +313,12 @@ class Predict:
         judged: Judged = upstream[0].judged
         latency = Sample(tuple(sample_calls(predictor.predict_row, judged.rows)), "s")
         return Artifact(None, {"latency": latency, "load_s": Sample((load_s,), "s")})
+
+
+def _runtime_module(config: Config) -> str:
+    """The module that answers for a config."""
+    family = _family(config)
+    return family.runtimes[str(config[family.runtime])].load.partition(":")[0]
 
 
 def _before(model: Fitted) -> CompiledModel:

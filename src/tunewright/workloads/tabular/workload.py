@@ -203,9 +203,10 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
-    Where the target is skewed the very first setting is tried on each scale, and where it is very
-    skewed the others are on roots in turn. Where rows of a day tell of each other, their means are
-    told. Where the goal reads probabilities, those of families that can gain are calibrated.
+    The very first is asked what the others need not be asked again: whether the means of days that
+    repeat help, and on which scale a skewed target is best learned. Where the target is very
+    skewed, a family learns every second of its settings on roots. Where the goal reads
+    probabilities, those of families that can gain are calibrated.
     """
     families = families_for(names_of("families", spec.families), read.facts.task)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
@@ -213,20 +214,23 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
     offered = space.by_name.get(calibration.KNOB)
     warm: Mapping[str, Value] = {calibration.KNOB: calibration.LEARNED} if offered else {}
-    means: Mapping[str, Value] = {"encoding": "means"} if repeated_days(read) else {}
     settings = [
         [
             {
-                "family": family.name, family.runtime: family.served_by, **means,
-                **scales[(n + bool(i)) % 2], **(warm if family.calibrated else {}), **one,
+                "family": family.name, family.runtime: family.served_by, **scales[i % 2],
+                **(warm if family.calibrated else {}), **one,
             }
-            for n, one in enumerate(family.portfolio(len(read.train), outputs))
+            for i, one in enumerate(family.portfolio(len(read.train), outputs))
         ]
-        for i, family in enumerate(families)
+        for family in families
     ]  # fmt: skip
     turns = [one for turn in zip_longest(*settings) for one in turn if one is not None]
-    rescaled = [{**one, transforms.KNOB: s} for one in turns[:1] for s in transforms.names_of(read)]
-    return tuple(space.config(one) for one in [*turns[:1], *rescaled, *turns[1:]])
+    first = turns[:1]
+    means = [{**one, "encoding": "means"} for one in first if repeated_days(read)]
+    rescaled = [
+        {**one, transforms.KNOB: name} for one in first for name in transforms.names_of(read)
+    ]
+    return tuple(space.config(one) for one in [*means, *first, *rescaled, *turns[1:]])
 
 
 def usable_cores() -> int:
