@@ -292,7 +292,7 @@ def _begin_look(
     reason = f"the search found nothing better than the baseline{ranked.nearest_miss()}"
     if plan.budget.seconds is not None and not measured:
         reason = "the budget was over before the baseline was measured; give a larger one"
-    return [Finished(elapsed_s, _without(history, plan, reason, ranked.instead()))]
+    return [Finished(elapsed_s, _without(history, plan, reason))]
 
 
 def _candidate(history: History, plan: Plan, number: int, elapsed_s: float) -> Config | None:

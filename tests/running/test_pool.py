@@ -72,6 +72,20 @@ def test_a_fresh_worker_that_was_not_used_is_given_out_again(tmp_path):
         assert [worker.use for worker in pool.workers] == [Use.ONCE, Use.ONCE]
 
 
+def test_a_fresh_worker_loads_what_is_wanted_and_has_loaded_nothing_else(tmp_path):
+    with opened(tmp_path) as pool:
+        pool.prepare(1, ("json",))
+        pool.prepare(1, ("json", "csv"))
+        bare, loaded = pool.workers
+        pool.prepare(1, ("csv", "json"))  # the same in another order
+        assert pool.workers == [bare, loaded]
+        other = pool.lean("a", ("json", "sched"), once=True)
+        assert other is bare
+        assert other.imports == {"json", "sched"}
+        assert pool.lean("a", ("csv", "json"), once=True) is loaded
+        assert pool.lean("a", (), once=True) not in (bare, loaded)
+
+
 def test_a_lane_has_one_worker_and_none_while_that_has_other_work(tmp_path):
     with opened(tmp_path) as pool:
         pool.prepare(1, ())

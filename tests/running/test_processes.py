@@ -180,6 +180,19 @@ def test_each_arm_of_a_pair_has_a_fresh_process(tmp_path):
         assert len(pids) == 5
 
 
+def test_a_fresh_process_has_loaded_what_its_own_arm_needs_and_no_more(tmp_path):
+    loads = (("a", "colorsys"), ("b", "sched"))
+    *above, last = ToyWorkload().stages
+    workload = ToyWorkload((*above, replace(last, loads=loads)), digest="loads")
+    with closing(open_executor(tmp_path)) as executor:
+        for number, (runtime, module) in enumerate(loads * 4, start=1):
+            refit = replace(toy_trial(2 * number, runtime=runtime), need=Need(keep=True))
+            measure(executor, refit, workload)
+            pair = timed(2 * number + 1, runtime, "fresh", runtime=runtime)
+            pair = replace(pair, need=replace(pair.need, imports=(module,)))
+            assert measure(executor, pair, workload).samples["predict_loaded"].values == (1.0,)
+
+
 HEAVY = """
 from dataclasses import dataclass
 import os, sys

@@ -157,14 +157,6 @@ class Ranking:
         standing = self.standing(self.baseline) if self.baseline else None
         return standing is not None and standing.tier > 1
 
-    def instead(self) -> Config | None:
-        """The best config that keeps every constraint, settled; None where the baseline does."""
-        best = next(iter(self.best(1)), None)
-        standing = self.standing(best) if best else None
-        if best is None or standing is None or standing.tier > 1 or not self.baseline_breaks:
-            return None
-        return None if best.failing(FAILING) else self.evidence.settled(best.config)
-
     def why_unfit(self, record: Record) -> str | None:
         """Why a config can be no winner, as measured so far, or None."""
         goal, baseline = self.goal, self.baseline

@@ -135,13 +135,14 @@ class Pool:
         It loads these modules first, and has loaded no others. Asked again before it was sent
         anything, it gives the same one.
         """
+        wanted = frozenset(modules)
         if not once:
             for worker in self.of(Use.LANE):
                 if worker.lane == lane:
                     return None if worker.state is State.BUSY else worker
-        elif chosen := [w for w in self.of(Use.ONCE) if w.state is not State.BUSY]:
-            return chosen[0]
-        wanted = frozenset(modules)
+        for worker in self.of(Use.ONCE) if once else ():
+            if worker.state is not State.BUSY and worker.imports == wanted:
+                return worker
         spares = [worker for worker in self.of(Use.SPARE) if worker.imports <= wanted]
         most = max(spares, key=lambda spare: len(spare.imports), default=None)
         worker = most or self._start(Use.SPARE)

@@ -197,7 +197,7 @@ class ProcessExecutor:
         if not _may_need_spares(workload):
             return
         alone, fresh = trial.need.alone, trial.need.process == "fresh"
-        modules = _loaded(trial, workload, whole=fresh)
+        modules = _loaded(workload, trial.need.imports if fresh else ())
         timed = any(job.trial.need.alone for job in self._jobs)
         if not timed and (not alone or (fresh and not self._pool.spares(modules))):
             self._pool.prepare(_SPARES, modules)
@@ -215,7 +215,7 @@ class ProcessExecutor:
             )
             if job.lean and ready:
                 need = job.trial.need
-                modules = _loaded(job.trial, job.workload, whole=True)
+                modules = _loaded(job.workload, need.imports)
                 worker = self._pool.lean(need.lane, modules, once=need.process == "fresh")
             else:
                 worker = self._pool.general()
@@ -329,7 +329,8 @@ class ProcessExecutor:
         else:
             self._finish(job, self._merged(job, measurement, worker))
             if job.trial.need.keep and _may_need_spares(job.workload):  # a core is free for them
-                self._pool.prepare(_PAIR_SPARES, _loaded(job.trial, job.workload, whole=True))
+                imports = job.workload.stages[-1].needs(job.trial.config).imports
+                self._pool.prepare(_PAIR_SPARES, _loaded(job.workload, imports))
         exhausted = measurement is not None and measurement.outcome is Outcome.OUT_OF_MEMORY
         if behind:
             behind.moves(Stand.RUNNING, worker)
@@ -412,8 +413,6 @@ def _may_need_spares(workload: Workload) -> bool:
     return any(knob.own_process for stage in workload.stages for knob in stage.knobs)
 
 
-def _loaded(trial: Trial, workload: Workload, *, whole: bool) -> tuple[str, ...]:
-    """What a lean worker loads for the last stage: its module, and with `whole` its config's."""
-    last = workload.stages[-1]
-    imports = last.needs(trial.config).imports if whole else ()
-    return (*{type(last).__module__} - {"__main__"}, *imports)
+def _loaded(workload: Workload, imports: Sequence[str]) -> tuple[str, ...]:
+    """What a lean worker loads: the module of the last stage, and what the trial asks for."""
+    return (*{type(workload.stages[-1]).__module__} - {"__main__"}, *imports)

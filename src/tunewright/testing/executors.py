@@ -43,13 +43,15 @@ class ToyStage:
     """A stage that does what the knob `act` says and reports its process.
 
     Samples: NAME_pid, NAME_ns (when it ran, so no two runs are equal), NAME_seed and NAME, the
-    knob's value. It leaves a file, and reports its progress if asked to.
+    knob's value; NAME_loaded, how many modules of `loads` its process has. It leaves a file, and
+    reports its progress if asked to. loads: a module to be imported before, by runtime.
     """
 
     name: str
     acts: bool = False
     lanes: bool = False
     process: Process = "any"
+    loads: tuple[tuple[str, str], ...] = ()
 
     @property
     def knobs(self) -> tuple[Knob, ...]:
@@ -64,7 +66,9 @@ class ToyStage:
 
     def needs(self, config: Config) -> Need:
         """A core, and the process that it was made with."""
-        return Need(process=self.process, lane=str(config.get("runtime", "")))
+        runtime = str(config.get("runtime", ""))
+        imports = tuple(module for of, module in self.loads if of == runtime)
+        return Need(process=self.process, lane=runtime, imports=imports)
 
     def run(self, upstream: tuple[Artifact, ...], config: Config, context: Context) -> Artifact:
         """Act, then hand down the names of the stages so far."""
@@ -78,6 +82,9 @@ class ToyStage:
             f"{self.name}_ns": Sample((float(time.monotonic_ns()),)),
             f"{self.name}_seed": Sample((float(context.seed),)),
         }
+        if self.loads:
+            loaded = sum(module in sys.modules for _, module in self.loads)
+            samples[f"{self.name}_loaded"] = Sample((float(loaded),))
         files = context.directory / "kept"
         files.mkdir()
         (files / "name").write_text(self.name)
