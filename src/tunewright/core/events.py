@@ -9,7 +9,7 @@ import typing
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, cast, final
@@ -24,6 +24,7 @@ from tunewright.core.verdict import Verdict
 
 # Version 1: first format. Version 2: a trial states its need; knobs are data; no NaN in the JSON.
 FORMAT = 2
+ALWAYS: Mapping[str, Any] = {"always": True}  # of a field that is written at its default, too
 
 
 @final
@@ -54,7 +55,7 @@ class Opened:
     rows: str = ""
     looks_before: int = 0
     folds: int = 0
-    format: int = FORMAT
+    format: int = field(default=FORMAT, metadata=ALWAYS)
 
     def __post_init__(self) -> None:
         if any(len(fact) < 2 for fact in self.facts):
@@ -153,38 +154,63 @@ def from_json(text: str) -> Event:
 
 
 def encode(value: Any) -> Any:
-    """A value as plain JSON types. Long samples are packed: digits would cost too much."""
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no word for it
-    if isinstance(value, str | int | float | None):
-        return value
-    if isinstance(value, Sample):
-        packed = len(value.values) > LONG
-        values = b64encode(array("f", value.values).tobytes()).decode() if packed else None
-        sample = {
-            "values": values if packed else encode(value.values),
-            "unit": value.unit,
-            "error": encode(value.error),
-        }
-        return sample | ({"labels": encode(value.labels)} if value.labels else {})
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, Config):
-        return value.to_json()
-    if isinstance(value, Mapping):
-        return {key: encode(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
+    """A value as plain JSON types. Long samples are packed: digits would cost too much.
+
+    What is at its default is left out, so defaults are part of the format.
+    """
     kind: Any = type(value)
-    body = {name: encode(getattr(value, name)) for name in _field_names(kind)}
-    return {"domain": kind.__name__, **body} if kind in _DOMAINS.values() else body
+    return value if kind in _PLAIN else _encoder(kind)(value)
 
 
 @cache
-def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _encoder(kind: Any) -> Callable[[Any], Any]:
+    """How values of this type become plain: worked out once, since every event is written."""
+    if kind is Config:
+        return Config.to_json
+    if kind is Sample:
+        return _sample
+    if issubclass(kind, Enum):
+        return lambda value: value.name
+    if issubclass(kind, float):  # JSON has no word for some of them
+        return lambda value: value if math.isfinite(value) else str(value)
+    if issubclass(kind, str | int):
+        return lambda value: value
+    if issubclass(kind, Mapping):
+        return lambda value: {key: encode(item) for key, item in value.items()}
+    if issubclass(kind, tuple | list):
+        return lambda value: [encode(item) for item in value]
+    defaults = [(part.name, _default(part)) for part in fields(kind)]
+    named = {"domain": kind.__name__} if kind in _DOMAINS.values() else {}
+
+    def parts(value: Any) -> Any:
+        body = dict(named)
+        for name, default in defaults:
+            part = getattr(value, name)
+            if part is not default and part != default:
+                body[name] = encode(part)
+        return body
+
+    return parts
+
+
+def _default(part: Field[Any]) -> Any:
+    """What a field is where nothing is said; what no value equals where it is always written."""
+    if part.metadata.get("always"):
+        return MISSING
+    if part.default_factory is not MISSING:
+        return part.default_factory()
+    return part.default
+
+
+def _sample(value: Sample) -> Any:
+    packed = len(value.values) > LONG
+    values = b64encode(array("f", value.values).tobytes()).decode() if packed else None
+    body = {
+        "values": values if packed else encode(value.values),
+        "unit": value.unit,
+        "error": encode(value.error),
+    }
+    return body | ({"labels": encode(value.labels)} if value.labels else {})
 
 
 def decode(kind: Any, body: Any) -> Any:

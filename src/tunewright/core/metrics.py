@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 OUTPUT = "output"  # the sample that tells one output of a program from another
-LONG = 64  # longer samples are kept in single precision: a journal of thousands stays small
+LONG = 32  # longer samples are kept in single precision: a journal of thousands stays small
 
 
 @final
