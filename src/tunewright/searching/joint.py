@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, final
@@ -106,6 +106,7 @@ class JointSearcher:
         self._seen = Fold(lambda: Seen(problem, chain), Seen.learn)
         self._modelled: Modelled | None = None
         self._prior = [(config, chain.key(config)) for config in problem.prior]
+        self._prior_families = {chain.family(config) for config in problem.prior}
         # The turn at which variants and timing trials are looked at: the first one that is timed.
         timed = [i for i, m in enumerate(problem.goal.objectives) if m.since]
         self._timed_turn = timed[0] if timed else 0
@@ -309,6 +310,10 @@ class JointSearcher:
         promoted = self._promoted(now, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
+        if seen.ranked.baseline_breaks:  # what is known for its quality may be too large or slow
+            others = self._untried(now, chance, self._prior_families)
+            if others is not None:
+                return self._first(others)
         known = self._next_prior(now)
         if known is not None:
             few = self._dear(seen, PRIOR_FITS) and (len(seen.made) > 1 or bool(now.busy))
@@ -395,12 +400,8 @@ class JointSearcher:
     def _prefix(self, now: Moment, chance: random.Random, number: int) -> Config | None:
         """A new prefix: each family's defaults, then over the space, then the model's."""
         seen, arm = now.seen, self._chain.arm
-        untried = [v for v in proposed(arm) if v not in seen.arms] if arm else []
-        for value in untried:
-            assert arm is not None
-            default = self._complete(seen, {arm.name: value}, chance)
-            if self._is_new(default, self._chain.key(default), now):
-                return default
+        if (default := self._untried(now, chance)) is not None:
+            return default
         started = len(seen.prefixes) + len(seen.low) + len(now.busy)
         if started <= START and not self._first_ones(seen):
             upper = self._chain.upper(seen.dearest)
@@ -417,6 +418,19 @@ class JointSearcher:
         if config is None and family is not None:
             config = self._from_pool(now, turn, "prefix", None, chance)
         return config
+
+    def _untried(
+        self, now: Moment, chance: random.Random, but: Collection[Value | None] = ()
+    ) -> Config | None:
+        """The defaults of a family that was not tried yet, but for some."""
+        arm, seen = self._chain.arm, now.seen
+        for value in proposed(arm) if arm else ():
+            if arm is None or value in seen.arms or value in but:
+                continue
+            default = self._complete(seen, {arm.name: value}, chance)
+            if self._is_new(default, self._chain.key(default), now):
+                return default
+        return None
 
     def _complete(self, seen: Seen, values: Mapping[str, Value], chance: random.Random) -> Config:
         """A config with these values, what is below the dearest stage as in the best one."""
