@@ -140,7 +140,7 @@ _DOMAINS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Integer, Real
 
 def to_json(event: Event) -> str:
     """One line of ASCII JSON; `from_json` gives an equal event back, whatever a program printed."""
-    return _LINE.encode([type(event).__name__, encode(event)])
+    return _LINE.encode([type(event).__name__, encode(event, sparse=True)])
 
 
 def from_json(text: str) -> Event:
@@ -153,18 +153,23 @@ def from_json(text: str) -> Event:
     return event
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any, *, sparse: bool = False) -> Any:
     """A value as plain JSON types. Long samples are packed: digits would cost too much.
 
-    What is at its default is left out, so defaults are part of the format.
+    sparse: what is at its default is left out, as in events; so defaults are part of their format.
     """
     kind: Any = type(value)
-    return value if kind in _PLAIN else _encoder(kind)(value)
+    return value if kind in _PLAIN else _encoder(kind, sparse)(value)
 
 
 @cache
-def _encoder(kind: Any) -> Callable[[Any], Any]:
+def _encoder(kind: Any, sparse: bool) -> Callable[[Any], Any]:  # noqa: FBT001 - for the cache alone
     """How values of this type become plain: worked out once, since every event is written."""
+
+    def each(item: Any) -> Any:
+        own: Any = type(item)
+        return item if own in _PLAIN else _encoder(own, sparse)(item)
+
     if kind is Config:
         return Config.to_json
     if kind is Sample:
@@ -176,10 +181,10 @@ def _encoder(kind: Any) -> Callable[[Any], Any]:
     if issubclass(kind, str | int):
         return lambda value: value
     if issubclass(kind, Mapping):
-        return lambda value: {key: encode(item) for key, item in value.items()}
+        return lambda value: {key: each(item) for key, item in value.items()}
     if issubclass(kind, tuple | list):
-        return lambda value: [encode(item) for item in value]
-    defaults = [(part.name, _default(part)) for part in fields(kind)]
+        return lambda value: [each(item) for item in value]
+    defaults = [(part.name, _default(part) if sparse else MISSING) for part in fields(kind)]
     named = {"domain": kind.__name__} if kind in _DOMAINS.values() else {}
 
     def parts(value: Any) -> Any:
@@ -187,7 +192,7 @@ def _encoder(kind: Any) -> Callable[[Any], Any]:
         for name, default in defaults:
             part = getattr(value, name)
             if part is not default and part != default:
-                body[name] = encode(part)
+                body[name] = each(part)
         return body
 
     return parts
