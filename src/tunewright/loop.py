@@ -25,7 +25,7 @@ from tunewright.core.preference import FAILING_BASELINE, Ranking
 from tunewright.core.roles import BLEND, Halt, Proposal, Resources, Searcher, Stage
 from tunewright.core.trial import Arm, Fidelity, Need, Piece, Purpose, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict, alpha_of
-from tunewright.verifying.claims import Case
+from tunewright.verifying.claims import Case, folds_of
 from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import (
     ARMS,
@@ -53,9 +53,9 @@ class Proof:
     """How a candidate is proven.
 
     through, since: how far pairs of runs go, and from where on they run anew; "" where untouched
-    rows decide everything. start_s: what the processes of a pair take to start. folds: how often
-    both arms are fitted again, each time to be judged on another part of the untouched rows (0:
-    there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
+    rows decide everything. start_s: what the processes of a pair take to start. folds: how often at
+    most both arms are fitted again, each time to be judged on another part of the untouched rows
+    (0: there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
     without being asked for. warm_up: a pair that counts for nothing comes first. ignore_failures:
     runs that fail are left out instead of making everything inconclusive; patient: they do not end
     the look at once either. same_output: both arms must put out the same. saved: what a baseline
@@ -109,6 +109,14 @@ class Plan:
         """What its trials cost."""
         names, proof = tuple(stage.name for stage in self.stages), self.proof
         return Costs(self.budget, proof.folds, names, self.cached, proof.since, proof.start_s)
+
+    def parts(self, history: History) -> int:
+        """In how many parts the untouched rows are judged: the folds, or what there is time for.
+
+        By the baseline's cost in the search alone, so that what the parts say changes nothing.
+        """
+        baseline = self.ranking(history).baseline
+        return self.costs.parts(baseline) if baseline else self.proof.folds
 
     def trial(
         self, number: int, config: Config, fidelity: Fidelity, purpose: Purpose, limit_s: float
@@ -320,8 +328,9 @@ def _verify(
 ) -> Sequence[Event]:
     """The next trials of this look; the next look after a REJECT; the end when it is decided."""
     look, proof = looks(history).get(number, Look()), plan.proof
+    parts = plan.parts(history)
     halved = any(len(pair) < len(ARMS) for pair in look.pairs.values())
-    if refitted(look, proof.folds) and not history.running and not halved:
+    if refitted(look, parts) and not history.running and not halved:
         case = _case(plan, look, number, elapsed_s)
         decision, _, comparisons = judge(case)
         # Another candidate may do what this one does not; without a baseline none can.
@@ -341,7 +350,7 @@ def _verify(
     trials: list[Trial] = []
     arms: dict[Arm, Config] = {"baseline": plan.baseline, "candidate": candidate or plan.baseline}
     for purpose in next_purposes(
-        history, number, arms, folds=proof.folds, warm_up=proof.warm_up, seed=plan.seed
+        history, number, arms, parts=parts, warm_up=proof.warm_up, seed=plan.seed
     ):
         at = history.last_number + len(trials) + 1
         config, fidelity = arms[purpose.arm or "candidate"], _fidelity(plan, purpose)
@@ -423,6 +432,7 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     return Verdict(
         decision, config, reason, comparisons, pairs=len(look.complete()),
         looks=case.number if plan.proof.folds else 0, alpha=alpha_of(case.number),
+        parts=len(folds_of(look)), of_parts=plan.proof.folds,
         key=refit.key if refit and refit.key else _key(history, plan, config),
     )  # fmt: skip
 

@@ -69,9 +69,23 @@ def test_a_pair_makes_a_model_anew_only_where_it_begins_above_what_is_cached():
 @given(seconds, seconds, st.integers(0, 5))
 def test_refits_cost_what_the_dearer_arm_does_and_no_more_than_both(a, b, folds):
     cost = costs(folds)
-    assert cost.refits_s(a, b) == cost.refits_s(b, a)
-    assert folds * max(a, b) <= cost.refits_s(a, b)
-    assert cost.refits_s(a, b) <= cost.refits_s(a + b, 0.0) + 1e-9
+    base, parts = record(a, 0.0), cost.parts(record(a, 0.0))
+    assert parts * max(a, b) <= cost.refits_s(base, b)
+    assert cost.refits_s(base, b) <= parts * (1.3 * (a + b) + 0.1) + 1e-9
+
+
+@given(seconds, seconds, st.integers(0, 5))
+def test_as_many_parts_are_judged_as_there_is_time_for_and_one_at_least(fit_s, measure_s, folds):
+    cost, base = costs(folds), record(fit_s, measure_s)
+    parts = cost.parts(base)
+    assert min(folds, 1) <= parts <= folds
+    assert costs(folds, budget_s=None).parts(base) == folds
+    quick = record(fit_s, 0.0)
+    proof_s = cost.refits_s(base, fit_s) + CLEAR_PAIRS * cost.pair_s(base, quick)
+    if parts > 1:
+        assert proof_s <= cost.most_s + 1e-6
+    if parts < folds:
+        assert proof_s + cost.refits_s(base, fit_s) / parts > cost.most_s
 
 
 def test_a_change_that_is_clear_needs_fewer_pairs():
@@ -105,7 +119,8 @@ def test_the_budget_that_would_do_leaves_room_for_its_own_proof(fit_s, measure_s
     if not fit_s + measure_s:
         assert needed_s == math.inf
         return
-    proof_s = cost.refits_s(fit_s, fit_s) + CLEAR_PAIRS * cost.pair_s(base, base)
+    whole_s = costs(folds, since=since, budget_s=None).refits_s(base, fit_s)
+    proof_s = whole_s + CLEAR_PAIRS * cost.pair_s(base, base)
     assert proof_s <= RESERVE[1] * needed_s + 1e-6
     assert proof_s + 10 * (fit_s + measure_s) <= needed_s + 1e-6
 
@@ -141,8 +156,8 @@ def test_a_blend_is_verified_like_its_members_side_by_side_and_makes_what_they_s
     blend = Record(Config({}, weighted), fit_s=sum(one.fit_s for one in members))
     took_s = cost.verification_s(ranking, blend)
     assert took_s == cost.blend_s(base, members)
-    assert cost.refits_s(base.fit_s, 1.0 + (5.0 + 4.0) / 2) <= took_s
-    assert took_s < cost.refits_s(base.fit_s, 1.0 + 5.0 + 4.0)
+    assert cost.refits_s(base, 1.0 + (5.0 + 4.0) / 2) <= took_s
+    assert took_s < cost.refits_s(base, 1.0 + 5.0 + 4.0)
 
 
 def test_less_is_kept_near_the_end_while_nothing_is_worth_being_verified():

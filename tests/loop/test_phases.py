@@ -10,7 +10,7 @@ from tunewright.core.events import Ended, Opened, Stopped
 from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import Proposal, Resources
+from tunewright.core.roles import Proposal, Resources, Untouched
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
 from tunewright.core.verdict import ALPHA, Decision, alpha_of
 from tunewright.loop import MAX_LOOKS, apply, decide
@@ -176,6 +176,27 @@ PROGRAM = SimulatedWorkload(
     ),
     Config({"level": 6}),
 )  # fmt: skip
+
+
+def test_where_fits_are_dear_fewer_parts_are_judged_instead_of_none():
+    def dear(_, m):
+        fit_s = 2 * sum(s.end_s - s.start_s for s in m.spans if s.stage == "fit")
+        later = (Span(s.stage, s.start_s + fit_s, s.end_s + fit_s) for s in m.spans[1:])
+        first = replace(m.spans[0], end_s=m.spans[0].end_s + fit_s)
+        return replace(m, spans=(first, *later), made_s=3 * m.made_s)
+
+    workload = replace(TABLE, untouched=Untouched(folds=5))
+    asked = request(FAST, "60s")
+    done = simulate(workload, asked, disturbed(dear), workers=2)
+    verdict = done.history.finished
+    assert done.history.elapsed_s <= 60.0
+    assert verdict.decision is Decision.ACCEPT
+    assert (verdict.parts, verdict.of_parts) == (3, 5)
+    refits = [t.purpose.block for t in done.trials if t.purpose.kind == "refit"]
+    assert sorted(refits) == [part for part in range(3) for _ in "ab"]
+    assert all(c.n == 3 * 300 for c in verdict.comparisons if c.evidence == "rows")
+    quick = simulate(workload, asked, TableModel(), workers=2).history.finished
+    assert (quick.parts, quick.of_parts) == (5, 5)
 
 
 def program_model(trial):

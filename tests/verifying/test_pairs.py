@@ -43,8 +43,8 @@ def refit(arm, look=1, fold=0):
 ALONE = {"baseline": Config({}), "candidate": Config({})}
 
 
-def wanted(history, number=1, folds=0, warm_up=False, seed=0, arms=ALONE):
-    return next_purposes(history, number, arms, folds=folds, warm_up=warm_up, seed=seed)
+def wanted(history, number=1, parts=0, warm_up=False, seed=0, arms=ALONE):
+    return next_purposes(history, number, arms, parts=parts, warm_up=warm_up, seed=seed)
 
 
 def pair(arm, block=0, look=1):
@@ -80,28 +80,28 @@ def test_members_are_refitted_side_by_side_before_the_whole():
     members = [(Config({"n": n}), 0.5) for n in range(2)]
     arms = {**ALONE, "candidate": Config({}, members)}
     parts = [replace(refit("candidate"), member=place) for place in (0, 1)]
-    assert wanted(History(), folds=1, arms=arms) == [refit("baseline"), *parts]
-    assert wanted(after(refit("baseline"), parts[0], running=[parts[1]]), folds=1, arms=arms) == []
+    assert wanted(History(), parts=1, arms=arms) == [refit("baseline"), *parts]
+    assert wanted(after(refit("baseline"), parts[0], running=[parts[1]]), parts=1, arms=arms) == []
     done = after(refit("baseline"), *parts)
-    assert wanted(done, folds=1, arms=arms) == [refit("candidate")]
+    assert wanted(done, parts=1, arms=arms) == [refit("candidate")]
     assert not refitted(looks(done)[1], 1)
     assert candidate_of(after(running=[parts[0]]), 1) == Config({"arm": "candidate"})
 
 
 def test_both_arms_are_refitted_before_any_pair():
-    assert wanted(History(), folds=1) == [refit("baseline"), refit("candidate")]
-    assert wanted(after(running=[refit("baseline")]), folds=1) == [refit("candidate")]
-    assert wanted(after(refit("candidate")), folds=1) == [refit("baseline")]
-    assert wanted(after(running=[refit(arm) for arm in ARMS]), folds=1) == []
-    assert [p.kind for p in wanted(after(*map(refit, ARMS)), folds=1)] == ["pair"]
+    assert wanted(History(), parts=1) == [refit("baseline"), refit("candidate")]
+    assert wanted(after(running=[refit("baseline")]), parts=1) == [refit("candidate")]
+    assert wanted(after(refit("candidate")), parts=1) == [refit("baseline")]
+    assert wanted(after(running=[refit(arm) for arm in ARMS]), parts=1) == []
+    assert [p.kind for p in wanted(after(*map(refit, ARMS)), parts=1)] == ["pair"]
 
 
 def test_both_arms_are_refitted_once_for_each_fold():
     every = [refit(arm, fold=fold) for fold in range(3) for arm in ARMS]
-    assert wanted(History(), folds=3) == every
-    assert wanted(after(every[1], running=[every[2]]), folds=3) == [every[0], *every[3:]]
-    assert wanted(after(*every[:-1]), folds=3) == every[-1:]
-    assert [p.kind for p in wanted(after(*every), folds=3)] == ["pair"]
+    assert wanted(History(), parts=3) == every
+    assert wanted(after(every[1], running=[every[2]]), parts=3) == [every[0], *every[3:]]
+    assert wanted(after(*every[:-1]), parts=3) == every[-1:]
+    assert [p.kind for p in wanted(after(*every), parts=3)] == ["pair"]
     look = looks(after(*every))[1]
     assert set(look.refits) == set(ARMS)
     assert all(sorted(folds) == [0, 1, 2] for folds in look.refits.values())
@@ -145,7 +145,7 @@ def test_one_arm_of_one_pair_at_a_time_in_the_order_of_its_block():
 def test_each_look_has_its_own_trials():
     history = after(*map(refit, ARMS), pair("candidate"), pair("baseline"))
     assert current_look(history) == 1
-    assert wanted(history, 2, folds=1) == [refit(arm, 2) for arm in ARMS]
+    assert wanted(history, 2, parts=1) == [refit(arm, 2) for arm in ARMS]
     history = after(running=[refit("baseline", 2)], history=history)
     assert current_look(history) == 2
     assert looks(history)[1].candidate == Config({"arm": "candidate"})

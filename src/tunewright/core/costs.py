@@ -37,9 +37,9 @@ FEW_CONFIGS = 10  # fewer are no search
 class Costs:
     """What a study's trials cost, by the costs of the configs that they are about.
 
-    folds: refits of each arm, 0 where nothing is refitted. since: the stage from which on pairs run
-    anew, "" where there are none. cached: the last stage that the search takes from the cache.
-    start_s: what the processes of a pair take before they begin.
+    folds: refits of each arm at most, 0 where nothing is refitted. since: the stage from which on
+    pairs run anew, "" where there are none. cached: the last stage that the search takes from the
+    cache. start_s: what the processes of a pair take before they begin.
     """
 
     budget: Budget
@@ -49,10 +49,20 @@ class Costs:
     since: str
     start_s: float = PROCESS_S
 
-    def refits_s(self, base_s: float, own_s: float) -> float:
-        """To refit both arms for every fold, partly side by side; of fits that take so long."""
-        both_s = max(base_s, own_s) + min(base_s, own_s) / 2
-        return self.folds * (REFIT_MORE * both_s + REFIT_S)
+    def parts(self, base: Record) -> int:
+        """Of the folds as many as there is time for, if a config is fitted like the baseline.
+
+        No config is refitted less often for being dearer: fewer judged rows prove less.
+        """
+        if self.budget.seconds is None or not self.folds:
+            return self.folds
+        quick = Record(base.config, fit_s=base.fit_s)  # where pairs are dear, most are quicker
+        left_s = self.most_s - CLEAR_PAIRS * self.pair_s(base, quick)
+        return min(max(int(left_s / _refit_s(base.fit_s, base.fit_s)), 1), self.folds)
+
+    def refits_s(self, base: Record, own_s: float) -> float:
+        """To refit both arms for each part, partly side by side; the config's fit takes so long."""
+        return self.parts(base) * _refit_s(base.fit_s, own_s)
 
     def pair_s(self, base: Record, own: Record) -> float:
         """One pair, with whatever both arms make anew for it; 0 where there are no pairs."""
@@ -71,7 +81,7 @@ class Costs:
         if own.config.members:
             return self.blend_s(base, ranked.evidence.members(own))
         pairs = CLEAR_PAIRS if _few_will_do(ranked, base, own) else USUAL_PAIRS
-        return self.refits_s(base.fit_s, own.fit_s) + pairs * self.pair_s(base, own)
+        return self.refits_s(base, own.fit_s) + pairs * self.pair_s(base, own)
 
     def reserve_s(self, ranked: Ranking) -> float:
         """The tail of the budget to be kept for refits and pairs of the best so far."""
@@ -94,7 +104,7 @@ class Costs:
     def _least_s(self, base: Record, own: Record) -> float:
         """To refit both arms, and as many pairs as any verdict needs."""
         pairs_s = (MIN_PAIRS + 1) * self.pair_s(base, own)
-        return self.refits_s(base.fit_s, own.fit_s) + pairs_s if pairs_s else 0.0
+        return self.refits_s(base, own.fit_s) + pairs_s if pairs_s else 0.0
 
     def kept_s(self, ranked: Ranking, elapsed_s: float) -> float:
         """The reserve at this time: less of it while nothing is worth being verified."""
@@ -117,7 +127,7 @@ class Costs:
         fit_s = shared_s + sum(member.made_s for member in members) / MEMBERS_AT_ONCE
         measure_s = sum(member.measure_s for member in members)
         blend = Record(base.config, fit_s=fit_s, measure_s=measure_s)
-        return self.refits_s(base.fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, blend)
+        return self.refits_s(base, fit_s) + CLEAR_PAIRS * self.pair_s(base, blend)
 
     @property
     def most_s(self) -> float:
@@ -132,7 +142,7 @@ class Costs:
         fit_s, measure_s = base.fit_s, base.measure_s
         if not fit_s + measure_s:
             return math.inf
-        proof_s = self.refits_s(fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, base)
+        proof_s = self.folds * _refit_s(fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, base)
         return max(min(FEW_CONFIGS, configs) * (fit_s + measure_s) + proof_s, proof_s / RESERVE[1])
 
     @property
@@ -144,7 +154,7 @@ class Costs:
         """Whether a fit has run so long that what it makes could not be refitted in time."""
         # A worker that is stopped has to start anew, so what will end within a moment may.
         dear = spent_s > max(DEAR * base.fit_s, DEAR_S)
-        return bool(self.folds) and dear and self.refits_s(base.fit_s, spent_s) > left_s
+        return bool(self.folds) and dear and self.refits_s(base, spent_s) > left_s
 
     def limit_s(self, base: Record) -> float:
         """How long a trial may take beside this baseline."""
@@ -152,6 +162,12 @@ class Costs:
 
     def _at(self, stage: str) -> int:
         return self.stages.index(stage)
+
+
+def _refit_s(base_s: float, own_s: float) -> float:
+    """To refit both arms once, of fits that take so long."""
+    both_s = max(base_s, own_s) + min(base_s, own_s) / 2
+    return REFIT_MORE * both_s + REFIT_S
 
 
 def _few_will_do(ranked: Ranking, base: Record, own: Record) -> bool:

@@ -65,7 +65,8 @@ class Verdict:
     config: what is handed over: the candidate, or the baseline after REJECT or without a candidate.
     key: the artifact of `config`: the one that was verified, or where none was that of the search
     ("" where there is none).
-    looks: how often the test rows' labels were read.
+    looks: how often the test rows' labels were read. parts: of the untouched rows that both arms
+    were refitted for, of so many in `of_parts`.
     """
 
     decision: Decision
@@ -76,6 +77,8 @@ class Verdict:
     looks: int = 0
     alpha: float = 0.05
     key: str = ""
+    parts: int = 0
+    of_parts: int = 0
 
 
 def comparison_text(comparison: Comparison, unit: str) -> str:

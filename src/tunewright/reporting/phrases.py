@@ -219,7 +219,11 @@ def verified_note(verdict: Verdict, language: Language, *, compared: bool = Fals
     if compared:
         saved = any(c.evidence == "saved" for c in verdict.comparisons)
         key = "saved note" if saved else "compared note"
-    return say(key, language, pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
+    note = say(key, language, pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
+    if not 0 < verdict.parts < verdict.of_parts:
+        return note
+    parts = {"parts": verdict.parts, "of_parts": verdict.of_parts}
+    return say("fewer parts", language, note=note, **parts)
 
 
 def quantity_of(value: float | None, metric: str, units: Units) -> str:

@@ -265,7 +265,7 @@ def _proof_s(state: Ranking, opened: Opened | None) -> tuple[float, bool, float]
         return 0.0, False, math.inf
     costs, space = _costs(state, opened), Space(opened.knobs).count if opened.knobs else math.inf
     pairs_s = MIN_PAIRS * costs.pair_s(base, base) if base.measure_s else 0.0
-    refits_s = costs.refits_s(base.fit_s, base.fit_s)
+    refits_s = costs.refits_s(base, base.fit_s)
     return refits_s + pairs_s, bool(pairs_s), costs.needed_s(base, space)
 
 

@@ -141,6 +141,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "goal": ("goal", "目标"),
     "workload": ("workload", "工作负载"),
     "verified": ("What was proven", "已证明的结果"),
+    "fewer parts": (
+        "{note} Of the untouched rows {parts} of {of_parts} parts were judged: there was no time "
+        "for more.",
+        "{note}未动用的数据行共 {of_parts} 份，因时间不够只判定了 {parts} 份。",
+    ),
     "verified note": (
         "Measured on rows and in processes that the search never saw. "
         "Pairs: {pairs}; looks at the test rows: {looks}; error level: {alpha:g}.",

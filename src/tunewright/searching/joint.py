@@ -389,7 +389,7 @@ class JointSearcher:
             (merit, config)
             for merit, fit_s, config in seen.low.values()
             if fit_s / seen.foreseen <= now.left_s
-            if not costs or not base or costs.refits_s(base.fit_s, fit_s / seen.foreseen) <= most_s
+            if not costs or not base or costs.refits_s(base, fit_s / seen.foreseen) <= most_s
         ]
         first = min(affordable, key=lambda pair: (pair[0], pair[1].id), default=None)
         if first is None:

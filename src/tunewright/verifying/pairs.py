@@ -113,9 +113,9 @@ def candidate_of(history: History, number: int) -> Config | None:
     return next(candidates, None)
 
 
-def refitted(look: Look, folds: int) -> bool:
-    """Whether both arms were fitted again for every fold."""
-    return all(len(look.refits.get(arm, {})) == folds for arm in ARMS) or not folds
+def refitted(look: Look, parts: int) -> bool:
+    """Whether both arms were fitted again for so many parts of the untouched rows."""
+    return all(len(look.refits.get(arm, {})) >= parts for arm in ARMS) or not parts
 
 
 def next_purposes(  # noqa: PLR0913 - what a proof consists of
@@ -123,7 +123,7 @@ def next_purposes(  # noqa: PLR0913 - what a proof consists of
     number: int,
     arms: Mapping[Arm, Config],
     *,
-    folds: int,
+    parts: int,
     warm_up: bool,
     seed: int,
 ) -> list[Purpose]:
@@ -133,10 +133,10 @@ def next_purposes(  # noqa: PLR0913 - what a proof consists of
     """
     look = looks(history).get(number, Look())
     busy = {t.purpose for t in (*history.running, *history.lost)}
-    if not refitted(look, folds):
+    if not refitted(look, parts):
         wanted = [
             purpose
-            for fold in range(folds)
+            for fold in range(parts)
             for arm in ARMS
             if fold not in look.refits.get(arm, {})
             for purpose in _refit(look, number, arm, fold, len(arms[arm].members))
