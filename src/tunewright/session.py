@@ -209,17 +209,23 @@ class Workspace:
 
 @contextmanager
 def prepare(
-    name: str, kind: str, limits: Limits = NO_LIMITS, root: Path = ROOT
+    name: str,
+    kind: str,
+    limits: Limits = NO_LIMITS,
+    root: Path = ROOT,
+    began_s: float | None = None,
 ) -> Iterator[Workspace]:
     """A workspace for a new study; its first worker starts while the caller reads the data.
 
+    began_s: `time.monotonic()` when the user's waiting began, None for now: from then on the
+    budget is spent.
     Where no study was begun, no directory is left. Raises StoreError where none can be
     made.
     """
     ours = not root.exists()
     directory = Studies(root).create(name)
     try:
-        with _workspace(directory, kind, limits, 0.0) as workspace:
+        with _workspace(directory, kind, limits, 0.0, began_s) as workspace:
             yield workspace
     finally:
         if not (directory / FILE).exists():
@@ -230,9 +236,12 @@ def prepare(
 
 
 @contextmanager
-def _workspace(directory: Path, kind: str, limits: Limits, elapsed_s: float) -> Iterator[Workspace]:
-    """The workspace whose clock goes on from there."""
-    origin_s, steps = time.monotonic() - elapsed_s, itertools.count()
+def _workspace(
+    directory: Path, kind: str, limits: Limits, elapsed_s: float, began_s: float | None
+) -> Iterator[Workspace]:
+    """The workspace whose clock stood there when the user's waiting began."""
+    origin_s = (time.monotonic() if began_s is None else began_s) - elapsed_s
+    steps = itertools.count()
 
     def clock() -> float:
         return next(steps) * STEP_S if limits.workers == 0 else time.monotonic() - origin_s
@@ -271,21 +280,19 @@ def begin(  # noqa: PLR0913 - what a caller may have already, and who listens
     """Run a study to its end in a fresh directory below `root`.
 
     workload, workspace: what `build_workload(request)` and `prepare(…)` gave, where the caller
-    has them already.
-    began_s: `time.monotonic()` when the user's waiting began, to account for our own cost.
+    has them already. began_s: as for `prepare`, which is asked here where there is no workspace.
     Raises InputError for a request that cannot be run, StoreError where nothing can be written,
     Interrupted (with the result so far) on Ctrl-C.
     """
-    began_s = time.monotonic() if began_s is None else began_s
     parse_budget(request.budget)
-    made = prepare(request.name, request.kind, request.limits, root)
+    made = prepare(request.name, request.kind, request.limits, root, began_s)
     with made if workspace is None else nullcontext(workspace) as used:
         workload = workload or build_workload(request)
         directory = used.directory
         before = looks_at(workload.untouched.rows, directory.parent)
         plan = make_plan(workload, request, before, directory.name)  # complain before it begins
         with Journal(directory) as journal:
-            return _run(request, workload, plan, journal, History(), used, watch, began_s)
+            return _run(request, workload, plan, journal, History(), used, watch)
 
 
 def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None = None) -> Result:
@@ -293,7 +300,6 @@ def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None =
 
     Raises InputError where data, program or knobs are not those that the study began with.
     """
-    began_s = time.monotonic() if began_s is None else began_s
     with Journal(directory) as journal:
         kill_strays(directory)
         history = replay(journal)
@@ -306,8 +312,9 @@ def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None =
         if not current_look(history):  # other studies may have looked since
             before = looks_at(workload.untouched.rows, directory.parent, directory.name)
         plan = make_plan(workload, request, before, directory.name)
-        with _workspace(directory, request.kind, request.limits, history.elapsed_s) as used:
-            return _run(request, workload, plan, journal, history, used, watch, began_s)
+        limits, elapsed_s = request.limits, history.elapsed_s
+        with _workspace(directory, request.kind, limits, elapsed_s, began_s) as used:
+            return _run(request, workload, plan, journal, history, used, watch)
 
 
 def replay(store: Store | Reader) -> History:
@@ -387,7 +394,6 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
     history: History,
     workspace: Workspace,
     watch: Watch,
-    began_s: float,
 ) -> Result:
     directory, clock, latest = workspace.directory, workspace.clock, history
 
@@ -404,9 +410,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         watch(event, after)
 
     try:
-        spent_s = time.monotonic() - began_s
-        setup_s = max(spent_s - (clock() - history.elapsed_s), 0.0)
-        opened = opened_by(request, workload, plan, history.elapsed_s, setup_s)
+        opened = opened_by(request, workload, plan, history.elapsed_s)
         journal.append([opened])
         latest = apply(history, opened)
         latest = drive(latest, plan, workload, journal, workspace.executor, clock, remember)
@@ -422,9 +426,7 @@ def _run(  # noqa: PLR0913, PLR0917 - one study's own parts
         raise Interrupted(Result(directory, goal_of(latest), latest)) from None
 
 
-def opened_by(
-    request: Request, workload: Workload, plan: Plan, elapsed_s: float, setup_s: float = 0.0
-) -> Opened:
+def opened_by(request: Request, workload: Workload, plan: Plan, elapsed_s: float) -> Opened:
     """The event that begins a study, or goes on with it."""
     kind, before = kind_of(request.kind), plan.proof.looks_before
     return Opened(
@@ -439,7 +441,6 @@ def opened_by(
         arms=kind.arms(request.workload),
         facts=tuple(kind.describe(workload, plan.goal, before)),
         environment=dict(describe(probe())),
-        setup_s=setup_s,
         rows=workload.untouched.rows,
         looks_before=before,
         folds=plan.proof.folds,

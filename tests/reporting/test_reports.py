@@ -55,7 +55,7 @@ class Study:
         self.now_s, self.number, self.latency, self.auc = 0.0, 0, *metrics
         opened = Opened(
             0.0, "adult-1", GOAL.text, "digest", {"name": "adult", "kind": "table"}, metrics,
-            (RUNTIME, TREES), ("fit", "predict"), setup_s=2.0,
+            (RUNTIME, TREES), ("fit", "predict"),
         )  # fmt: skip
         self.events = [opened]
 
@@ -128,8 +128,8 @@ def test_the_summary_counts_what_happened():
     assert [stage.stage for stage in found.stages] == ["fit", "predict"]
     assert found.stages[0].seconds == pytest.approx(0.5 * 29)
     assert found.stages[1].seconds == pytest.approx(0.3 * 41)
-    assert found.own_s == pytest.approx(45.0 - 0.5 * 29 - 0.3 * 41 + 2.0)
-    assert found.own_share == pytest.approx(found.own_s / 47.0)
+    assert found.own_s == pytest.approx(45.0 - 0.5 * 29 - 0.3 * 41)
+    assert found.own_share == pytest.approx(found.own_s / 45.0)
     assert found.verification_s == pytest.approx(45.0 - 29.1)  # from the first span of a refit
     assert len(found.pairs) == 7
     assert found.pairs[-1].high - found.pairs[-1].low < found.pairs[2].high - found.pairs[2].low
@@ -147,7 +147,7 @@ def test_overlapping_spans_count_once():
     ended = Ended(5.0, 1, 1, Measurement(Outcome.OK, {}, spans))
     found = summary(applied(*study.events, Started(0.0, trial), ended), GOAL)
     assert {s.stage: s.seconds for s in found.stages} == {"fit": 3.0, "load": 1.5}
-    assert found.own_s == pytest.approx(1.0 + 2.0)
+    assert found.own_s == pytest.approx(1.0)
 
 
 def test_the_gain_is_attributed_from_baseline_over_the_runtime_to_the_final_config():

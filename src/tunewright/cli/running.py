@@ -47,17 +47,21 @@ PHASES = {
 }
 PANEL = "tunewright.cli.panel:Panel"  # its library is for terminals alone
 BUNDLE, REPORT = "bundle", "report.html"
+START_S = 10.0  # a command needs no longer to start, however busy the machine is
 RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
 
 
 def started_s() -> float:
-    """When this process started, on the monotonic clock: what the user has waited for."""
+    """When this process started, on the monotonic clock: what the user has waited for.
+
+    One that is older than a start takes did something else before it was asked.
+    """
     try:
         ticks = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(ticks) / os.sysconf("SC_CLK_TCK")
     except (OSError, AttributeError):  # not Linux
         age_s = 0.0
-    return time.monotonic() - age_s
+    return time.monotonic() - (age_s if age_s < START_S else 0.0)
 
 
 @final

@@ -100,13 +100,13 @@ def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
         return 0
     parse_budget(request.budget)
     tell.check()
-    with session.prepare(request.name, request.kind, request.limits) as workspace:
+    with session.prepare(request.name, request.kind, request.limits, began_s=began_s) as workspace:
         workload, goal = _understand(request, tell)
         return run(
             request,
             goal,
             lambda watch: session.begin(
-                request, workload=workload, workspace=workspace, watch=watch, began_s=began_s
+                request, workload=workload, workspace=workspace, watch=watch
             ),
             tell,
         )

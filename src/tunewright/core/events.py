@@ -32,7 +32,6 @@ ALWAYS: Mapping[str, Any] = {"always": True}  # of a field that is written at it
 class Opened:
     """A driver took the study up, for the first time or again. What it is about must stay equal.
 
-    setup_s: wall time this driver spent before the study's clock started or went on.
     knobs, stages, metrics: of the workload. request: what the user asked for, enough to build the
     workload again. arms: what is compared, the baseline first, where nothing is searched.
     facts: what was understood of the request, as labelled lines. environment: of this driver.
@@ -51,7 +50,6 @@ class Opened:
     arms: Mapping[str, str] = field(default_factory=dict)
     facts: tuple[tuple[str, ...], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
-    setup_s: float = 0.0
     rows: str = ""
     looks_before: int = 0
     folds: int = 0

@@ -56,7 +56,6 @@ class History:
         "opened",
         "refitted",
         "running",
-        "setup_s",
         "started_s",
     )  # fmt: skip
 
@@ -65,7 +64,6 @@ class History:
         self._count = 0
         self._reports = 0
         self.elapsed_s = 0.0
-        self.setup_s = 0.0
         self.last_number = 0
         self.opened: Opened | None = None
         self.finished: Verdict | None = None
@@ -111,7 +109,6 @@ class History:
             case Opened():
                 first = self.opened or event
                 after.opened = replace(first, looks_before=event.looks_before)
-                after.setup_s = self.setup_s + event.setup_s
             case Started(_, trial):
                 self._check_start(trial)
                 after.last_number = max(self.last_number, trial.number)

@@ -73,8 +73,8 @@ class Pair:
 class Summary:
     """What happened, what was proven, and where the wall time went.
 
-    own_s: wall time in which no stage ran, and the setup before the clock; shares are of
-    elapsed_s + setup_s (own) and of elapsed_s (verification). pair_metric: what `pairs` compare.
+    own_s: wall time in which no stage ran; shares are of elapsed_s. pair_metric: what `pairs`
+    compare.
     steps: baseline, the best that changes the runtime alone, and the final one, as sampled.
     lines: what was compared, baseline first, where nothing was searched. findings: what was odd.
     facts, environment, seed, budget: what was understood, where it ran, and what was asked for.
@@ -94,7 +94,6 @@ class Summary:
     workload: str
     goal: Goal
     elapsed_s: float
-    setup_s: float
     outcomes: Mapping[str, int]
     measured: Mapping[str, int]
     verdict: Verdict | None
@@ -152,7 +151,7 @@ class Summary:
     @property
     def own_share(self) -> float:
         """The tuner's own cost as a share of all wall time."""
-        return self.own_s / max(self.elapsed_s + self.setup_s, 1e-9)
+        return self.own_s / max(self.elapsed_s, 1e-9)
 
     @property
     def verification_share(self) -> float:
@@ -189,7 +188,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
     before = opened.looks_before if opened else 0
     if opened and opened.arms:
         proof_s, paired = _comparison_s(history), True
-        needed_s = 1.5 * proof_s + history.setup_s if proof_s else math.inf
+        needed_s = 1.5 * proof_s if proof_s else math.inf
     else:
         proof_s, paired, needed_s = _proof_s(state, opened)
     pairs, pair_metric = _pairs(history, [*goal.objectives, *watched, *goal.metrics], before)
@@ -198,7 +197,6 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         workload=workload or str(request.get("name", "")),
         goal=goal,
         elapsed_s=history.elapsed_s,
-        setup_s=history.setup_s,
         outcomes=dict(outcomes.most_common()),
         measured={
             m.name: sum(m.name in record.readings for record in records) for m in goal.metrics
@@ -206,7 +204,7 @@ def summary(history: History, goal: Goal, workload: str = "") -> Summary:
         verdict=history.finished,
         baseline=base,
         stages=tuple(_stage_time(s, spans) for s in dict.fromkeys(span.stage for span in spans)),
-        own_s=max(decided_s - busy_s, 0.0) + history.setup_s,
+        own_s=max(decided_s - busy_s, 0.0),
         verification_s=decided_s - verifying_from_s,
         pairs=pairs,
         pair_metric=pair_metric,

@@ -116,7 +116,7 @@ def _counted(summary: Summary, width: int) -> list[str]:
     ]
     own = f"own cost {seconds(summary.own_s)} ({summary.own_share:.1%})"
     proof = f"verification {seconds(summary.verification_s)} ({summary.verification_share:.0%})"
-    total = f"{seconds(summary.elapsed_s)} + setup {seconds(summary.setup_s)}"
+    total = seconds(summary.elapsed_s)
     return [*lines, *labelled("time", f"{total}: {'; '.join([*parts, own, proof])}", width, COLUMN)]
 
 

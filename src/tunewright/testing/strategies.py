@@ -212,7 +212,6 @@ openings = st.builds(
     arms=st.just({}) | st.fixed_dictionaries({"A": st.text(max_size=9), "B": st.text(max_size=9)}),
     facts=st.lists(st.tuples(names, st.text(max_size=9)), max_size=2).map(tuple),
     environment=st.dictionaries(names, st.text(max_size=9), max_size=2),
-    setup_s=st.floats(0, 100),
     rows=names,
     looks_before=st.integers(0, 3),
 )
@@ -253,7 +252,7 @@ def _following(draw: st.DrawFn, history: History, clock_s: float) -> Event:
     kinds += ["retry"] * bool(history.lost) + ["known", "late"] * bool(history.last_number)
     kind = draw(st.sampled_from(kinds + ["end", "stop"] * 2 * bool(history.running)))
     if kind == "open":
-        return Opened(clock_s, "s", "g", "w", {}, setup_s=draw(st.floats(0, 10)))
+        return Opened(clock_s, "s", "g", "w", {})
     if kind == "start":
         trial = Trial(history.last_number + 1, draw(configs), draw(fidelities), draw(purposes))
         return Started(clock_s, trial)
