@@ -40,6 +40,7 @@ from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
+from tunewright.workloads.tabular.sweeping import why_broken
 from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
 
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
@@ -228,9 +229,13 @@ class Compile:
             raise TrialFailed(f"{unequal}; choose another {family.runtime}")
         judge = replace(compiled, runtime=backend.judge or runtime)
         asked: Any = data.judged_x
-        if family.plain:
+        promised = any(column.monotone for column in model.schema.columns)
+        if family.plain or promised:
             table: Table = context.above("load").value
-            asked = taken(table, divided(table, context.fidelity)[1])
+            columns = taken(table, divided(table, context.fidelity)[1])
+            asked = columns if family.plain else asked
+            if not family.plain and (broken := why_broken(judge, columns)):
+                raise TrialFailed(f"{broken}; choose another family")
         said = load_runtime(judge, threads=1).batch(asked)
         y, weights = np.asarray(data.judged_y), data.judged_weights
         wanted = config.get(calibration.KNOB, calibration.NONE)
