@@ -18,7 +18,7 @@ from tunewright.core.roles import Artifact, Context
 from tunewright.core.trial import Fidelity, Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
-from tunewright.workloads.tabular import calibration
+from tunewright.workloads.tabular import calibration, class_weights
 from tunewright.workloads.tabular.blending import weights_of
 from tunewright.workloads.tabular.conversion import why_unequal
 from tunewright.workloads.tabular.data import (
@@ -156,9 +156,8 @@ class Fit:
         schema = replace(data.schema, transform=transform)
         judged = (data.judged_x, transformed(data.judged_y, transform)) if searching else None
         y = transformed(data.y, transform)
-        training: Training | PlainTraining = Training(
-            schema, data.x, y, judged, data.weights, data.judged_weights
-        )
+        weights = class_weights.weights_of(config.get(class_weights.KNOB, class_weights.NONE), data)
+        training: Training | PlainTraining = Training(schema, data.x, y, judged, *weights)
         if family.plain:
             table: Table = context.above("load").value
             rows, _ = divided(table, context.fidelity)
@@ -171,8 +170,8 @@ class Fit:
         if transform is not None:
             step = -(-len(data.y) // SMEARED_ROWS)
             said = load_runtime(_before(model), threads=1).batch(data.x[::step])
-            weights = None if data.weights is None else data.weights[::step]
-            transform = smeared(transform, data.y[::step], said, weights)
+            counts = None if data.weights is None else data.weights[::step]
+            transform = smeared(transform, data.y[::step], said, counts)
             model = replace(model, schema=replace(schema, transform=transform))
         return Artifact(model, samples, digest_of(learned.text))
 

@@ -18,7 +18,7 @@ from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.core.texts import names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
-from tunewright.workloads.tabular import calibration, monotone, transforms
+from tunewright.workloads.tabular import calibration, class_weights, monotone, transforms
 from tunewright.workloads.tabular.asked import path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of, repeated_days
@@ -186,13 +186,15 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
     ours = When("family", names) if own else None  # what is yours has its own threads
-    temperature = calibration.knobs_of(families, read_by(source.metrics, read.facts.task))
+    quality = read_by(source.metrics, read.facts.task)
+    temperature = calibration.knobs_of(families, quality)
+    of_fit = (*transforms.knobs_of(read, ours), *class_weights.knobs_of(read, quality, ours))
     encoding = Knob("encoding", Choice(encodings_of(read)), "category", "algorithm", "prepare")
     family = Knob("family", Choice((*names, *own)), names[0], "algorithm", "fit", baseline_only=own)
     return (
         Load(source, read.content),
         Prepare((encoding,)),
-        Fit((family, *transforms.knobs_of(read, ours), *of("fit"))),
+        Fit((family, *of_fit, *of("fit"))),
         Simplify(of("simplify")),
         Compile((*of("compile"), *temperature)),
         Blend(),
@@ -227,7 +229,8 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     The very first is asked what the others need not be asked again: whether the means of days that
     repeat help, and on which scale a skewed target is best learned. Where the target is very
     skewed, a family learns every second of its settings on roots. Where the goal reads
-    probabilities, those of families that can gain are calibrated.
+    probabilities, those of families that can gain are calibrated; where it gains from class
+    weights, all have them.
     """
     families = _families(spec, read)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
@@ -235,10 +238,12 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
     offered = space.by_name.get(calibration.KNOB)
     warm: Mapping[str, Value] = {calibration.KNOB: calibration.LEARNED} if offered else {}
+    gains = class_weights.KNOB in space.by_name
+    even: Mapping[str, Value] = {class_weights.KNOB: class_weights.BALANCED} if gains else {}
     settings = [
         [
             {
-                "family": family.name, family.runtime: family.served_by, **scales[i % 2],
+                "family": family.name, family.runtime: family.served_by, **scales[i % 2], **even,
                 **(warm if family.calibrated else {}), **one,
             }
             for i, one in enumerate(family.portfolio(len(read.train), outputs))
