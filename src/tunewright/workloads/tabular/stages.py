@@ -202,9 +202,10 @@ class Simplify:
 class Compile:
     """Turns a model into the files of one runtime, and lets it answer the judged rows.
 
-    A model that was converted must answer them, and odd ones, as it did before. Its temperature is
-    learned here, from what it says as it will be handed over: in a search a sample tells it, and
-    the config that is refitted names it.
+    A model that was converted must answer them, and odd ones, as it did before; one that is to be
+    monotone along a column must be so on them. Its temperature is learned here, from what it says
+    as it will be handed over: in a search a sample tells it, and the config that is refitted names
+    it.
     """
 
     knobs: tuple[Knob, ...]
@@ -232,8 +233,9 @@ class Compile:
         if family.plain or promised:
             table: Table = context.above("load").value
             columns = taken(table, divided(table, context.fidelity)[1])
-            asked = columns if family.plain else asked
-            if not family.plain and (broken := why_broken(judge, columns)):
+            if family.plain:
+                asked = columns
+            elif broken := why_broken(judge, columns):
                 raise TrialFailed(f"{broken}; choose another family")
         said = load_runtime(judge, threads=1).batch(asked)
         y, weights = np.asarray(data.judged_y), data.judged_weights
