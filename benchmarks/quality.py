@@ -8,6 +8,7 @@ whole population is known in closed form or by quadrature, and it is the margin 
 * log loss, AUC: the class shifts a normal score, to which either model adds noise of its own. The
   AUC of a binormal score is Φ(shift / √(2 variance)), its log loss an integral over the score. The
   candidate adds more noise, or (overconfident) stretches the logit.
+* balanced accuracy, F1: the same four cells, in each class; a candidate finds fewer positive rows.
 * squared, absolute error: the errors of both models are exchangeable (normal, skewed = lognormal,
   heavy = Student's with 5 degrees of freedom), and the candidate's are multiplied by the ratio. In
   groups their scale is shared.
@@ -166,6 +167,28 @@ def draw_auc(chance: np.random.Generator, n: int, shape: float | str, worse: flo
     return judged("roc_auc", y, base, cand)
 
 
+def draw_balanced(chance: np.random.Generator, n: int, shape: float | str, worse: float) -> Draw:
+    """Rows of two classes, which are right as often in both."""
+    y = (chance.random(n) < float(shape)).astype(np.intp)
+    return guessed("balanced_accuracy", y, chance.choice(4, size=n, p=cells_of(1.0, worse)))
+
+
+def draw_f1(chance: np.random.Generator, n: int, shape: float | str, worse: float) -> Draw:
+    """A candidate that finds fewer of the positive rows; of both 0.3 times as many are wrong."""
+    share, f1 = float(shape), 0.7 - worse
+    y = (chance.random(n) < share).astype(np.intp)
+    found = chance.choice(4, size=n, p=cells_of(1.0, 0.7 - 1.3 * f1 / (2 - f1)))
+    spared = chance.choice(4, size=n, p=cells_of(share / (1 - share), 0.0))
+    return guessed("f1", y, np.where(y == 1, found, spared))
+
+
+def guessed(metric: str, y: NDArray[np.intp], cell: NDArray[np.intp]) -> Draw:
+    """The draw of two models that are right as the cell of each row says."""
+    right = rights(cell, np.arange(len(y)))
+    told = (np.where(one == 1, y, 1 - y).astype(np.float64) for one in (right.base, right.cand))
+    return judged(metric, y, *told)
+
+
 def draw_loss(chance: np.random.Generator, n: int, shape: float | str, worse: float) -> Draw:
     """A candidate with more noise that knows how much."""
     share = float(shape)
@@ -255,6 +278,8 @@ MODELS = (
     Model("log loss", "ratio", SHARES, draw_loss),
     Model("log loss, overconfident", "ratio", SHARES, draw_overconfident),
     Model("AUC", "difference", SHARES, draw_auc),
+    Model("balanced accuracy", "difference", SHARES, draw_balanced),
+    Model("F1", "difference", SHARES, draw_f1),
     Model("rmse", "ratio", SHAPES, draw_errors("rmse", grouped=False)),
     Model("absolute error", "ratio", SHAPES, draw_errors("mae", grouped=False)),
     Model("accuracy, groups", "difference", SHARES, draw_accuracy_groups, grouped=True),
@@ -277,7 +302,7 @@ def margin_of(model: Model, shape: float | str, n: int) -> float:
     if not found or error == 0:
         return 0.1  # of a cell that cannot be decided
     margin = math.expm1(ERRORS * error) if model.ratio else ERRORS * error
-    return min(margin, 0.3) if model.metric == "AUC" else margin
+    return min(margin, 0.3) if model.scale == "difference" else margin
 
 
 def drawn(

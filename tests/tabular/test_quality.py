@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import (
     accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
     log_loss,
     mean_absolute_error,
     r2_score,
@@ -18,6 +20,8 @@ from tunewright.workloads.tabular.quality import contributions, every_row, sampl
 RNG = np.random.default_rng(3)
 Y = RNG.integers(0, 2, 400)
 SCORE = np.clip(np.round(Y * 0.2 + RNG.random(400) * 0.8, 1), 0.01, 0.99)  # many ties
+RARE = (RNG.random(400) < 0.15).astype(int)
+LOW = np.clip(0.3 * RARE + RNG.random(400) * 0.7, 0, 1)
 CLASSES = RNG.integers(0, 4, 300)
 TABLE = RNG.dirichlet(np.ones(4), 300)
 VALUES = RNG.normal(size=300)
@@ -30,8 +34,13 @@ GUESSES = VALUES + RNG.normal(size=300)
         ("roc_auc", Y, SCORE, roc_auc_score(Y, SCORE)),
         ("accuracy", Y, SCORE, accuracy_score(Y, SCORE >= 0.5)),
         ("log_loss", Y, SCORE, log_loss(Y, SCORE)),
+        ("balanced_accuracy", Y, SCORE, balanced_accuracy_score(Y, SCORE >= 0.5)),
+        ("balanced_accuracy", RARE, LOW, balanced_accuracy_score(RARE, LOW >= 0.5)),
+        ("f1", Y, SCORE, f1_score(Y, SCORE >= 0.5)),
+        ("f1", RARE, LOW, f1_score(RARE, LOW >= 0.5)),
         ("accuracy", CLASSES, TABLE, accuracy_score(CLASSES, TABLE.argmax(axis=1))),
         ("log_loss", CLASSES, TABLE, log_loss(CLASSES, TABLE)),
+        ("balanced_accuracy", CLASSES, TABLE, balanced_accuracy_score(CLASSES, TABLE.argmax(1))),
         ("rmse", VALUES, GUESSES, root_mean_squared_error(VALUES, GUESSES)),
         ("mae", VALUES, GUESSES, mean_absolute_error(VALUES, GUESSES)),
         ("r2", VALUES, GUESSES, r2_score(VALUES, GUESSES)),
@@ -43,7 +52,14 @@ def test_the_mean_is_the_metric_as_scikit_learn_has_it(metric, y, prediction, ex
 
 @pytest.mark.parametrize(
     ("metric", "y", "prediction"),
-    [("roc_auc", Y, SCORE), ("rmse", VALUES, GUESSES), ("r2", VALUES, GUESSES)],
+    [
+        ("roc_auc", Y, SCORE),
+        ("balanced_accuracy", RARE, LOW),
+        ("balanced_accuracy", CLASSES, TABLE),
+        ("f1", RARE, LOW),
+        ("rmse", VALUES, GUESSES),
+        ("r2", VALUES, GUESSES),
+    ],
 )
 def test_the_standard_error_agrees_with_the_bootstrap(metric, y, prediction):
     values = contributions(metric, y, prediction)
@@ -55,6 +71,13 @@ def test_the_standard_error_agrees_with_the_bootstrap(metric, y, prediction):
 def test_roc_auc_of_one_class_is_refused():
     with pytest.raises(TrialFailed, match="both classes"):
         contributions("roc_auc", np.ones(5), np.arange(5.0))
+
+
+def test_a_class_that_no_row_has_is_no_class_and_nothing_found_is_an_f1_of_0():
+    y, said = np.array([0, 0, 2]), np.eye(4)[[0, 1, 2]]
+    assert contributions("balanced_accuracy", y, said).mean() == pytest.approx(0.75)
+    assert contributions("f1", np.zeros(5, int), np.zeros(5)).tolist() == [0.0] * 5
+    assert contributions("f1", np.array([0, 1, 1]), np.zeros(3)).mean() == 0.0
 
 
 def test_changes_are_paired_and_rows_are_given_when_asked_for():

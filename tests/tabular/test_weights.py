@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    r2_score,
+    roc_auc_score,
+)
 
 from tunewright.core.registry import resolve
 from tunewright.core.roles import space_of
@@ -121,6 +128,10 @@ def test_metrics_are_those_of_scikit_learn():
     kept = {"sample_weight": weights}
     assert mean("roc_auc", y, said) == pytest.approx(roc_auc_score(y, said, **kept))
     assert mean("accuracy", y, said) == pytest.approx(accuracy_score(y, said >= 0.5, **kept))
+    guess = said >= 0.5
+    balanced = balanced_accuracy_score(y, guess, **kept)
+    assert mean("balanced_accuracy", y, said) == pytest.approx(balanced)
+    assert mean("f1", y, said) == pytest.approx(f1_score(y, guess, **kept))
     inner = np.clip(said, 0.01, 0.99)
     assert mean("log_loss", y, inner) == pytest.approx(log_loss(y, inner, **kept))
     assert mean("r2", y, said) == pytest.approx(r2_score(y, said, **kept))

@@ -10,6 +10,7 @@ from tunewright.core.registry import resolve
 from tunewright.core.texts import names_of
 from tunewright.errors import InputError, check_type, nearest
 from tunewright.workloads.tabular.data import Kind, Source, Task
+from tunewright.workloads.tabular.monotone import WORDS
 
 TASKS: tuple[str, ...] = get_args(Task)
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -37,6 +38,7 @@ def source_of(spec: Any, target: str) -> Source:
         task=spec.task,
         metrics=names_of("metrics", spec.metrics),
         types=_types(spec.types),
+        monotone=_monotone(spec.monotone),
         missing=_missing(spec.missing),
         delimiter=_text("delimiter", spec.delimiter),
         decimal=_text("decimal", spec.decimal),
@@ -66,23 +68,46 @@ def _text(role: str, text: object) -> str | None:
 
 def _types(said: str | Mapping[str, str] | Sequence[str]) -> tuple[tuple[str, Any], ...]:
     """Kinds by column, from "age=number,zip=category" or a mapping."""
-    if isinstance(said, Mapping):
-        pairs = [(str(name), str(kind)) for name, kind in said.items()]
-    else:
-        words = [word for one in names_of("types", said) for word in one.split(",") if word.strip()]
-        pairs = []
-        for word in words:
-            name, equals, kind = word.rpartition("=")
-            if not equals:
-                raise InputError(
-                    f"expected column=kind as --types; got {word!r}; kinds: {', '.join(KINDS)}"
-                )
-            pairs.append((name.strip(), kind.strip()))
+    pairs = _by_column("types", said, KINDS)
     for name, kind in pairs:
         if kind not in KINDS:
             raise InputError(
                 f"expected a kind for column {name!r}; got {kind!r}: {nearest(kind, KINDS)}"
             )
+    return pairs
+
+
+def _monotone(said: str | Mapping[str, str] | Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Directions by column, from "age=increasing,price=decreasing" or a mapping."""
+    ways: dict[str, int] = {}
+    for name, word in _by_column("monotone", said, tuple(WORDS)):
+        if word not in WORDS:
+            raise InputError(
+                f"expected increasing or decreasing for column {name!r}; got {word!r}: "
+                f"{nearest(word, WORDS)}"
+            )
+        if ways.setdefault(name, WORDS[word]) != WORDS[word]:
+            raise InputError(
+                f"expected increasing or decreasing for column {name!r}; got both; drop one of them"
+            )
+    return tuple(ways.items())
+
+
+def _by_column(
+    role: str, said: str | Mapping[str, str] | Sequence[str], known: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """A word for each column, from "column=word,column=word" or a mapping."""
+    if isinstance(said, Mapping):
+        return tuple((str(name), str(word)) for name, word in said.items())
+    pairs = []
+    for part in [part for one in names_of(role, said) for part in one.split(",") if part.strip()]:
+        name, equals, word = part.rpartition("=")
+        if not equals:
+            what = "kind" if role == "types" else "direction"
+            raise InputError(
+                f"expected column={what} as --{role}; got {part!r}; {what}s: {', '.join(known)}"
+            )
+        pairs.append((name.strip(), word.strip()))
     return tuple(pairs)
 
 

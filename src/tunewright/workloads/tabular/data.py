@@ -29,6 +29,7 @@ class Source:
     the untouched rows. metrics: what the goal names, which may decide the task where none is said.
     types: kinds by column. missing: further texts that stand for no value. whole: no row is held
     back, so that nothing can be judged. weight: the column that says how much each row counts.
+    monotone: columns as which the answer never falls (1) or never rises (-1).
     """
 
     path: str
@@ -48,6 +49,7 @@ class Source:
     encoding: str | None = None
     whole: bool = False
     weight: str | None = None
+    monotone: tuple[tuple[str, int], ...] = ()
 
 
 @final
@@ -106,7 +108,8 @@ class ColumnSchema:
     """What the cells of a column mean.
 
     missing: further texts that stand for no value. decimal: the mark in its numbers. unit: what may
-    stand before or after them. day_first: 1/2/2024 is in February.
+    stand before or after them. day_first: 1/2/2024 is in February. monotone: the answer never falls
+    (1) or never rises (-1) as the column grows, all else equal; 0 where it may do either.
     """
 
     name: str
@@ -115,6 +118,7 @@ class ColumnSchema:
     decimal: str = "."
     unit: str = ""
     day_first: bool = False
+    monotone: int = 0
 
 
 @final

@@ -35,6 +35,7 @@ from tunewright.workloads.tabular.features.means import (
     repeat,
 )
 from tunewright.workloads.tabular.features.text import STYLE, TextReader
+from tunewright.workloads.tabular.monotone import direction
 
 FOLDS = 5  # of the training rows, whose own answers no feature of theirs may tell
 MOST_CLASSES = 10  # have a mean each; of more only the most frequent ones
@@ -50,12 +51,15 @@ def learn_features(table: Table, rows: Ints, encoding: str) -> tuple[Schema, Flo
     codes from the most frequent to the rarest. "ordered": ranked by their smoothed mean answer (of
     the most frequent class, where there are three or more). "means": as "category", but the mean
     answers themselves where there are many, of categories and of repeated days. A category that the
-    rows lack counts as missing.
+    rows lack counts as missing. A feature that no model could be monotone in, where its column is
+    to be, is left out.
     """
     facts, learner = table.facts, _Learner(table, rows, encoding)
+    asked = {schema.name: schema.monotone for schema in table.schemas}
     made: list[_Made] = []
     for column, schema in zip(table.columns, table.schemas, strict=True):
-        made += learner.features(column, schema.kind)
+        found = learner.features(column, schema.kind)
+        made += [one for one in found if direction(one[0], asked) is not None]
     features = tuple(feature for feature, _ in made)
     schema_ = Schema(
         facts.task, facts.target, facts.classes, table.schemas, features, learner.texts
@@ -151,12 +155,16 @@ def encodings_of(table: Table) -> tuple[str, ...]:
 
 
 def repeated_days(table: Table) -> tuple[str, ...]:
-    """The date columns where other rows of the same day are learned from, for most of the rows."""
+    """The date columns where other rows of the same day are learned from, for most of the rows.
+
+    The means of days do not move with them, so a monotone column is none of these.
+    """
     test = np.concatenate(table.test) if table.test else np.zeros(0, np.int64)
     return tuple(
         one.name
         for one, schema in zip(table.columns, table.schemas, strict=True)
         if schema.kind == "date"
+        and not schema.monotone
         and repeat(one.values[table.train] // DAY_S, one.values[test] // DAY_S)
     )
 

@@ -137,6 +137,7 @@ TABLE = Kind(
         Option("test", "A file with the rows for the verdict.", "FILE"),
         Option("task", "binary, multiclass or regression.", "TASK"),
         Option("types", "What columns are, as age=number,zip=category.", "COLUMN=KIND,…"),
+        Option("monotone", "How the answer moves, as age=increasing.", "COLUMN=WAY,…"),
         Option("missing", "Further codes for missing values, as -999,?.", "CODE,…"),
         Option("delimiter", "What stands between cells (default: found).", "MARK"),
         Option("decimal", 'The decimal mark, "." or "," (default: found).', "MARK"),

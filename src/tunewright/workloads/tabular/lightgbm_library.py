@@ -17,6 +17,7 @@ from tunewright.workloads.tabular.data import (
     one_by_one,
 )
 from tunewright.workloads.tabular.families.lightgbm import LEAST_TREES
+from tunewright.workloads.tabular.monotone import directions
 
 PATIENCE = 50  # rounds without a better loss on the judged rows
 
@@ -45,6 +46,11 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     }
     if schema.task == "multiclass":
         parameters["num_class"] = len(schema.classes)
+    if any(ways := directions(schema)):
+        # "intermediate" constrains less, and does not keep it beside missing values: answers fell
+        # by 2 % of the target's deviation, and with "advanced" by 35 %.
+        method = "basic" if np.isnan(training.x).any() else "intermediate"
+        parameters |= {"monotone_constraints": ways, "monotone_constraints_method": method}
     data = lightgbm.Dataset(
         training.x, training.y, weight=training.weights, categorical_feature=schema.nominal,
         params=parameters,

@@ -14,6 +14,7 @@ from tunewright.workloads.tabular.data import TableFacts
 # for errors, relative to the error itself. Typical of simplified boosting on public tables.
 SPREAD = {
     "roc_auc": 0.10, "accuracy": 0.22, "log_loss": 0.35, "r2": 0.10, "rmse": 0.50, "mae": 0.35,
+    "balanced_accuracy": 0.22, "f1": 0.33,
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
         spread = SPREAD.get(metric.name)
         if metric.evidence != "rows" or spread is None:
             continue
-        losses = metric.name in ("roc_auc", "log_loss")
+        losses = metric.name != "accuracy"
         if losses and facts.classes and facts.rarest < LEAST_OF_A_CLASS:
             few = f"{facts.rarest} of the {facts.test:,} untouched rows that are independent"
             needed = f"at least {LEAST_OF_A_CLASS} are needed; give more rows of it"
@@ -62,8 +63,8 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
 def _effective_rows(facts: TableFacts, *, losses: bool) -> int:
     """As many balanced, independent rows as the untouched ones say the same.
 
-    Rows that are alike count once. Rankings and losses vary as the rarest class does: their
-    variance goes with p (1 - p), which is a quarter where two classes are balanced.
+    Rows that are alike count once. Rankings, losses and means over classes vary as the rarest class
+    does: their variance goes with p (1 - p), which is a quarter where two classes are balanced.
     """
     rows = facts.clusters or facts.test
     if not losses or not facts.classes:

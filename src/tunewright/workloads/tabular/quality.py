@@ -20,15 +20,21 @@ from tunewright.workloads.tabular.data import Floats, Ints, Judged, Task
 
 _TINY = 1e-15  # the least probability that a log loss believes
 
+_BALANCED = Metric(
+    "balanced_accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows"
+)
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "binary": (
         Metric("roc_auc", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
         Metric("accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
         Metric("log_loss", "lower", "blend", evidence="rows"),
+        _BALANCED,
+        Metric("f1", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
     ),
     "multiclass": (
         Metric("accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),
         Metric("log_loss", "lower", "blend", evidence="rows"),
+        _BALANCED,
     ),
     "regression": (
         Metric("rmse", "lower", "blend", evidence="rows"),
@@ -111,8 +117,30 @@ def mean_of(values: Floats, groups: Ints | None = None, weights: Floats | None =
 
 
 def _accuracy(y: NDArray[Any], prediction: Floats, _weights: Floats) -> Floats:
-    guess = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction >= 0.5
-    return np.asarray(guess == y, np.float64)
+    return np.asarray(_likeliest(prediction) == y, np.float64)
+
+
+def _likeliest(prediction: Floats) -> NDArray[Any]:
+    return np.asarray(prediction.argmax(axis=1) if prediction.ndim == 2 else prediction >= 0.5)
+
+
+def _balanced_accuracy(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
+    """The mean over the classes that are there of the share of their rows that are right."""
+    right = _accuracy(y, prediction, weights)
+    sums = np.bincount(y, weights)
+    recalls = np.bincount(y, weights * right) / np.where(sums > 0, sums, 1.0)
+    there = np.count_nonzero(sums)
+    value = recalls.sum() / there
+    return np.asarray(value + weights.sum() * (right - recalls[y]) / (there * sums[y]))
+
+
+def _f1(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
+    """Twice the hits over the positive rows and those that are told to be; 0 without either."""
+    told = np.asarray(_likeliest(prediction), np.float64)
+    hits, either = 2.0 * told * y, told + y
+    share = max(np.average(either, weights=weights), 1e-300)
+    value = np.average(hits, weights=weights) / share
+    return np.asarray(value + (hits - value * either) / share)
 
 
 def _log_loss(y: NDArray[Any], prediction: Floats, _weights: Floats) -> Floats:
@@ -170,6 +198,8 @@ def _r2(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
 
 _OF: dict[str, Callable[[NDArray[Any], Floats, Floats], Floats]] = {
     "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "f1": _f1,
     "log_loss": _log_loss,
     "roc_auc": _roc_auc,
     "rmse": _rmse,

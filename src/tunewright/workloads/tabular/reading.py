@@ -26,6 +26,7 @@ from tunewright.workloads.tabular.encoding import repeated_days
 from tunewright.workloads.tabular.files import Dialect, Raw, load
 from tunewright.workloads.tabular.leaks import is_copy, telling
 from tunewright.workloads.tabular.marks import check_mark
+from tunewright.workloads.tabular.monotone import promised
 from tunewright.workloads.tabular.splitting import (
     SMALL,
     Keys,
@@ -82,6 +83,9 @@ def read(source: Source) -> Table:
             f"got {keep.sum()} in {source.path}; collect more data"
         )
     kept, dropped = _features(columns, source, keep, answers.column)
+    schemas = promised(
+        [one.schema for one in kept], dict(source.monotone), dict(dropped), target.task
+    )
     features = [one.column for one in kept]
     if not keep.all():  # else a second copy of the table would be made
         features = [replace(column, values=column.values[keep]) for column in features]
@@ -114,12 +118,12 @@ def read(source: Source) -> Table:
             *(_leak(name, share) for name, share in told),
         ),
         read_as=raw.read_as,
-        kinds=tuple((one.schema.name, one.schema.kind) for one in kept),
+        kinds=tuple((one.name, one.kind) for one in schemas),
         exceptions=tuple(columns.exceptions), guess=target.guess,
         clusters=len(np.unique(keys[test])), rarest=_rarest(keys, test, y, target.classes),
     )  # fmt: skip
     table = Table(
-        facts, tuple(one.schema for one in kept), tuple(features), y, train, folds,
+        facts, schemas, tuple(features), y, train, folds,
         untouched, content,
         _digest([], *_by_name(y, target.classes)), groups_of(keys), weights,
     )  # fmt: skip
@@ -249,6 +253,7 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
         ("weight", source.weight),
         *(("drop", name) for name in source.drop),
         *(("types", name) for name, _ in source.types),
+        *(("monotone", name) for name, _ in source.monotone),
     ]
     for role, name in asked:
         if name is not None and name not in names:

@@ -18,7 +18,7 @@ from tunewright.core.roles import Artifact, Context
 from tunewright.core.trial import Fidelity, Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
-from tunewright.workloads.tabular import calibration
+from tunewright.workloads.tabular import calibration, class_weights
 from tunewright.workloads.tabular.blending import weights_of
 from tunewright.workloads.tabular.conversion import why_unequal
 from tunewright.workloads.tabular.data import (
@@ -40,6 +40,7 @@ from tunewright.workloads.tabular.families import Family, family_of
 from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
+from tunewright.workloads.tabular.sweeping import why_broken
 from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
 
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
@@ -155,9 +156,8 @@ class Fit:
         schema = replace(data.schema, transform=transform)
         judged = (data.judged_x, transformed(data.judged_y, transform)) if searching else None
         y = transformed(data.y, transform)
-        training: Training | PlainTraining = Training(
-            schema, data.x, y, judged, data.weights, data.judged_weights
-        )
+        weights = class_weights.weights_of(config.get(class_weights.KNOB, class_weights.NONE), data)
+        training: Training | PlainTraining = Training(schema, data.x, y, judged, *weights)
         if family.plain:
             table: Table = context.above("load").value
             rows, _ = divided(table, context.fidelity)
@@ -170,8 +170,8 @@ class Fit:
         if transform is not None:
             step = -(-len(data.y) // SMEARED_ROWS)
             said = load_runtime(_before(model), threads=1).batch(data.x[::step])
-            weights = None if data.weights is None else data.weights[::step]
-            transform = smeared(transform, data.y[::step], said, weights)
+            counts = None if data.weights is None else data.weights[::step]
+            transform = smeared(transform, data.y[::step], said, counts)
             model = replace(model, schema=replace(schema, transform=transform))
         return Artifact(model, samples, digest_of(learned.text))
 
@@ -202,9 +202,10 @@ class Simplify:
 class Compile:
     """Turns a model into the files of one runtime, and lets it answer the judged rows.
 
-    A model that was converted must answer them, and odd ones, as it did before. Its temperature is
-    learned here, from what it says as it will be handed over: in a search a sample tells it, and
-    the config that is refitted names it.
+    A model that was converted must answer them, and odd ones, as it did before; one that is to be
+    monotone along a column must be so on them. Its temperature is learned here, from what it says
+    as it will be handed over: in a search a sample tells it, and the config that is refitted names
+    it.
     """
 
     knobs: tuple[Knob, ...]
@@ -228,9 +229,14 @@ class Compile:
             raise TrialFailed(f"{unequal}; choose another {family.runtime}")
         judge = replace(compiled, runtime=backend.judge or runtime)
         asked: Any = data.judged_x
-        if family.plain:
+        promised = any(column.monotone for column in model.schema.columns)
+        if family.plain or promised:
             table: Table = context.above("load").value
-            asked = taken(table, divided(table, context.fidelity)[1])
+            columns = taken(table, divided(table, context.fidelity)[1])
+            if family.plain:
+                asked = columns
+            elif broken := why_broken(judge, columns):
+                raise TrialFailed(f"{broken}; choose another family")
         said = load_runtime(judge, threads=1).batch(asked)
         y, weights = np.asarray(data.judged_y), data.judged_weights
         wanted = config.get(calibration.KNOB, calibration.NONE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from os import PathLike
@@ -18,11 +18,11 @@ from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.core.texts import names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
-from tunewright.workloads.tabular import calibration, transforms
+from tunewright.workloads.tabular import calibration, class_weights, monotone, transforms
 from tunewright.workloads.tabular.asked import path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of, repeated_days
-from tunewright.workloads.tabular.families import families_for, yours
+from tunewright.workloads.tabular.families import Family, families_for, yours
 from tunewright.workloads.tabular.quality import METRICS, read_by
 from tunewright.workloads.tabular.stages import (
     READ,
@@ -35,7 +35,7 @@ from tunewright.workloads.tabular.stages import (
     Simplify,
 )
 
-VERSION = 6  # of the chain: raised when a stage comes to give another answer
+VERSION = 7  # of the chain: raised when a stage comes to give another answer
 CHECK = "tunewright.workloads.tabular.yours_library:check"
 LEAST_ROWS = 0.05  # of a trial's effort
 
@@ -72,7 +72,9 @@ class TableSpec:
     text (default: found). baseline: what you have today: your estimator as "module:attribute",
     or a bundle's directory; "" for LightGBM's defaults, or the knobs that are given. whole: no row
     is held back: a model can be fitted, and nothing be tuned. weight: a column that says how much
-    each row counts, in fits and in judgements; it is no feature.
+    each row counts, in fits and in judgements; it is no feature. monotone: columns as which the
+    answer (of the positive class, or the value) must never fall, or never rise, all else equal:
+    "age=increasing,price=decreasing" or a mapping.
     """
 
     path: str | PathLike[str] | Frame
@@ -95,6 +97,7 @@ class TableSpec:
     whole: bool = False
     baseline: str = ""
     weight: str | None = None
+    monotone: str | Mapping[str, str] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_of("data", self.path))
@@ -146,7 +149,7 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
             [VERSION, read.content, {**asdict(source), "path": "", "test": bool(source.test)}]
         ),
         untouched=Untouched(len(read.test), read.answers),
-        facts=read.facts,
+        facts=replace(read.facts, notes=(*read.facts.notes, *_kept(read, spec))),
         efforts=(Effort("rows", LEAST_ROWS, 1.0), Effort("folds", 1, read.facts.folds)),
     )
     space = space_of(made)
@@ -170,7 +173,7 @@ def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> Table
 
 def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     """The stages with their knobs; the defaults are LightGBM's own."""
-    families = families_for(names_of("families", spec.families), read.facts.task)
+    families = _families(spec, read)
     cores = spec.cores or usable_cores()
     knobs = [knob for family in families for knob in family.space(cores)]
     names = tuple(family.name for family in families)
@@ -183,13 +186,15 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
     ours = When("family", names) if own else None  # what is yours has its own threads
-    temperature = calibration.knobs_of(families, read_by(source.metrics, read.facts.task))
+    quality = read_by(source.metrics, read.facts.task)
+    temperature = calibration.knobs_of(families, quality)
+    of_fit = (*transforms.knobs_of(read, ours), *class_weights.knobs_of(read, quality, ours))
     encoding = Knob("encoding", Choice(encodings_of(read)), "category", "algorithm", "prepare")
     family = Knob("family", Choice((*names, *own)), names[0], "algorithm", "fit", baseline_only=own)
     return (
         Load(source, read.content),
         Prepare((encoding,)),
-        Fit((family, *transforms.knobs_of(read, ours), *of("fit"))),
+        Fit((family, *of_fit, *of("fit"))),
         Simplify(of("simplify")),
         Compile((*of("compile"), *temperature)),
         Blend(),
@@ -200,24 +205,45 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     )
 
 
+def _families(spec: TableSpec, read: Table) -> list[Family]:
+    """The families to choose from."""
+    asked, promised = names_of("families", spec.families), bool(monotone.in_words(read.schemas))
+    return families_for(asked, read.facts.task, monotone=promised)
+
+
+def _kept(read: Table, spec: TableSpec) -> Iterator[str]:
+    """What is promised of columns, and who keeps it."""
+    if not (promise := monotone.in_words(read.schemas)):
+        return
+    held = "your own baseline is not held to that" if spec.baseline else "the baseline does so, too"
+    yield f"{promise}, all else equal; {held}"
+    able = [family.name for family in _families(spec, read)]
+    every = [family.name for family in families_for((), read.facts.task)]
+    if left := [name for name in every if name not in able and not spec.families]:
+        yield f"{', '.join(left)} cannot keep that and are left out"
+
+
 def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
     The very first is asked what the others need not be asked again: whether the means of days that
     repeat help, and on which scale a skewed target is best learned. Where the target is very
     skewed, a family learns every second of its settings on roots. Where the goal reads
-    probabilities, those of families that can gain are calibrated.
+    probabilities, those of families that can gain are calibrated; where it gains from class
+    weights, all have them.
     """
-    families = families_for(names_of("families", spec.families), read.facts.task)
+    families = _families(spec, read)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
     very = transforms.skewness(read) > transforms.VERY_SKEWED
     scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
     offered = space.by_name.get(calibration.KNOB)
     warm: Mapping[str, Value] = {calibration.KNOB: calibration.LEARNED} if offered else {}
+    gains = class_weights.KNOB in space.by_name
+    even: Mapping[str, Value] = {class_weights.KNOB: class_weights.BALANCED} if gains else {}
     settings = [
         [
             {
-                "family": family.name, family.runtime: family.served_by, **scales[i % 2],
+                "family": family.name, family.runtime: family.served_by, **scales[i % 2], **even,
                 **(warm if family.calibrated else {}), **one,
             }
             for i, one in enumerate(family.portfolio(len(read.train), outputs))

@@ -59,7 +59,8 @@ class Family:
     library: the package that its fit needs and that need not be installed, "" for none. plain: it
     learns from columns and answers rows as they are, and is no more than a baseline: nothing of it
     is ever handed over. calibrated: what it says of classes are shares, or else too sure or not
-    sure enough, so that a temperature can make better probabilities of them.
+    sure enough, so that a temperature can make better probabilities of them. monotone: its fit can
+    keep answers to the directions of features.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Family:
     library: str = ""
     plain: bool = False
     calibrated: bool = False
+    monotone: bool = False
 
     @property
     def installed(self) -> bool:
@@ -113,10 +115,11 @@ def family_of(name: str) -> Family:
     return family
 
 
-def families_for(asked: Sequence[str], task: Task) -> list[Family]:
+def families_for(asked: Sequence[str], task: Task, *, monotone: bool = False) -> list[Family]:
     """The families asked for, or all that are installed, in the order of the registry.
 
-    Raises InputError for one that is unknown or not installed, and where none knows the task.
+    monotone: only such as keep to that. Raises InputError for one that is unknown, not installed or
+    does not, and where none knows the task.
     """
     chosen = [family_of(name) for name in asked or FAMILIES]
     for family in chosen if asked else ():
@@ -125,7 +128,17 @@ def families_for(asked: Sequence[str], task: Task) -> list[Family]:
                 f"expected {family.library} to be installed for the family {family.name!r}; got "
                 f"none; run pip install 'tunewright[{family.library}]'"
             )
-    fit = [family for family in chosen if task in family.tasks and family.installed]
+        if monotone and not family.monotone:
+            able = ", ".join(name for name in FAMILIES if family_of(name).monotone)
+            raise InputError(
+                f"expected families that can keep --monotone; got {family.name!r}; choose among "
+                f"{able}, or leave --families out"
+            )
+    fit = [
+        family
+        for family in chosen
+        if task in family.tasks and family.installed and (family.monotone or not monotone)
+    ]
     if not fit:
         raise InputError(
             f"expected a family of models for {task}; got {', '.join(asked)}; "

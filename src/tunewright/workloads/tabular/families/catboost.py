@@ -17,6 +17,7 @@ from tunewright.errors import TrialFailed
 from tunewright.knobs import tuned
 from tunewright.workloads.tabular.data import Learned, Schema, Training
 from tunewright.workloads.tabular.families import Backend, Family
+from tunewright.workloads.tabular.monotone import directions
 from tunewright.workloads.tabular.trees import (
     ABSENT,
     Tree,
@@ -59,6 +60,9 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         "boosting_type": "Plain", "random_seed": seed % 2**31, "thread_count": 1,
         "verbose": False, "allow_writing_files": False,
     }  # fmt: skip
+    if any(ways := directions(schema)):
+        # by default earlier trees would then shrink with each further one, and a refit would differ
+        parameters |= {"monotone_constraints": ways, "model_shrink_rate": 0.0}
     present = np.unique(y) if schema.classes else np.zeros(1, int)
     if len(np.unique(y)) < 2:
         if schema.classes:
@@ -161,6 +165,7 @@ FAMILY = Family(
     runtime="catboost_runtime",
     default_runtime="native",
     file="model.txt",
+    monotone=True,
     library="catboost",
     portfolio=lambda _rows, _outputs: ({**_STOPPED, "catboost_rate": 0.08},),
 )

@@ -76,5 +76,6 @@ FAMILY = Family(
     runtime="runtime",
     default_runtime="library",
     file="model.txt",
+    monotone=True,
     portfolio=_portfolio,
 )

@@ -15,6 +15,7 @@ from tunewright.core.registry import resolve
 from tunewright.knobs import tuned
 from tunewright.workloads.tabular.data import Learned, Schema, Training
 from tunewright.workloads.tabular.families import Backend, Family
+from tunewright.workloads.tabular.monotone import directions
 from tunewright.workloads.tabular.trees import (
     Tree,
     as_singles,
@@ -59,6 +60,8 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
         parameters |= {"num_class": len(schema.classes)}
     if schema.classes:
         parameters |= {"base_score": 0.5}
+    if any(ways := directions(schema)):
+        parameters |= {"monotone_constraints": f"({','.join(map(str, ways))})"}
     more: dict[str, Any] = {}
     stopping = training.judged is not None and config["xgboost_stopping"] == "yes"
     if training.judged is not None and stopping:
@@ -121,6 +124,7 @@ FAMILY = Family(
     runtime="xgboost_runtime",
     default_runtime="native",
     file="model.txt",
+    monotone=True,
     library="xgboost",
     portfolio=lambda _rows, _outputs: (
         {**_STOPPED, "xgboost_subsample": 0.8, "xgboost_colsample": 0.7},
