@@ -28,7 +28,7 @@ from tunewright.core.trial import Measurement
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision
 from tunewright.deploying.bundle import INDEX
-from tunewright.deploying.deploy import deploy, learned_from, used
+from tunewright.deploying.deploy import asked_for, deploy, learned_from, used
 from tunewright.errors import InputError
 from tunewright.planning import Request
 from tunewright.reporting.configs import in_full, in_short, naming_of
@@ -147,6 +147,8 @@ def conclude(result: session.Result, tell: Telling = ALL) -> int:
         if bundle is not None:
             if rows := learned_from(result):
                 click.echo(f"model   {rows}")
+            if inputs := asked_for(bundle):
+                click.echo(f"inputs  {inputs}")
             use = used(bundle)
             click.echo(f"bundle  {bundle}" + (f"  ({use})" if use else ""))
         click.echo(f"report  {report}")
@@ -167,12 +169,14 @@ def _write_json(found: Summary, place: str) -> None:
 
 
 def shown(directory: Path, history: History) -> Summary:
-    """The summary of a study with what its directory adds: command lines, and a date."""
+    """The summary of a study with what its directory adds: what is handed over, and a date."""
     study = summary(history, session.goal_of(history))
     written_s = (directory / FILE).stat().st_mtime
     date = datetime.fromtimestamp(written_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
     winning = study.verdict is not None and study.handed_over
-    return replace(study, date=date, commands=_commands(directory / BUNDLE) if winning else {})
+    index = _index(directory / BUNDLE) if winning else {}
+    commands = {name: step["line"] for name, step in index.get("steps", {}).items()}
+    return replace(study, date=date, commands=commands, inputs=index.get("inputs", ""))
 
 
 def explained(study: Summary, result: session.Result) -> Summary:
@@ -197,13 +201,13 @@ def explained(study: Summary, result: session.Result) -> Summary:
     )
 
 
-def _commands(bundle: Path) -> dict[str, str]:
-    """The command lines in a bundle by step, ready to paste; {} where it holds none."""
+def _index(bundle: Path) -> dict[str, Any]:
+    """What a bundle says of itself; {} where there is none."""
     try:
-        steps = json.loads((bundle / INDEX).read_text(encoding="utf-8")).get("steps", {})
+        index: dict[str, Any] = json.loads((bundle / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {name: step["line"] for name, step in steps.items()}
+    return index
 
 
 def write_report(study: Summary, path: Path, language: Language = "en") -> Path:

@@ -79,8 +79,17 @@ def learned_from(result: Result) -> str:
 
 def used(bundle: Path) -> str:
     """How a bundle is used, as a command line; "" where it speaks for itself."""
-    index = json.loads((bundle / INDEX).read_text(encoding="utf-8"))
-    return str(index.get("use", "")).format(bundle=bundle)
+    return str(_index(bundle).get("use", "")).format(bundle=bundle)
+
+
+def asked_for(bundle: Path) -> str:
+    """What must be sent to a bundle, in words; "" where it asks for all that there was."""
+    return str(_index(bundle).get("inputs", ""))
+
+
+def _index(bundle: Path) -> dict[str, Any]:
+    index: dict[str, Any] = json.loads((bundle / INDEX).read_text(encoding="utf-8"))
+    return index
 
 
 def _is(path: Path, index: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:

@@ -178,6 +178,7 @@ SENTENCES: dict[str, str] = {
     "learned from every row, after the verdict": "判定之后，用全部的行重新训练",
     "learned from all but the test rows, after the verdict": "判定之后，用测试行以外的全部行重新训练",
     "the very one that was verified": "即通过验证的那一个",
+    "{few} of {n} columns: {names}": "{n} 列中的 {few} 列：{names}",
     "as the search left it, learned from its training rows alone": "搜索所得，仅用其训练行学习",
     "{n} earlier by studies of this data in this directory, so the error level of the first one here is {level} instead of {usual}":
         "本目录中对同一数据的研究此前已查看 {n} 次，故此处首次的显著性水平为 {level} 而非 {usual}",

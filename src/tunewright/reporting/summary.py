@@ -86,7 +86,7 @@ class Summary:
     needs pairs. limited: whether a limit for trials was asked for. budget_s: None for a budget of
     trials. front: what no other config beats on all objectives, as sampled. judged, importance,
     importance_of: of the model that is handed over, by the rows of the verdict. learned_from: which
-    rows it has.
+    rows it has. inputs: what it asks for, "" where that is all that there was.
     naming: what configs are told by. alone: what was sampled of configs without members, by id.
     """
 
@@ -128,6 +128,7 @@ class Summary:
     importance: tuple[Importance, ...] = ()
     importance_of: str = ""
     learned_from: str = ""
+    inputs: str = ""
     naming: Naming = PLAIN
     alone: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 

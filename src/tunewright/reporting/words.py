@@ -236,6 +236,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "on front": ("beaten by none", "未被全面胜过"),
     "model": ("The model: {told}", "模型：{told}"),
+    "inputs": ("It asks for {told}", "所需输入：{told}"),
     "calibration figure": ("Are its probabilities right?", "概率是否可信"),
     "confusion figure": ("Which classes it takes for which", "类别混淆"),
     "residuals figure": ("What it says, and what was true", "预测值与真实值"),

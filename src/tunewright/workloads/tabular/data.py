@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -225,9 +225,10 @@ class Calibration:
 class Schema:
     """What a row must hold, what the model gets of it, and what the answer means.
 
-    columns: what the user has. features: what the model gets, those of a column beside each other,
-    in the order of the columns. texts: by column. transform: of the target, None where the model
-    learned it as it is. calibration: of its probabilities, None where they are told as they are.
+    columns: what a row must hold. features: what the model gets, those of a column beside each
+    other, in the order of the columns. texts: by column. transform: of the target, None where the
+    model learned it as it is. calibration: of its probabilities, None where they are told as they
+    are. left_out: further columns of the table, which are not asked for.
     """
 
     task: Task
@@ -238,6 +239,7 @@ class Schema:
     texts: Mapping[str, Text] = field(default_factory=dict)
     transform: Transform | None = None
     calibration: Calibration | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -349,8 +351,11 @@ class Blended:
 
     @property
     def schema(self) -> Schema:
-        """What a row must hold: of the first, since all answer the same question."""
-        return self.members[0][0].schema
+        """That of the first, since all answer the same question; a row holds what any asks for."""
+        schemas = [model.schema for model, _ in self.members]
+        columns = {column.name: column for schema in schemas for column in schema.columns}
+        left_out = tuple(name for name in schemas[0].left_out if name not in columns)
+        return replace(schemas[0], columns=tuple(columns.values()), left_out=left_out)
 
 
 @final

@@ -13,11 +13,13 @@ from tunewright.core.kinds import HandOver, Importance, Kind, Option, Stated
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Artifact, Workload, space_of
-from tunewright.workloads.tabular.data import Blended
+from tunewright.workloads.tabular.data import Blended, Schema
 from tunewright.workloads.tabular.families import family_of, yours
 from tunewright.workloads.tabular.provable import provable
 from tunewright.workloads.tabular.quality import AIMS
 from tunewright.workloads.tabular.workload import TableSpec, TableWorkload, table
+
+SHOWN = 30  # columns that are named
 
 
 def build(spec: TableSpec, baseline: Mapping[str, Value], stated: Stated) -> Workload:
@@ -95,7 +97,18 @@ def hand_over(_workload: object, config: Config, artifact: Artifact | None) -> H
         for name, file in model.files.items()
     }
     index = {"members": members, "threads": config.get("threads", 1)}
+    if inputs := _inputs(blended.schema):
+        index["inputs"] = inputs
     return HandOver(index, files, "tunewright predict {bundle} rows.csv")
+
+
+def _inputs(schema: Schema) -> str:
+    """Which of the columns must be sent, in words; "" where all of them must."""
+    names = [column.name for column in schema.columns]
+    if not schema.left_out:
+        return ""
+    shown = ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
+    return f"{len(names)} of {len(names) + len(schema.left_out)} columns: {shown}"
 
 
 def called(spec: TableSpec) -> str:

@@ -18,7 +18,7 @@ from tunewright.core.roles import Artifact, Context
 from tunewright.core.trial import Fidelity, Need
 from tunewright.errors import TrialFailed
 from tunewright.measuring.sampling import sample_calls
-from tunewright.workloads.tabular import calibration, class_weights
+from tunewright.workloads.tabular import calibration, class_weights, selection
 from tunewright.workloads.tabular.blending import weights_of
 from tunewright.workloads.tabular.conversion import why_unequal
 from tunewright.workloads.tabular.data import (
@@ -74,7 +74,7 @@ class Load:
 @final
 @dataclass(frozen=True)
 class Prepare:
-    """Encodes rows; learns the features from the training rows of the fidelity alone.
+    """Encodes rows; learns and selects features by the training rows of the fidelity alone.
 
     With split "search" it is judged on one fold of the search's rows and learns from their others;
     with "test" it is judged on one part of the test rows and learns from all other rows there are;
@@ -92,7 +92,11 @@ class Prepare:
         """Prepared, with its arrays as files."""
         table: Table = upstream[0].value
         rows, judged = divided(table, context.fidelity)
+        weights = [None if table.weights is None else table.weights[of] for of in (rows, judged)]
         schema, x = learn_features(table, rows, str(config["encoding"]))
+        learned = Training(schema, x, table.y[rows], weights=weights[0])
+        count = int(config.get(selection.KNOB, len(schema.columns)))
+        schema, x = selection.selected(count, learned, context.seed)
         judged_x = encode_rows(table, schema, judged)
         arrays = dict(zip(ARRAYS, (x, table.y[rows], judged_x, table.y[judged]), strict=True))
         files = context.directory / "arrays"
@@ -102,7 +106,6 @@ class Prepare:
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
-        weights = [None if table.weights is None else table.weights[of] for of in (rows, judged)]
         prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups, *weights)
         return Artifact(prepared, files=files)
 
@@ -161,6 +164,7 @@ class Fit:
         if family.plain:
             table: Table = context.above("load").value
             rows, _ = divided(table, context.fidelity)
+            schema = replace(schema, columns=table.schemas, left_out=())  # it has its own ways
             training = PlainTraining(schema, taken(table, rows), y, data.weights)
         started_s = time.perf_counter()
         learned: Learned = resolve(family.fit)(training, config, context.seed)
@@ -287,6 +291,7 @@ class Blend:
             samples |= every_row(own, first, prediction, schema.classes)
         size = sum(len(file) for model in models for file in model.files.values())
         samples["model_bytes"] = Sample((float(size),), "B")
+        samples[selection.METRIC] = Sample((float(len(schema.columns)),))
         if config.unweighted:
             samples["weights"] = Sample(tuple(weights))
         judged = replace(first, prediction=np.empty(0), contributions=own)

@@ -18,7 +18,13 @@ from tunewright.core.roles import Effort, Stage, Untouched, space_of
 from tunewright.core.texts import names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
-from tunewright.workloads.tabular import calibration, class_weights, monotone, transforms
+from tunewright.workloads.tabular import (
+    calibration,
+    class_weights,
+    monotone,
+    selection,
+    transforms,
+)
 from tunewright.workloads.tabular.asked import path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of, repeated_days
@@ -44,6 +50,7 @@ _OWN = (
     Metric("latency_p95", "lower", "predict", "s", sample="latency", share=0.95, quiet=True),
     Metric("latency_p99", "lower", "predict", "s", sample="latency", share=0.99, quiet=True),
     Metric("model_bytes", "lower", "blend", "B", evidence="fixed"),
+    Metric(selection.METRIC, "lower", "blend", evidence="fixed"),
     Metric("fit_s", "lower", "fit", "s", quiet=True),
 )
 
@@ -193,7 +200,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     family = Knob("family", Choice((*names, *own)), names[0], "algorithm", "fit", baseline_only=own)
     return (
         Load(source, read.content),
-        Prepare((encoding,)),
+        Prepare((encoding, *selection.knobs_of(len(read.columns), source.metrics))),
         Fit((family, *of_fit, *of("fit"))),
         Simplify(of("simplify")),
         Compile((*of("compile"), *temperature)),
@@ -227,10 +234,10 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
     The very first is asked what the others need not be asked again: whether the means of days that
-    repeat help, and on which scale a skewed target is best learned. Where the target is very
-    skewed, a family learns every second of its settings on roots. Where the goal reads
-    probabilities, those of families that can gain are calibrated; where it gains from class
-    weights, all have them.
+    repeat help, how few columns will do where that is asked for, and on which scale a skewed target
+    is best learned. Where the target is very skewed, a family learns every second of its settings
+    on roots. Where the goal reads probabilities, those of families that can gain are calibrated;
+    where it gains from class weights, all have them.
     """
     families = _families(spec, read)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
@@ -253,10 +260,12 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     turns = [one for turn in zip_longest(*settings) for one in turn if one is not None]
     first = turns[:1]
     means = [{**one, "encoding": "means"} for one in first if repeated_days(read)]
+    counts = selection.first_counts(len(read.columns)) if selection.KNOB in space.by_name else ()
+    fewer = [{**one, selection.KNOB: count} for one in first for count in counts]
     rescaled = [
         {**one, transforms.KNOB: name} for one in first for name in transforms.names_of(read)
     ]
-    return tuple(space.config(one) for one in [*means, *first, *rescaled, *turns[1:]])
+    return tuple(space.config(one) for one in [*means, *first, *fewer, *rescaled, *turns[1:]])
 
 
 def usable_cores() -> int:
