@@ -41,6 +41,7 @@ from tunewright.workloads.tabular.predictor import Predictor, load_runtime
 from tunewright.workloads.tabular.quality import METRICS, contributions, every_row, samples_of
 from tunewright.workloads.tabular.splitting import subsample
 from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
+from tunewright.workloads.tabular.weighing import picked
 
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
 SMEARED_ROWS = 10_000  # their mean is known well enough
@@ -101,7 +102,7 @@ class Prepare:
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
-        weights = [None if table.weights is None else table.weights[of] for of in (rows, judged)]
+        weights = [picked(table.weights, of) for of in (rows, judged)]
         prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups, *weights)
         return Artifact(prepared, files=files)
 
@@ -170,7 +171,7 @@ class Fit:
         if transform is not None:
             step = -(-len(data.y) // SMEARED_ROWS)
             said = load_runtime(_before(model), threads=1).batch(data.x[::step])
-            weights = None if data.weights is None else data.weights[::step]
+            weights = picked(data.weights, slice(None, None, step))
             transform = smeared(transform, data.y[::step], said, weights)
             model = replace(model, schema=replace(schema, transform=transform))
         return Artifact(model, samples, digest_of(learned.text))
