@@ -28,8 +28,8 @@ class Source:
     time: rows are split by it, the past to learn from and the future to judge on. test: a file with
     the untouched rows. metrics: what the goal names, which may decide the task where none is said.
     types: kinds by column. missing: further texts that stand for no value. whole: no row is held
-    back, so that nothing can be judged. weight: the column that says how much each row counts,
-    beside the others; where `whole`, as how many rows.
+    back, so that nothing can be judged. weight: the column that says how much each row counts
+    beside the others, or where `whole`, for how many rows it stands.
     """
 
     path: str
