@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Number
 from pathlib import Path
 from typing import Any, Self, final
@@ -46,6 +46,43 @@ from tunewright.workloads.tabular.workload import TableSpec
 
 CARD = "tunewright.reporting.notebook:card"  # what is only shown in a notebook
 PLAIN: Mapping[str, Value] = {"family": "linear"}  # fits where there are too few rows for trees
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows that count, with their answers. weights: None where all count the same."""
+
+    columns: pa.Table
+    answers: NDArray[Any]
+    weights: Floats | None
+
+    @classmethod
+    def of(cls, columns: pa.Table, answers: NDArray[Any], sample_weight: Any) -> Self:
+        """Those whose weight is not 0. Raises ValueError for weights that cannot be meant."""
+        check_consistent_length(columns, answers)
+        if sample_weight is None:
+            return cls(columns, answers, None)
+        if isinstance(sample_weight, Number):
+            sample_weight = np.full(len(answers), sample_weight)
+        weights = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, ensure_non_negative=True,
+            input_name="sample_weight",
+        )  # fmt: skip
+        if weights.shape != answers.shape:
+            raise ValueError(
+                f"expected a sample_weight for each of {len(answers)} rows; got an array of the "
+                f"shape {weights.shape}"
+            )
+        if not 0 < (most := float(weights.max())) * len(weights) < math.inf:
+            raise ValueError(
+                f"expected sample weights with a finite sum above zero; got {most:g} at most"
+            )
+        some = weights > 0
+        weights = weights[some]
+        return cls(
+            columns.filter(pa.array(some)), answers[some], None if (weights == 1).all() else weights
+        )
 
 
 class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -88,13 +125,11 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
         drawn: str = super()._html_repr()
         return drawn + getattr(self, "_card", "")
 
-    def _learn(self, data: pa.Table, target: Any, said: Mapping[str, Any]) -> Self:
+    def _learn(self, rows: _Rows, target: Any, said: dict[str, Any]) -> Self:
         """Tune on these rows and fit what came out on all of them."""
-        check_consistent_length(data, target)
-        name = "target"
-        while name in data.column_names:
-            name += "_"
-        data = data.append_column(name, pa.array(target))
+        data, name = _beside(rows.columns, "target", target)
+        if rows.weights is not None:
+            data, said["weight"] = _beside(data, "weight", rows.weights)
         with tempfile.TemporaryDirectory(prefix="tunewright-") as place:
             path, root = keep(data, Path(place)), Path(place) / "studies"
             spec = TableSpec(path, name, families=tuple(self.families), seed=self.seed, **said)
@@ -160,17 +195,20 @@ class TunedClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as abov
     process, without a clock: the budget is then one of trials, the goal one of quality alone, and
     equal data and seeds give equal models.
 
-    X may be an array or a data frame with names, texts, dates and missing values. Where there are
-    too few rows to hold any back, a plain model is fitted, and a warning says so.
+    X may be an array or a data frame with names, texts, dates and missing values. sample_weight:
+    how much each row counts, in fits and in judgements; one of weight 0 is as good as absent. Where
+    there are too few rows to hold any back, a plain model is fitted, and a warning says so; there a
+    weight of 2 is as good as two rows.
     classes_, n_features_in_, feature_names_in_: as scikit-learn has them. verdict_: what the study
     proved, None where none could be begun. model_: the model itself, without its libraries.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Tune, prove, and fit the winner on all rows. Raises ValueError for unusable data."""
-        data, answers = _arrow(self, X, reset=True), _target(y)
+        columns, answers = _arrow(self, X, reset=True), _target(y)
         check_classification_targets(answers)
-        self.classes_, codes = np.unique(answers, return_inverse=True)
+        rows = _Rows.of(columns, answers, sample_weight)
+        self.classes_, codes = np.unique(rows.answers, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"expected at least two classes in y; got one class, {self.classes_[0]!r}"
@@ -178,7 +216,7 @@ class TunedClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]  # as abov
         digits = len(str(len(self.classes_)))
         names = [f"{i:0{digits}}: {label}" for i, label in enumerate(self.classes_)]
         positive = names[1] if len(names) == 2 else None
-        return self._learn(data, [names[code] for code in codes], {"positive": positive})
+        return self._learn(rows, [names[code] for code in codes], {"positive": positive})
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: N803 - as above
         """The probability of each class, in the order of `classes_`."""
@@ -201,15 +239,23 @@ class TunedRegressor(RegressorMixin, _Tuned):  # type: ignore[misc]  # as above
     Everything is as in TunedClassifier; the default goal is the root of the mean squared error.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Tune, prove, and fit the winner on all rows. Raises ValueError for unusable data."""
-        data = _arrow(self, X, reset=True)
+        columns = _arrow(self, X, reset=True)
         answers = check_array(_target(y), ensure_2d=False, dtype=np.float64)
-        return self._learn(data, answers, {"task": "regression"})
+        rows = _Rows.of(columns, answers, sample_weight)
+        return self._learn(rows, rows.answers, {"task": "regression"})
 
     def predict(self, X: Any) -> Floats:  # noqa: N803 - as above
         """The value for each row."""
         return self._answers(X)
+
+
+def _beside(data: pa.Table, name: str, values: Any) -> tuple[pa.Table, str]:
+    """The table with these values in a column of its own, and what that is called."""
+    while name in data.column_names:
+        name += "_"
+    return data.append_column(name, pa.array(values)), name
 
 
 def _target(y: Any) -> NDArray[Any]:

@@ -102,8 +102,9 @@ def test_a_change_that_is_clear_needs_fewer_pairs():
 
 @given(st.lists(st.tuples(st.floats(0.01, 10), seconds, seconds), min_size=1, max_size=5), seconds)
 def test_the_reserve_is_a_share_of_the_budget(runs, budget_s):
-    kept_s = costs(budget_s=budget_s).reserve_s(ranked(*runs))
-    assert RESERVE[0] * budget_s <= kept_s <= MOST_RESERVE * budget_s
+    cost = costs(budget_s=budget_s)
+    kept_s = cost.reserve_s(ranked(*runs))
+    assert RESERVE[0] * budget_s <= kept_s <= MOST_RESERVE * budget_s + cost.restart_s
 
 
 def test_nothing_is_reserved_of_a_budget_of_trials_or_without_a_baseline():
@@ -169,6 +170,22 @@ def test_less_is_kept_near_the_end_while_nothing_is_worth_being_verified():
     assert cost.kept_s(nothing, early_s) == cost.reserve_s(nothing)
     assert cost.kept_s(nothing, late_s) < cost.reserve_s(nothing)
     assert cost.kept_s(something, late_s) == cost.reserve_s(something)
+
+
+def test_the_whole_proof_of_the_best_is_kept_where_it_is_a_large_share_of_the_budget():
+    cost, ranking = costs(folds=1, since=""), quality(2.0, 4.0, 25.0)
+    proof_s = cost.verification_s(ranking, ranking.best(1)[0])
+    assert RESERVE[1] * 60.0 < proof_s < MOST_RESERVE * 60.0
+    assert cost.reserve_s(ranking) == pytest.approx(proof_s + cost.restart_s)
+
+
+def test_where_the_best_could_not_be_proven_the_proof_of_the_next_is_kept():
+    cost, ranking = costs(folds=1, since=""), quality(2.0, 4.0, 40.0)
+    best, following = ranking.best(2)
+    assert cost.verification_s(ranking, best) > MOST_RESERVE * 60.0
+    proof_s = cost.verification_s(ranking, following)
+    assert proof_s > RESERVE[0] * 60.0
+    assert cost.reserve_s(ranking) == pytest.approx(proof_s + cost.restart_s)
 
 
 @given(st.lists(st.floats(0.01, 30.0), min_size=1, max_size=5))

@@ -6,10 +6,11 @@ import warnings
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import StratifiedKFold, cross_val_score, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -30,8 +31,9 @@ def test_it_passes_the_checks_of_scikit_learn(estimator):
     skipped = {one["check_name"] for one in done if one["status"] == "skipped"}
     assert skipped <= {
         "check_array_api_input",  # asks for a setting of scipy's
-        "check_classifier_data_not_an_array",  # the two ask for pandas
+        "check_classifier_data_not_an_array",  # these ask for pandas
         "check_regressor_data_not_an_array",
+        "check_sample_weights_pandas_series",
     }
 
 
@@ -93,6 +95,94 @@ def test_labels_that_read_like_something_else_stay_labels():
     assert (model.predict(x) == labels).mean() > 0.9
 
 
+# Weights
+
+EVERY = np.random.default_rng(0).permutation(200)
+TWICE = np.repeat(IRIS[50:], 2, axis=0)[EVERY]  # of two kinds, each row with either answer
+EITHER = EVERY % 2
+RIGHT = (np.repeat(KINDS[50:], 2)[EVERY] == EITHER + 1) + 0.0
+HEAVY = np.where(RIGHT, 9.0, 1.0)
+
+
+def test_rows_that_weigh_more_are_believed():
+    model = tw.TunedClassifier(**QUICK).fit(TWICE, EITHER, sample_weight=HEAVY)
+    assert model.score(TWICE, EITHER, sample_weight=HEAVY) > 0.8
+    other = tw.TunedClassifier(**QUICK).fit(TWICE, EITHER, 10 - HEAVY)
+    assert other.score(TWICE, EITHER, HEAVY) < 0.2
+
+
+@pytest.mark.parametrize("weights", [RIGHT, RIGHT * (1 + np.arange(200) % 3)])
+@pytest.mark.parametrize("estimator", [tw.TunedClassifier, tw.TunedRegressor])
+def test_rows_of_weight_0_are_as_good_as_absent(estimator, weights):
+    some, kept = weights > 0, weights[weights > 0]
+    whole = estimator(**QUICK).fit(TWICE, EITHER, weights)
+    fewer = estimator(**QUICK).fit(TWICE[some], EITHER[some], None if kept.max() == 1 else kept)
+    assert np.array_equal(whole.predict(TWICE), fewer.predict(TWICE))
+    assert whole.verdict_ == fewer.verdict_
+
+
+def test_a_class_without_weight_is_none():
+    model = tw.TunedClassifier(**QUICK).fit(IRIS, KINDS, KINDS > 0)
+    assert list(model.classes_) == [1, 2]
+    assert model.predict_proba(IRIS).shape == (150, 2)
+    with pytest.raises(ValueError, match="at least two classes"):
+        tw.TunedClassifier(**QUICK).fit(IRIS, KINDS, KINDS > 1)
+
+
+def test_the_scale_of_weights_says_nothing_where_something_is_tuned():
+    said = [
+        tw.TunedClassifier(**QUICK).fit(TWICE, EITHER, scale * HEAVY).predict_proba(IRIS)
+        for scale in (1.0, 1e-6)
+    ]
+    assert np.allclose(*said)
+
+
+def test_a_data_frame_may_have_a_column_that_is_called_weight():
+    frame = pa.table({"weight": IRIS[:, 2], "target": IRIS[:, 3]})
+    model = tw.TunedClassifier(**QUICK).fit(frame, KINDS, pa.array(1 + np.arange(150) % 2))
+    assert list(model.feature_names_in_) == ["weight", "target"]
+    assert model.score(frame, KINDS) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (-HEAVY, "Negative values"),
+        (np.where(RIGHT, np.nan, 1.0), "NaN"),
+        (np.where(RIGHT, np.inf, 1.0), "infinity"),
+        (HEAVY[1:], r"sample_weight for each of 200 rows; got an array of the shape \(199,\)"),
+        (HEAVY[:, None], r"got an array of the shape \(200, 1\)"),
+        (0 * HEAVY, "a finite sum above zero; got 0 at most"),
+        (HEAVY * 1e306, r"a finite sum above zero; got 9e\+306 at most"),
+        (0, "a finite sum above zero; got 0 at most"),
+    ],
+)
+@pytest.mark.parametrize("estimator", [tw.TunedClassifier, tw.TunedRegressor])
+def test_weights_that_cannot_be_meant_are_a_value_error_in_one_sentence(estimator, weights, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        estimator(**QUICK).fit(TWICE, EITHER, sample_weight=weights)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_routed_through_cross_validation():
+    with config_context(enable_metadata_routing=True):
+        model = tw.TunedClassifier(**QUICK).set_fit_request(sample_weight=True)
+        model = model.set_score_request(sample_weight=True)
+        made = cross_validate(
+            model, TWICE, EITHER, cv=2, params={"sample_weight": HEAVY}, return_estimator=True
+        )
+    assert made["test_score"].min() > 0.8
+    learned, _ = next(StratifiedKFold(2).split(TWICE, EITHER))
+    own = tw.TunedClassifier(**QUICK).fit(TWICE[learned], EITHER[learned], HEAVY[learned])
+    assert np.array_equal(made["estimator"][0].predict_proba(TWICE), own.predict_proba(TWICE))
+
+
+def test_weights_reach_it_through_a_pipeline():
+    pipeline = Pipeline([("scale", StandardScaler()), ("model", tw.TunedClassifier(**QUICK))])
+    pipeline.fit(TWICE, EITHER, model__sample_weight=HEAVY)
+    assert pipeline.score(TWICE, EITHER, sample_weight=HEAVY) > 0.8
+
+
 # Models
 
 
@@ -120,6 +210,17 @@ def test_too_few_rows_are_fitted_plainly_and_it_says_so():
         model = tw.TunedRegressor(**QUICK).fit(x, 3 * x[:, 0])
     assert model.verdict_ is None
     assert model.score(x, 3 * x[:, 0]) > 0.9
+
+
+def test_where_too_few_rows_are_fitted_plainly_a_weight_of_2_is_as_good_as_two_rows():
+    x, counts = np.arange(20.0)[:, None] ** 2, np.arange(20) % 3
+    with pytest.warns(UserWarning, match="nothing is tuned"):
+        weighed = tw.TunedRegressor(**QUICK).fit(x, np.sqrt(x[:, 0]), counts)
+    with pytest.warns(UserWarning, match="nothing is tuned"):
+        many = tw.TunedRegressor(**QUICK).fit(
+            *(np.repeat(a, counts, axis=0) for a in (x, x[:, 0] ** 0.5))
+        )
+    assert np.allclose(weighed.predict(x), many.predict(x))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tunewright.core.config import Config
 from tunewright.core.costs import LIMIT_FACTOR
-from tunewright.core.events import Ended, Opened, Stopped
+from tunewright.core.events import Ended, Opened, Started, Stopped
 from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric, Sample
@@ -64,6 +64,38 @@ def test_the_search_ends_in_time_for_the_verification():
         verdict = done.history.finished
         assert (verdict.decision, verdict.looks) == (Decision.ACCEPT, 1)
         assert verdict.pairs >= 5
+
+
+def test_blends_come_after_the_last_fits_and_before_the_proof():
+    plan = make_plan(TABLE, request("maximize auc", "100s"))
+    better, dear = (Config({**TABLE.baseline, "rate": 0.05, "leaves": n}) for n in (31, 60))
+    blend = Config({}, [(plan.baseline, 0.5), (better, 0.5)])
+
+    class Fixed:
+        def propose(self, history, n):
+            return [Proposal(config, Fidelity("compile")) for config in (dear, blend)][:n]
+
+    plan, history, model = replace(plan, searcher=Fixed()), History(), TableModel()
+    for number, config in enumerate((plan.baseline, better), start=1):
+        trial = plan.trial(number, config, Fidelity("compile"), Purpose(), 1e6)
+        history = apply(history, Started(number - 1.0, trial))
+        history = apply(history, Ended(float(number), number, 1, model(trial)))
+
+    def begun(elapsed_s):
+        events = decide(history, plan, Resources(2, 2), elapsed_s)
+        return [(e.trial.config, e.trial.purpose.kind) for e in events if isinstance(e, Started)]
+
+    over_s = 100.0 - plan.costs.reserve_s(plan.ranking(history))
+    late_s, moment_s = over_s + plan.costs.restart_s, 0.01
+    assert begun(over_s - 10.0) == [(dear, "search"), (blend, "search")]
+    assert begun(over_s - moment_s) == [(blend, "search")]  # a fit would end too late
+    assert begun(over_s + moment_s) == [(blend, "search")]
+    assert {kind for _, kind in begun(late_s + moment_s)} == {"refit"}
+    trial = plan.trial(3, dear, Fidelity("compile"), Purpose(), 1e6)
+    history = apply(history, Started(over_s - 1.0, trial))
+    assert decide(history, plan, Resources(1, 1), over_s + moment_s) == ()  # it may end
+    (stop,) = decide(history, plan, Resources(1, 1), late_s + moment_s)
+    assert isinstance(stop, Stopped)
 
 
 def test_a_search_trial_that_hangs_is_stopped_in_time_for_the_verification():

@@ -284,7 +284,7 @@ def test_words_and_their_pairs(text, terms):
 @given(st.lists(st.text(max_size=30), min_size=2, max_size=30), st.integers(0, 3))
 def test_any_texts_can_be_learned_from_and_read(texts, answers):
     y = np.arange(len(texts) * answers, dtype=float).reshape(len(texts), answers)
-    text, own = learn_text(texts, y, np.arange(len(texts)) % 2)
+    text, own = learn_text(texts, y, np.arange(len(texts)) % 2, None)
     assert own.shape == y.shape
     reader = TextReader(text)
     for one in [*texts, "", "unseen words"]:

@@ -186,6 +186,8 @@ SENTENCES: dict[str, str] = {
         "{name}：在 {n} 行留作验证的数据上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
     "{name}: margins from about {margin} on {n} untouched rows, {other} of them different (modelled: two models as alike as is usual)":
         "{name}：在 {n} 行留作验证的数据（其中 {other} 行互不相同）上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
+    "{name}: margins from about {margin} on {n} untouched rows, by weight worth {k} equal ones (modelled: two models as alike as is usual)":
+        "{name}：在 {n} 行留作验证的数据（按权重相当于 {k} 行等权的数据）上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
     "{name}: nothing; only {few} of the {n} untouched rows that are independent hold the rarest class, and at least {least} are needed":
         "{name}：无法证明；{n} 行留作验证的数据中，相互独立且属于最少一类的仅 {few} 行，至少需要 {least} 行",
     "give more rows of it": "请补充这一类的数据",

@@ -28,7 +28,8 @@ class Source:
     time: rows are split by it, the past to learn from and the future to judge on. test: a file with
     the untouched rows. metrics: what the goal names, which may decide the task where none is said.
     types: kinds by column. missing: further texts that stand for no value. whole: no row is held
-    back, so that nothing can be judged. weight: the column that says how much each row counts.
+    back, so that nothing can be judged. weight: the column that says how much each row counts
+    beside the others, or where `whole`, for how many rows it stands.
     monotone: columns as which the answer never falls (1) or never rises (-1).
     """
 
@@ -77,7 +78,7 @@ class TableFacts:
     read_as: delimiter, encoding and decimal mark, as they were found or said. kinds: of the columns
     that are kept. guess: why the task is what it is, "" where it was said. clusters: how many of
     the untouched rows are independent of each other; rarest: how many of these hold the rarest
-    class.
+    class; worth: as many of one weight as they tell as much.
     """
 
     path: str
@@ -100,6 +101,7 @@ class TableFacts:
     guess: str = ""
     clusters: int = 0
     rarest: int = 0
+    worth: float = 0.0
 
 
 @final
@@ -144,7 +146,7 @@ class Table:
     these, each to be judged after learning from the others. test: the untouched rows, in the parts
     that cross-fitting judges one after the other. answers: digest of the targets alone. groups:
     which rows belong together, by number; None where each is its own. weights: how much each row
-    counts, 1 in the mean; None where all count the same.
+    counts, 1 in the mean unless no row is held back; None where all count the same.
     """
 
     facts: TableFacts

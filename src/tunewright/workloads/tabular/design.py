@@ -13,7 +13,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.workloads.tabular.data import Floats, Schema, Task
+from tunewright.workloads.tabular.data import Floats, Task, Training
+from tunewright.workloads.tabular.weighing import mean_and_spread, picked, quantiles
 
 MOST_CATEGORIES = 100  # rarer categories of a column have no column of their own
 _LARGEST = 1e100  # larger numbers would overflow when they are squared
@@ -41,15 +42,18 @@ class Design:
     reach: Floats
 
     @staticmethod
-    def learn(x: Floats, schema: Schema, *, robust: bool = False) -> Design:
-        """The design that these rows teach.
+    def learn(training: Training, *, robust: bool = False) -> Design:
+        """The design that these rows teach, by their weights.
 
         robust: by median and quartiles, for columns of any shape; else by mean and deviation.
         """
+        x, schema, weights = training.x, training.schema, training.weights
         categories = schema.nominal
         numbers = [i for i in range(x.shape[1]) if i not in categories]
         # one column after the other: the rows may be a file larger than memory
-        sizes = np.array([_measured(x[:, i], robust=robust) for i in numbers]).reshape(-1, 5)
+        sizes = np.array([_measured(x[:, i], weights, robust=robust) for i in numbers]).reshape(
+            -1, 5
+        )
         return Design(
             np.array(numbers, np.int64),
             np.array(categories, np.int64),
@@ -102,19 +106,23 @@ class Design:
         return out
 
 
-def _measured(column: Floats, *, robust: bool) -> tuple[float, float, float, float, bool]:
+def _measured(
+    column: Floats, weights: Floats | None, *, robust: bool
+) -> tuple[float, float, float, float, bool]:
     """Centre, scale, least and largest value of what is finite, and whether any is missing.
 
     robust: the median, and the quartiles' distance; half the range where most are one value.
     """
-    known = np.clip(column[np.isfinite(column)], -_LARGEST, _LARGEST)
-    known = known if len(known) else np.zeros(1)
+    finite = np.isfinite(column)
+    known = np.clip(column[finite], -_LARGEST, _LARGEST)
+    counts = picked(weights, finite)
+    known, counts = (known, counts) if len(known) else (np.zeros(1), None)
     low, high = float(known.min()), float(known.max())
     if robust:
-        first, centre, third = np.quantile(known, (0.25, 0.5, 0.75))
+        first, centre, third = quantiles(known, (0.25, 0.5, 0.75), counts)
         scale = (third - first) / 1.35 or (high - low) / 2
     else:
-        centre, scale = known.mean(), known.std()
+        centre, scale = mean_and_spread(known, counts)
     return float(centre), float(scale) or 1.0, low, high, bool(np.isnan(column).any())
 
 

@@ -30,12 +30,14 @@ from tunewright.workloads.tabular.features.dates import DAY_S, date_features
 from tunewright.workloads.tabular.features.means import (
     MANY,
     MISSING,
+    Answers,
     day_means,
     mean_features,
     repeat,
 )
 from tunewright.workloads.tabular.features.text import STYLE, TextReader
 from tunewright.workloads.tabular.monotone import direction
+from tunewright.workloads.tabular.weighing import picked
 
 FOLDS = 5  # of the training rows, whose own answers no feature of theirs may tell
 MOST_CLASSES = 10  # have a mean each; of more only the most frequent ones
@@ -81,6 +83,7 @@ class _Learner:
     def __init__(self, table: Table, rows: Ints, encoding: str) -> None:
         self._rows, self._encoding = rows, encoding
         self._y, self._task = table.y[rows], table.facts.task
+        self._weights = picked(table.weights, rows)
         self._fold = folds_of(np.arange(len(rows)) if table.groups is None else table.groups[rows])
         self._dates: dict[str, Floats] = {}
         self._repeated = repeated_days(table) if encoding == "means" else ()
@@ -97,21 +100,20 @@ class _Learner:
             yield from ((one, None) for one in date_features(name, values, self._dates))
             self._dates[name] = values
             if self._encoding == "means" and name in self._repeated and np.isfinite(values).any():
-                yield from day_means(name, values, self._answers(MOST_CLASSES), self._fold)
+                yield from day_means(name, values, self._answered())
         else:
             yield Feature(name, name), None
 
     def _category(self, column: Column, values: Ints) -> Iterator[_Made]:
         names, ordered = column.categories or (), self._encoding == "ordered"
         first = self._answers(1)[:, 0] if ordered else None
-        codes = codes_of(values, names, first)
+        codes = codes_of(values, names, first, self._weights)
         if self._encoding != "means" or len(codes) < MANY:
             yield Feature(column.name, column.name, codes=codes, nominal=not ordered), None
             return
         codes[MISSING] = len(codes)
         lookup = np.array([*(codes.get(name, -1) for name in names), codes[MISSING]])
-        answers, code = self._answers(MOST_CLASSES), lookup[values]
-        means = mean_features(column.name, code, len(codes), answers, self._fold)
+        means = mean_features(column.name, lookup[values], len(codes), self._answered())
         for i, (feature, own) in enumerate(means):
             yield (feature if i else replace(feature, codes=codes)), own
 
@@ -120,7 +122,10 @@ class _Learner:
         there = np.flatnonzero(values >= 0)
         answers = self._answers(MOST_TEXT_CLASSES)[there]
         text, told = resolve(LEARN_TEXT)(
-            [texts[code] for code in values[there]], answers, self._fold[there]
+            [texts[code] for code in values[there]],
+            answers,
+            self._fold[there],
+            picked(self._weights, there),
         )
         self.texts[name] = text
         topics = len(text.offsets) - answers.shape[1]
@@ -134,11 +139,14 @@ class _Learner:
                 label = STYLE[which - answers.shape[1]]
             yield Feature(f"{name} {label}", name, "text", place=place), own
 
+    def _answered(self) -> Answers:
+        return Answers(self._answers(MOST_CLASSES), self._fold, self._weights)
+
     def _answers(self, most: int) -> Floats:
         """The answers as numbers, a column for each of so many of the most frequent classes."""
         if self._task != "multiclass":
             return np.asarray(self._y, np.float64)[:, np.newaxis]
-        frequent = np.argsort(-np.bincount(self._y), kind="stable")[:most]
+        frequent = np.argsort(-np.bincount(self._y, self._weights), kind="stable")[:most]
         return np.asarray(self._y[:, np.newaxis] == np.sort(frequent), np.float64)
 
 

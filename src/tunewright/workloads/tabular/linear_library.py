@@ -29,11 +29,10 @@ _ABSENT = -30.0  # the score of a class that no training row has
 
 def fit(training: Training, config: Config, _seed: int) -> Learned:
     """The model's text; `linear_c` is the inverse of the L2 penalty. Uses one thread."""
-    x, y, schema = training.x, training.y, training.schema
-    design = Design.learn(x, schema)
+    design, strength = Design.learn(training), float(config["linear_c"])
     with threadpool_limits(1):  # sums over more threads would change the last digits
-        strength, weights = float(config["linear_c"]), training.weights
-        coef, intercept = weigh(design(x), y, schema, strength, weights)
+        columns = design(training.x)
+        coef, intercept = weigh(columns, training.y, training.schema, strength, training.weights)
     return Learned(Linear(design, coef, intercept).to_text())
 
 

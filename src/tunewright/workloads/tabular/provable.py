@@ -47,14 +47,17 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
             for c in goal.constraints
             if c.metric.name == metric.name
         ]
-        alike = 0 < facts.clusters < facts.test
+        rows = f"{facts.test:,} untouched rows"
+        if round(facts.worth) < facts.clusters:
+            rows += f", by weight worth {facts.worth:,.0f} equal ones"
+        elif facts.clusters < facts.test:
+            rows += f", {facts.clusters:,} of them different"
         short = any(0 < abs(a) < margin for a in asked if a)
         yield (
             "provable",
             (
-                f"{metric.name}: margins from about {shown} on {facts.test:,} untouched rows"
-                + (f", {facts.clusters:,} of them different" if alike else "")
-                + " (modelled: two models as alike as is usual)"
+                f"{metric.name}: margins from about {shown} on {rows}"
+                " (modelled: two models as alike as is usual)"
                 + ("; yours is smaller, so it may stay inconclusive" if short else "")
             ),
         )
@@ -63,11 +66,11 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
 def _effective_rows(facts: TableFacts, *, losses: bool) -> int:
     """As many balanced, independent rows as the untouched ones say the same.
 
-    Rows that are alike count once. Rankings, losses and means over classes vary as the rarest class
-    does: their variance goes with p (1 - p), which is a quarter where two classes are balanced.
+    Rows that are alike count once, and the more weights differ, the less rows say (Kish 1965).
+    Rankings, losses and means over classes vary as the rarest class does: their variance goes with
+    p (1 - p), which is a quarter where two classes are balanced.
     """
-    rows = facts.clusters or facts.test
     if not losses or not facts.classes:
-        return rows
-    share = min(facts.rarest / rows * len(facts.classes) / 2, 0.5)
-    return max(round(4 * share * (1 - share) * rows), 2)
+        return max(round(facts.worth), 2)
+    share = min(facts.rarest / facts.clusters * len(facts.classes) / 2, 0.5)
+    return max(round(4 * share * (1 - share) * facts.worth), 2)

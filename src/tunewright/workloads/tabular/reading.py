@@ -37,12 +37,15 @@ from tunewright.workloads.tabular.splitting import (
     hold_out,
     keys_of,
     only_learned,
+    rarest,
     remixed,
     split_by_time,
     test_share,
+    worth,
 )
-from tunewright.workloads.tabular.target import Target, read_target
+from tunewright.workloads.tabular.target import Target, answered, read_target
 from tunewright.workloads.tabular.useless import is_free_text, why_useless
+from tunewright.workloads.tabular.weighing import picked
 
 LEAST_ROWS = 50
 PARTS = 3  # to learn from, to choose by and for the verdict
@@ -70,12 +73,15 @@ def read(source: Source) -> Table:
             f"expected a target of texts or numbers; got {source.target!r}: {answers}; name "
             "another column with --target"
         )
-    target = read_target(answers.column, answers.schema, source)
-    keep, weights = target.usable, None
+    keep, weights = answered(answers.column), None
+    without = int((~keep).sum())
     if source.weight is not None:
         weights = columns.weights(source.weight, keep)
         keep = keep & (weights > 0)
-        weights = weights[keep] / weights[keep].max()  # so that no sum overflows
+    target = read_target(answers.column, answers.schema, source, keep)
+    weights = picked(weights, keep)
+    if weights is not None and not source.whole:
+        weights = weights / weights.max()  # so that no sum overflows
         weights = weights / weights.mean()
     if keep.sum() < LEAST_ROWS and not source.whole:
         raise TooFew(
@@ -111,7 +117,7 @@ def read(source: Source) -> Table:
         path=source.path, rows=len(keep), columns=len(raw.data.column_names), task=target.task,
         target=source.target, classes=target.classes,
         positive=target.classes[1] if target.task == "binary" else None,
-        dropped=tuple(dropped), rows_without_target=int((~target.usable).sum()),
+        dropped=tuple(dropped), rows_without_target=without,
         train=len(train), folds=len(folds), test=len(test), split=how,
         notes=(
             *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
@@ -120,7 +126,9 @@ def read(source: Source) -> Table:
         read_as=raw.read_as,
         kinds=tuple((one.name, one.kind) for one in schemas),
         exceptions=tuple(columns.exceptions), guess=target.guess,
-        clusters=len(np.unique(keys[test])), rarest=_rarest(keys, test, y, target.classes),
+        clusters=len(np.unique(keys[test])),
+        rarest=rarest(keys[test], y[test], len(target.classes)),
+        worth=worth(keys[test], picked(weights, test)),
     )  # fmt: skip
     table = Table(
         facts, schemas, tuple(features), y, train, folds,
@@ -207,7 +215,7 @@ class _Columns:
                 f"expected weights from 0 on in {name!r}; got {got} in row {row + 1}, one of "
                 f"{int(wrong.sum()):,}; leave such rows out, or give them a weight"
             )
-        if not (values[keep] > 0).any():
+        if keep.any() and not (values[keep] > 0).any():
             raise InputError(
                 f"expected a weight above 0 in {name!r}; got 0 in every row; name another column"
             )
@@ -433,13 +441,6 @@ def _check_parts(
                 f"{classes[int(y[rows][0])]!r} in the {len(rows)} {name} rows; collect more "
                 "rows of the rarer class"
             )
-
-
-def _rarest(keys: Keys, test: Ints, y: NDArray[Any], classes: tuple[str, ...]) -> int:
-    """How many clusters of the untouched rows hold the rarest class; 0 without classes."""
-    return min(
-        (len(np.unique(keys[test[y[test] == label]])) for label in range(len(classes))), default=0
-    )
 
 
 def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> tuple[NDArray[Any], tuple[str, ...]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.workloads.tabular.data import Column, Floats, Ints
+from tunewright.workloads.tabular.weighing import effective
 
 SMALL = 5_000  # rows below which the test part is doubled, so that a margin can be proven
 VALID_SHARE = 0.2  # of the rows, by time; and a part that is judged has no more of them
@@ -137,6 +138,19 @@ def only_learned(keys: Keys) -> Ints:
     """The rows of the clusters that are too large to be judged."""
     _, cluster, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     return np.flatnonzero(_too_large(sizes)[cluster])
+
+
+def rarest(keys: Keys, y: NDArray[Any], classes: int) -> int:
+    """How many clusters of these rows hold the class that fewest do; 0 without classes."""
+    return min((len(np.unique(keys[y == label])) for label in range(classes)), default=0)
+
+
+def worth(keys: Keys, weights: Floats | None) -> float:
+    """As many clusters of one weight as these rows' tell as much."""
+    distinct, cluster = np.unique(keys, return_inverse=True)
+    if weights is None:
+        return float(len(distinct))
+    return effective(np.bincount(cluster, weights).astype(np.float64))
 
 
 def test_share(rows: int) -> float:

@@ -42,6 +42,7 @@ from tunewright.workloads.tabular.quality import METRICS, contributions, every_r
 from tunewright.workloads.tabular.splitting import subsample
 from tunewright.workloads.tabular.sweeping import why_broken
 from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
+from tunewright.workloads.tabular.weighing import picked
 
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
 SMEARED_ROWS = 10_000  # their mean is known well enough
@@ -92,7 +93,7 @@ class Prepare:
         """Prepared, with its arrays as files."""
         table: Table = upstream[0].value
         rows, judged = divided(table, context.fidelity)
-        weights = [None if table.weights is None else table.weights[of] for of in (rows, judged)]
+        weights = [picked(table.weights, of) for of in (rows, judged)]
         schema, x = learn_features(table, rows, str(config["encoding"]))
         learned = Training(schema, x, table.y[rows], weights=weights[0])
         count = int(config.get(selection.KNOB, len(schema.columns)))
@@ -174,7 +175,7 @@ class Fit:
         if transform is not None:
             step = -(-len(data.y) // SMEARED_ROWS)
             said = load_runtime(_before(model), threads=1).batch(data.x[::step])
-            counts = None if data.weights is None else data.weights[::step]
+            counts = picked(data.weights, slice(None, None, step))
             transform = smeared(transform, data.y[::step], said, counts)
             model = replace(model, schema=replace(schema, transform=transform))
         return Artifact(model, samples, digest_of(learned.text))

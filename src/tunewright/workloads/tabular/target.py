@@ -20,24 +20,32 @@ NAMES_SHARE = 0.5  # more distinct texts than this share of the rows are no clas
 @final
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The answers, which rows have one, and why the task is what it is ("" where it was said)."""
+    """The answers of all rows, and why the task is what it is ("" where it was said)."""
 
     task: Task
     classes: tuple[str, ...]
     y: NDArray[Any]
-    usable: NDArray[np.bool_]
     guess: str = ""
     notes: tuple[str, ...] = ()
 
 
-def read_target(column: Column, schema: ColumnSchema, source: Source) -> Target:
-    """The task that was said, or that a named metric implies, or else that the values look like."""
+def answered(column: Column) -> NDArray[np.bool_]:
+    """Which rows have an answer."""
+    return np.isfinite(column.values) if column.categories is None else column.values >= 0
+
+
+def read_target(
+    column: Column, schema: ColumnSchema, source: Source, usable: NDArray[np.bool_]
+) -> Target:
+    """The task that was said, or that a named metric implies, or else that the values look like.
+
+    usable: the rows that have an answer and count.
+    """
     if schema.kind in ("date", "time"):
         raise InputError(
             f"expected a target of texts or numbers; got {schema.kind}s in {source.target!r}; name "
             "another column with --target"
         )
-    usable = np.isfinite(column.values) if column.categories is None else column.values >= 0
     distinct = np.unique(column.values[usable])
     if len(distinct) < 2:
         got = "no value at all" if not len(distinct) else "the same value in every row"
@@ -61,7 +69,7 @@ def read_target(column: Column, schema: ColumnSchema, source: Source) -> Target:
     notes: tuple[str, ...] = ()
     if endless := int(np.isinf(column.values).sum()):
         notes = (f"{endless:,} rows whose {source.target!r} is infinite are left out",)
-    return Target("regression", (), column.values, usable, guess, notes)
+    return Target("regression", (), column.values, guess, notes)
 
 
 def _is_regression(
@@ -135,7 +143,7 @@ def _classes(
     y = np.zeros(len(usable), np.int64)
     y[usable] = rank[indices]
     task: Task = "binary" if len(labels) == 2 else "multiclass"
-    return Target(task, tuple(labels[i] for i in order), y, usable, notes=tuple(notes))
+    return Target(task, tuple(labels[i] for i in order), y, notes=tuple(notes))
 
 
 def _labels(column: Column, schema: ColumnSchema, distinct: NDArray[Any]) -> list[str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tunewright.core.knobs import Choice, Knob, When
 from tunewright.workloads.tabular.data import Floats, Runtime, Table, Transform
+from tunewright.workloads.tabular.weighing import picked
 
 KNOB = "target_transform"
 SKEWED, VERY_SKEWED = 0.5, 1.0  # moderately and highly, by the common rule of Bulmer (1979)
@@ -29,9 +30,10 @@ def skewness(table: Table) -> float:
     if table.facts.task != "regression" or table.y.min() < 0:
         return 0.0
     y = table.y[table.train] / table.y.max()  # so that no sum overflows
-    deviations = y - y.mean()
-    spread = float(np.mean(deviations**2))
-    return float(np.mean(deviations**3)) / spread**1.5 if spread > 0 else 0.0
+    weights = picked(table.weights, table.train)
+    deviations = y - np.average(y, weights=weights)
+    spread = float(np.average(deviations**2, weights=weights))
+    return float(np.average(deviations**3, weights=weights)) / spread**1.5 if spread > 0 else 0.0
 
 
 def names_of(table: Table) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from tunewright.workloads.tabular.data import (
 from tunewright.workloads.tabular.design import Design, link
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.packing import pack, unpack
+from tunewright.workloads.tabular.weighing import variance
 
 _RANK = 1e-6  # of the largest eigenvalue; smaller ones are noise
 _MANY = 50_000  # rows
@@ -42,11 +43,12 @@ def _knobs(_cores: int) -> tuple[Knob, ...]:
 def fit(training: Training, config: Config, seed: int) -> Learned:
     """The landmarks and their weights. `kernel_gamma` is in units of 1 / the columns' variance."""
     schema = training.schema
-    design = Design.learn(training.x, schema, robust=True)
+    design = Design.learn(training, robust=True)
     columns = design(training.x)
     chosen = np.random.default_rng(seed).permutation(len(columns))
     landmarks = columns[np.sort(chosen[: int(config["kernel_landmarks"])])]
-    gamma = float(config["kernel_gamma"]) / (float(columns.var(axis=0).sum()) or 1.0)
+    spread = float(variance(columns, training.weights).sum())
+    gamma = float(config["kernel_gamma"]) / (spread or 1.0)
     # Imported before: a library that is loaded later would not be limited.
     weigh = resolve("tunewright.workloads.tabular.linear_library:weigh")
     with resolve("threadpoolctl:threadpool_limits")(1):  # more would change the last digits

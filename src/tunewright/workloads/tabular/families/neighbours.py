@@ -41,7 +41,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     count = len(training.y)
     kept = np.random.default_rng(seed).permutation(count)[: int(config["neighbour_rows"])]
     kept.sort()
-    design = Design.learn(training.x, training.schema, robust=True)
+    design = Design.learn(training, robust=True)
     arrays: dict[str, Any] = {
         "columns": design(training.x[kept]).astype(np.float32),
         "answers": training.y[kept],

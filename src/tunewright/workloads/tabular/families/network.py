@@ -16,6 +16,7 @@ from tunewright.workloads.tabular.data import Floats, Learned, Training
 from tunewright.workloads.tabular.design import Design
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.packing import pack
+from tunewright.workloads.tabular.weighing import mean_and_spread
 
 _JUDGES = 2000  # rows at most that say when to stop
 _RATE = {"regression": 0.2}  # RealMLP's; 0.04 for classes
@@ -38,8 +39,9 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     In a search it stops early: `net_epochs` is an upper bound.
     """
     schema, y = training.schema, training.y
-    design = Design.learn(training.x, schema, robust=True)
-    mean, spread = float(np.average(y, weights=training.weights)), float(y.std()) or 1.0
+    design = Design.learn(training, robust=True)
+    mean, spread = mean_and_spread(y, training.weights)
+    spread = spread or 1.0
     library = "tunewright.workloads.tabular.network_training"
     recipe = resolve(f"{library}:Recipe")(
         task=schema.task, epochs=int(config["net_epochs"]), width=int(config["net_width"]),

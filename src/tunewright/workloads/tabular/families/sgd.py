@@ -16,6 +16,7 @@ from tunewright.workloads.tabular.data import Floats, Learned, Task, Training
 from tunewright.workloads.tabular.design import Design, link
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.linear import Linear
+from tunewright.workloads.tabular.weighing import mean_and_spread
 
 _BATCH, _STEPS = 512, 32  # rows of one step, and steps of an epoch where there are few rows
 _LATEST = 8.0  # the mean of the weights is over about the last eighth of all steps
@@ -36,10 +37,11 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     count, classes = len(y), len(schema.classes)
     if classes and len(np.unique(y)) < 2:
         raise TrialFailed("expected training rows of at least two classes; got one")
-    design = Design.learn(training.x, schema)
+    design = Design.learn(training)
     mean, spread, weights_of = 0.0, 1.0, training.weights
     if not classes:
-        mean, spread = float(np.average(y, weights=weights_of)), float(y.std()) or 1.0
+        mean, spread = mean_and_spread(y, weights_of)
+        spread = spread or 1.0
     outputs = classes if classes > 2 else 1
     weights = np.zeros((design.width + 1, outputs))  # the last row is the intercept
     first, second, average = (np.zeros_like(weights) for _ in range(3))

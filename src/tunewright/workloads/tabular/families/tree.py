@@ -10,6 +10,7 @@ from tunewright.workloads.tabular.data import Learned, Training
 from tunewright.workloads.tabular.families import Backend, Family
 from tunewright.workloads.tabular.families.forest import written
 from tunewright.workloads.tabular.trees import single
+from tunewright.workloads.tabular.weighing import variance
 
 
 def _knobs(_cores: int) -> tuple[Knob, ...]:
@@ -24,7 +25,7 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     """The tree's text. `tree_prune`: what a leaf must gain, as a share of the whole impurity."""
     schema, y = training.schema, training.y
     kind = "DecisionTreeClassifier" if schema.classes else "DecisionTreeRegressor"
-    impurity = 1.0 if schema.classes else float(y.var())
+    impurity = 1.0 if schema.classes else float(variance(y, training.weights))
     tree = resolve(f"sklearn.tree:{kind}")(
         min_samples_leaf=config["tree_leaf"], max_leaf_nodes=config["tree_leaves"],
         ccp_alpha=float(config["tree_prune"]) * impurity, random_state=seed % 2**32,

@@ -8,14 +8,15 @@ other folds, and a new row those of all training rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.workloads.tabular.data import Feature, Floats, Ints
 from tunewright.workloads.tabular.features.dates import DAY_S
+from tunewright.workloads.tabular.weighing import picked, weighed
 
 MANY = 64  # categories from which a column is told by means; trees split fewer well by themselves
 RARE = 10  # rows; categories with fewer are believed to be like each other, as are unseen ones
@@ -25,39 +26,51 @@ SMOOTHING = 10.0  # rows' worth of what is believed that each category's mean is
 MISSING = ""  # has a code of its own: no category is called so
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the training rows answer: numbers, a column for each kind of answer.
+
+    fold: of each row; rows that belong together are in one. weights: as in Training.
+    """
+
+    values: Floats
+    fold: Ints
+    weights: Floats | None = None
+
+
 def mean_features(
-    column: str, code: Ints, known: int, answers: Floats, fold: Ints
+    column: str, code: Ints, known: int, answers: Answers
 ) -> Iterator[tuple[Feature, Floats]]:
     """Features, each with the training rows' own numbers: the mean answers, and how many rows.
 
-    code: of each row, below `known`, where a missing value has the last one. fold: of each training
-    row; rows that belong together are in one.
+    code: of each row, below `known`, where a missing value has the last one.
     """
-    tables, own = [], []
-    for k in range(answers.shape[1]):
-        tables.append(_table(code, answers[:, k], known))
+    tables, own, weights = [], [], answers.weights
+    for answer in answers.values.T:
+        tables.append(_table(code, answer, known, weights))
         values = np.empty(len(code))
-        for f in np.unique(fold):
-            here = fold == f
-            values[here] = _table(code[~here], answers[~here, k], known)[code[here]]
+        for f in np.unique(answers.fold):
+            here = answers.fold == f
+            others = picked(weights, ~here)
+            values[here] = _table(code[~here], answer[~here], known, others)[code[here]]
         own.append(values)
-    counts = np.bincount(code, minlength=known + 1)
+    counts = np.bincount(code, weights, known + 1)
     tables.append(np.log1p(counts))
-    own.append(np.log1p(counts[code] - 1))  # of other rows, as for a new row
-    names = [*(f"{column} mean {k}" for k in range(answers.shape[1])), f"{column} count"]
+    # of other rows, as for a new row
+    own.append(np.log1p(counts[code] - (1 if weights is None else weights)))
+    names = [*(f"{column} mean {k}" for k in range(answers.values.shape[1])), f"{column} count"]
     for name, table, numbers in zip(names, tables, own, strict=True):
         yield Feature(name, column, "table", table=tuple(table.tolist())), numbers
 
 
-def day_means(
-    column: str, seconds: Floats, answers: Floats, fold: Ints
-) -> Iterator[tuple[Feature, Floats]]:
+def day_means(column: str, seconds: Floats, answers: Answers) -> Iterator[tuple[Feature, Floats]]:
     """As `mean_features`, by the day of each moment; the first one is the features' place."""
     days, known = seconds // DAY_S, np.isfinite(seconds)
     first = int(days[known].min())
     count = int(days[known].max()) - first + 2  # the last one for what has no day
     code = np.where(known, days - first, count - 1).astype(np.int64)
-    for feature, own in mean_features(column, code, count, answers, fold):
+    for feature, own in mean_features(column, code, count, answers):
         yield replace(feature, part="same day", place=first), own
 
 
@@ -73,11 +86,12 @@ def repeat(days: Floats, asked: Floats) -> bool:
     return known[-1] - known[0] < MOST_DAYS and float(np.isin(asked, known).mean()) > SAME
 
 
-def _table(code: Ints, answers: Floats, known: int) -> Floats:
+def _table(code: Ints, answers: Floats, known: int, weights: Floats | None) -> Floats:
     """The smoothed mean of each category, and at the end what is believed of an unseen one."""
-    counts = np.bincount(code, minlength=known)
-    sums = np.bincount(code, answers, known)
-    overall, few = answers.mean() if len(answers) else 0.0, counts < RARE
+    counts = np.bincount(code, weights, known)
+    sums = np.bincount(code, weighed(answers, weights), known)
+    overall = np.average(answers, weights=weights) if len(answers) else 0.0
+    few = counts < RARE
     rare = (sums[few].sum() + SMOOTHING * overall) / (counts[few].sum() + SMOOTHING)
     believed = np.where(few, rare, overall)
     return np.append((sums + SMOOTHING * believed) / (counts + SMOOTHING), rare)
