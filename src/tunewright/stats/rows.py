@@ -172,11 +172,14 @@ class _Units:
         """Student's interval for the mean change, and the bootstrap's where it could differ.
 
         informed: units that carry the information. With few rows of a class the losses vary as if
-        there were no others, so they count, not all rows.
+        there were no others, so they count, not all rows. A unit that outweighs the others draws
+        the mean to itself, so that its residual tells less than is due: no more units count than
+        there would be of one size.
         """
         mean, residuals = self._residuals(changes)
         error = _error(residuals, len(changes))
-        freedom = min(informed - 1.0, _freedom(residuals))
+        freedom = max(min(informed, _alike(self.sizes)) - 1.0, 0.5)
+        freedom = min(freedom, _freedom(residuals))
         reach = student(1 - alpha / 2, freedom) * error
         plain = mean - reach, mean + reach
         # Without spread both models' rows differ by one constant: they are the same, or shifted.
@@ -189,17 +192,19 @@ class _Units:
         """As many independent rows as these say the same about their mean change.
 
         Their number over the design effect, which a score interval takes like this after Korn &
-        Graubard (1998). Rows without any change may be as alike as can be within a unit. certain:
-        every value is 1, which may be a perfect ranking: there the rarest class says the least.
+        Graubard (1998), and no more than there would be of one weight. Rows without any change may
+        be as alike as can be within a unit. certain: every value is 1, which may be a perfect
+        ranking: there the rarest class says the least.
         """
         if certain:
-            return min(float(self.least), self._alike)
+            return min(float(self.least), _alike(self.sizes))
         mean, residuals = self._residuals(changes)
         squares = float(self.weights @ (changes - mean) ** 2)
         spread = math.sqrt(squares / (len(changes) - 1) / len(changes))
         if spread == 0:
-            return self._alike
-        return len(changes) / max(1.0, (_error(residuals, len(changes)) / spread) ** 2)
+            return _alike(self.sizes)
+        rows = len(changes) / max(1.0, (_error(residuals, len(changes)) / spread) ** 2)
+        return min(rows, _alike(self.weights))
 
     def _residuals(self, changes: Floats) -> tuple[float, Floats]:
         """The mean change, and the sum of what each unit's rows deviate from it."""
@@ -207,13 +212,6 @@ class _Units:
         if changes.min() == changes.max():
             return float(changes[0]), np.zeros(len(self.sizes))
         return mean, np.bincount(self.unit, self.weights * changes) - self.sizes * mean
-
-    @property
-    def _alike(self) -> float:
-        """As many units of one weight as there are for what is the same in all (Kish 1965)."""
-        if (self.weights == 1).all():
-            return float(len(self.sizes))
-        return float(self.sizes.sum() ** 2 / (self.sizes @ self.sizes))
 
     def counted(self, base: Floats, cand: Floats, effective: float) -> Counts:
         """How many of `effective` rows both models have right, one of them, and neither."""
@@ -224,6 +222,11 @@ class _Units:
             for a, b in ((base, cand), (wrong, cand), (base, missed), (wrong, missed))
         )
         return both, one, other, neither
+
+
+def _alike(sizes: Floats) -> float:
+    """As many of one size as tell as much of a mean as these (Kish 1965)."""
+    return float(sizes.sum() ** 2 / (sizes @ sizes))
 
 
 def _error(residuals: Floats, n: int) -> float:
