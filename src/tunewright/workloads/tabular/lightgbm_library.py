@@ -19,7 +19,8 @@ from tunewright.workloads.tabular.data import (
 )
 from tunewright.workloads.tabular.families.lightgbm import LEAST_TREES
 
-RANKED_BY = 100  # rounds, by which features are ranked
+RANKING = 1_000  # trees, at most, by which features are ranked
+EXPLAINED, MOST_EXPLAINED = 5_000_000, 500  # numbers and rows, at most, that tell how far they move
 PATIENCE = 50  # rounds without a better loss on the judged rows
 
 
@@ -70,21 +71,28 @@ def fit(training: Training, config: Config, seed: int) -> Learned:
     return Learned(_text(grown, best), {"n_trees": float(best)})
 
 
-def gains(training: Training, seed: int) -> Floats:
-    """What each feature brings to a few boosted trees of these rows: the loss that it saves."""
-    schema = training.schema
+def moved(training: Training, seed: int) -> Floats:
+    """How far each feature moves the answers of a few boosted trees of these rows, on average.
+
+    By SHAP values (Lundberg & Lee 2017), which are taken of some of the rows.
+    """
+    schema, x = training.schema, training.x
+    outputs = len(schema.classes) if schema.task == "multiclass" else 1
     parameters: dict[str, Any] = {
-        "objective": schema.task, "num_class": max(len(schema.classes), 1), "seed": seed,
-        "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1,
+        "objective": schema.task, "num_class": outputs, "feature_fraction": 0.5,
+        "bagging_fraction": 0.8, "bagging_freq": 1, "seed": seed, "num_threads": 1,
+        "deterministic": True, "force_row_wise": True, "verbosity": -1,
     }  # fmt: skip
-    if schema.task != "multiclass":
-        del parameters["num_class"]
     data = lightgbm.Dataset(
-        training.x, training.y, weight=training.weights, categorical_feature=schema.nominal,
+        x, training.y, weight=training.weights, categorical_feature=schema.nominal,
         params=parameters,
     )  # fmt: skip
-    grown = lightgbm.train(parameters, data, RANKED_BY)
-    return np.asarray(grown.feature_importance("gain"))
+    grown = lightgbm.train(parameters, data, min(max(RANKING // outputs, 10), 100))
+    width = x.shape[1] + 1  # the last one is what all answers begin with
+    rows = min(max(EXPLAINED // (width * outputs), 1), MOST_EXPLAINED)
+    asked = x[:: -(-len(x) // rows)]
+    values = np.abs(np.asarray(grown.predict(asked, pred_contrib=True, num_threads=1)))
+    return np.asarray(values.reshape(-1, width).mean(axis=0)[:-1])
 
 
 def truncate(text: str, config: Config) -> str:

@@ -1,6 +1,6 @@
 """Selection: the columns that tell most, so that fewer need be sent and less be computed.
 
-They are ranked by what they bring to a few boosted trees of the rows that are learned from alone.
+They are ranked by how far they move a few boosted trees of the rows that are learned from alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tunewright.workloads.tabular.data import Floats, Schema, Training
 KNOB, METRIC = "n_columns", "columns"
 FIRST = (0.5, 0.25, 0.1)  # of the columns are tried first
 MOST_ROWS = 20_000  # that they are ranked by
-_GAINS = "tunewright.workloads.tabular.lightgbm_library:gains"
+_MOVED = "tunewright.workloads.tabular.lightgbm_library:moved"
 
 
 def knobs_of(columns: int, metrics: Collection[str]) -> tuple[Knob, ...]:
@@ -46,12 +46,12 @@ def selected(count: int, training: Training, seed: int) -> tuple[Schema, Floats]
         y=training.y[::step],
         weights=None if training.weights is None else training.weights[::step],
     )
-    gains: Floats = resolve(_GAINS)(some, seed)
+    moved: Floats = resolve(_MOVED)(some, seed)
     told = dict.fromkeys((column.name for column in schema.columns), 0.0)
-    for feature, gain in zip(schema.features, gains.tolist(), strict=True):
-        told[feature.column] += gain
+    for feature, by in zip(schema.features, moved.tolist(), strict=True):
+        told[feature.column] += by
         if feature.other:
-            told[feature.other] += gain
+            told[feature.other] += by
     kept = _best(told, count)
     return _narrowed(schema, kept), training.x[:, _places(schema, kept)]
 
