@@ -20,6 +20,7 @@ from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Executor, Store, Workload, space_of
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Purpose
+from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision, Verdict, comparison_text
 from tunewright.errors import InputError, StoreError, TunewrightError
 from tunewright.loop import Plan, apply, conclude, decide
@@ -165,7 +166,8 @@ def refit(  # noqa: PLR0913, PLR0917 - as above
 ) -> History:
     """Fit what a finished study hands over on more rows, in what is left of the budget.
 
-    Where that is too little, or the fit fails, the event says so and what was verified remains.
+    Where that is too little, the fit fails, or what it made breaks a bound that the verified model
+    holds, the event says so and what was verified remains.
     """
     verdict = history.finished
     if verdict is None or not verdict.key or history.refitted is not None:
@@ -188,13 +190,27 @@ def refit(  # noqa: PLR0913, PLR0917 - as above
                 measurement = event.measurement
     if measurement.outcome is Outcome.TIMEOUT and limit_s < plan.limit_s:
         measurement = Measurement(Outcome.STOPPED, detail="the budget was over")
-    fine = measurement.outcome is Outcome.OK
-    why = "" if fine else f"{measurement.outcome.value}: {measurement.detail}"
-    told = Refitted(clock(), split, measurement.key if fine else "", why)
+    why = _broken_bound(verdict, plan.goal, measurement)
+    if measurement.outcome is not Outcome.OK:
+        why = f"{measurement.outcome.value}: {measurement.detail}"
+    told = Refitted(clock(), split, "" if why else measurement.key, why)
     store.append([told])
     history = apply(history, told)
     watch(told, history)
     return history
+
+
+def _broken_bound(verdict: Verdict, goal: Goal, measurement: Measurement) -> str:
+    """A bound on a fixed value that was proven to hold and does not for this model, or ""."""
+    held = {c.metric: c for c in verdict.comparisons if c.decision is Decision.ACCEPT}
+    for constraint in goal.constraints:
+        metric = constraint.metric
+        value, comparison = metric.of(measurement.samples), held.get(metric.name)
+        if value is None or comparison is None or metric.evidence != "fixed":
+            continue
+        if constraint.slack(value, comparison.baseline) < 0:
+            return f"{metric.name} would be {format_quantity(value, metric.unit)}"
+    return ""
 
 
 @final

@@ -245,6 +245,28 @@ def test_a_model_of_the_search_is_not_said_to_be_verified_where_a_look_began(
     assert deploying.learned_from(result) == LEARNED[learned]
 
 
+def test_a_refit_that_breaks_a_bound_leaves_what_was_verified(tmp_path):
+    rows = ((i * 37 % 101 / 50 - 1, i * 53 % 97 / 48 - 1) for i in range(600))
+    cells = "\n".join(f"{a:.3f},{b:.3f},{'in' if a * a + b * b < 0.5 else 'out'}" for a, b in rows)
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{cells}\n")
+    spec = tw.Table(str(tmp_path / "t.csv"), "y", families=("linear", "neighbours"))
+
+    def studied(most):
+        return tw.tune(
+            spec, goal=f"maximize roc_auc subject to model_bytes <= {most}", budget="6 trials",
+            limits=tw.Limits(workers=0), root=tmp_path / str(most),
+        )  # fmt: skip
+
+    free = studied(10**9)
+    size = {c.metric: c for c in free.verdict.comparisons}["model_bytes"].candidate
+    assert learned_from(deploy(free, tmp_path / "free")) == ANEW
+    assert size < (tmp_path / "free" / "neighbours.json").stat().st_size
+    tight = studied(int(size) + 10)
+    assert tight.verdict.decision is Decision.ACCEPT
+    assert learned_from(deploy(tight, tmp_path / "tight")) == VERIFIED
+    assert tight.history.refitted.detail.startswith("model_bytes would be")
+
+
 def test_a_refit_that_fails_leaves_what_was_verified(tmp_path, csv):
     result = here(csv, tmp_path, refit="verified")
     failed = Refitted(9.0, "all", "", "timeout: the budget was over")
