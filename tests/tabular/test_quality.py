@@ -101,3 +101,20 @@ def test_changes_are_paired_and_rows_are_given_when_asked_for():
     assert rows["class"].labels == ("no", "yes")
     assert rows["group"].values == (4.0, 4.0, 7.0)
     assert rows["weight"].values == (0.5, 2.0, 0.5)
+
+
+def test_parts_are_held_against_one_spread_so_that_none_counts_less():
+    chance = np.random.default_rng(0)
+    won = 0
+    for _ in range(200):
+        y = chance.lognormal(0, 1.5, 200)
+        said = [np.full(200, share * np.exp(1.125)) for share in (1.1, 0.9)]  # err alike
+        parts = np.array_split(np.arange(200), 5)
+        means = [
+            np.mean([contributions("r2", y[i], one[i], spread=y.var()).mean() for i in parts])
+            for one in said
+        ]
+        whole = [contributions("r2", y, one).mean() for one in said]
+        assert means == pytest.approx(whole)
+        won += means[1] > means[0]
+    assert 0.5 < won / 200 < 0.8  # most samples are calm, so that the low one wins more often

@@ -14,7 +14,9 @@ from tunewright.workloads.tabular.splitting import (
     grouped,
     groups_of,
     hold_out,
+    in_blocks,
     keys_of,
+    memory_of,
     only_learned,
     remixed,
     split_by_time,
@@ -238,3 +240,48 @@ def test_a_verdict_is_given_the_groups():
     judged = Judged(np.empty(0), np.zeros(3, int), (), np.array([4, 4, 7]))
     rows = every_row({"mae": np.ones(3)}, judged, np.zeros(3), ("a", "b"))
     assert rows["group"].values == (4.0, 4.0, 7.0)
+
+
+def remembering(share, rows, seed=0):
+    chance = np.random.default_rng(seed)
+    values = chance.normal(size=rows)
+    for i in range(1, rows):
+        values[i] += share * values[i - 1]
+    return values
+
+
+@pytest.mark.parametrize("of_classes", [False, True])
+def test_answers_that_remember_each_other_are_told_from_those_that_do_not(of_classes):
+    times = np.arange(600.0)
+    found = []
+    for share in (0.0, 0.8, 0.95):
+        values = remembering(share, 600)
+        y = (values > 0).astype(np.int64) if of_classes else values
+        order = np.random.default_rng(1).permutation(600)
+        found.append(memory_of(times[order], y[order]))
+    assert 1.0 <= found[0] < 2.0 < found[1] < found[2] < 60.0
+    assert memory_of(times, np.zeros(600)) == 1.0
+
+
+@given(st.integers(20, 300), st.floats(1.0, 500.0), st.integers(0, 9))
+def test_what_is_judged_by_time_is_some_blocks_that_follow_each_other(rows, memory, seed):
+    times = np.random.default_rng(seed).permutation(np.arange(2.0 * rows))
+    parts = (np.flatnonzero(times < rows), np.flatnonzero(times >= 1.5 * rows))
+    own = keys(times)
+    blocks = in_blocks(times, own, parts, memory)
+    assert not set(blocks[parts[0]]) & set(blocks[parts[1]])
+    for part in parts:
+        in_order = blocks[part][np.argsort(times[part])]
+        assert 6 <= len(np.unique(in_order)) <= 20
+        assert (np.diff(in_order.astype(np.int64)) >= 0).all()
+    rest = np.setdiff1d(np.arange(len(times)), np.concatenate(parts))
+    assert (blocks[rest] == own[rest]).all()
+
+
+def test_rows_that_follow_each_other_are_judged_together(tmp_path):
+    slow = remembering(0.9, 500)
+    path = written(tmp_path / "t.csv", t=range(500), a=[i * 37 % 101 for i in range(500)], y=slow)
+    table = read(Source(path, "y", time="t", task="regression"))
+    assert table.groups is not None
+    assert 6 <= len(np.unique(table.groups[table.test[0]])) < 20
+    assert any("are alike" in note for note in table.facts.notes)

@@ -141,6 +141,8 @@ SENTENCES: dict[str, str] = {
         "按数据的哈希划分：{n} 的行只用于判定，其余分 {m} 折用于比较候选，用其中 {k} 折即可",
     "{file} only for the verdict, the others in {m} folds to compare candidates, dealt out {k} times":
         "{file} 只用于判定，其余分 {m} 折用于比较候选，共分 {k} 次",
+    "rows near by {name} are alike: {n} blocks of it are judged, not single rows":
+        "按 {name} 相邻的行彼此相似：以其 {n} 个区段而非单行来判定",
     "equal rows stay together": "相同的行不拆开",
     "rows with the same {name} stay together": "{name} 相同的行不拆开",
     "the target is taken as a regression, since the goal names {name}": "目标列按回归处理，因为目标中提到 {name}",

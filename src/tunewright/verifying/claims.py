@@ -177,6 +177,9 @@ def _by_pairs(case: Case, claim: Claim, alpha: float) -> Comparison:
     alike = len(set(changes)) == 1 and claimed
     if alike and (note := _why_no_proof(metric, pairs, level)):
         comparison = replace(comparison, decision=Decision.INCONCLUSIVE, note=note)
+    elif set(changes) == {0.0} and not case.ended and comparison.decision is Decision.REJECT:
+        # what is better once in ten runs is not seen in five: nobody is refused for that
+        comparison = replace(comparison, decision=Decision.INCONCLUSIVE)
     return _exponentiated(comparison) if ratio else comparison
 
 

@@ -266,7 +266,7 @@ class Prepared:
 
     In an artifact the arrays are files beside it, so that many processes map them and none copies.
     rows: some of the judged ones as plain dicts. groups, judged_weights: as in Table, of the judged
-    rows. weights: of those to learn from.
+    rows. weights: of those to learn from. spread: as in Judged.
     """
 
     schema: Schema
@@ -278,6 +278,7 @@ class Prepared:
     groups: Ints | None = None
     weights: Floats | None = None
     judged_weights: Floats | None = None
+    spread: float | None = None
 
 
 @final
@@ -366,7 +367,8 @@ class Judged:
     """What a judgement of a model needs beside it: its answers to the judged rows, and these.
 
     contributions: one number a row for each metric. rows: some of the judged ones, to be timed.
-    groups, weights: as in Table.
+    groups, weights: as in Table. spread: the variance of the answers of all parts of the untouched
+    rows, None where there is no other part.
     """
 
     prediction: Floats
@@ -375,6 +377,7 @@ class Judged:
     groups: Ints | None = None
     contributions: Mapping[str, Floats] = field(default_factory=dict)
     weights: Floats | None = None
+    spread: float | None = None
 
 
 @final

@@ -54,12 +54,19 @@ def read_by(goal: Sequence[str], task: Task) -> tuple[str, ...]:
 
 
 def contributions(
-    metric: str, y: NDArray[Any], prediction: Floats, weights: Floats | None = None
+    metric: str,
+    y: NDArray[Any],
+    prediction: Floats,
+    weights: Floats | None = None,
+    spread: float | None = None,
 ) -> Floats:
     """One number a row whose mean is the metric; with weights their mean by these.
 
     prediction: (n,) values or probabilities of the positive class, or (n, classes) probabilities.
+    spread: the variance of all answers of which these are one part; None where they are all.
     """
+    if metric == "r2" and spread is not None:
+        return np.asarray(1 - (y - prediction) ** 2 / spread)
     return _OF[metric](y, prediction, np.ones(len(y)) if weights is None else weights)
 
 
@@ -189,6 +196,10 @@ def _mae(y: NDArray[Any], prediction: Floats, _weights: Floats) -> Floats:
 
 
 def _r2(y: NDArray[Any], prediction: Floats, weights: Floats) -> Floats:
+    """By the variance of these rows.
+
+    Parts must be given that of all: judged by its own each, what errs in wild parts counts less.
+    """
     squared, spread = (y - prediction) ** 2, (y - np.average(y, weights=weights)) ** 2
     error = np.average(squared, weights=weights)
     variance = max(np.average(spread, weights=weights), 1e-300)

@@ -35,7 +35,9 @@ from tunewright.workloads.tabular.splitting import (
     grouped,
     groups_of,
     hold_out,
+    in_blocks,
     keys_of,
+    memory_of,
     only_learned,
     rarest,
     remixed,
@@ -111,6 +113,10 @@ def read(source: Source) -> Table:
     if group is not None:
         keys = grouped(keys, group, salt)
     train, folds, untouched, how = _split(source, keys, time, main, (y, target.classes))
+    units = keys
+    if time is not None:
+        memory = memory_of(time.values[train], y[train])
+        units = in_blocks(time.values, keys, (*folds, *untouched), memory)
     test = np.concatenate(untouched)
     told = telling(features, y, train, keys, classes=bool(target.classes))
     facts = TableFacts(
@@ -121,6 +127,7 @@ def read(source: Source) -> Table:
         train=len(train), folds=len(folds), test=len(test), split=how,
         notes=(
             *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
+            *(_in_time(source.time, len(np.unique(units[test]))) if source.time else ()),
             *(_leak(name, share) for name, share in told),
         ),
         read_as=raw.read_as,
@@ -133,7 +140,7 @@ def read(source: Source) -> Table:
     table = Table(
         facts, schemas, tuple(features), y, train, folds,
         untouched, content,
-        _digest([], *_by_name(y, target.classes)), groups_of(keys), weights,
+        _digest([], *_by_name(y, target.classes)), groups_of(units), weights,
     )  # fmt: skip
     same = [_same_day(name) for name in repeated_days(table)]
     return replace(table, facts=replace(facts, notes=(*facts.notes, *same)))
@@ -344,6 +351,10 @@ def _notes(target: Target, keys: Keys, source: Source) -> list[str]:
             "nothing: they say no more than a few rows do"
         )
     return notes
+
+
+def _in_time(name: str, blocks: int) -> tuple[str, ...]:
+    return (f"rows near by {name!r} are alike: {blocks} blocks of it are judged, not single rows",)
 
 
 def _leak(name: str, share: float) -> str:

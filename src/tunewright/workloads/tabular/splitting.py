@@ -19,6 +19,9 @@ from tunewright.workloads.tabular.weighing import effective
 SMALL = 5_000  # rows below which the test part is doubled, so that a margin can be proven
 VALID_SHARE = 0.2  # of the rows, by time; and a part that is judged has no more of them
 STRATA = 20  # ranges of a number, each of which is dealt out evenly
+BLOCKS = 6, 20  # of time, at least and at most, in which what is judged is dealt out
+LONG = 2.0  # times as long as answers remember each other a block should be
+WINDOW = 5.0  # times its sum, beyond which an autocorrelation is noise (Sokal 1997)
 LEAST_CLUSTERS = 10  # that are left to be dealt out when the large ones are only learned from
 _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -126,6 +129,44 @@ def split_by_time(times: Floats, keys: Keys | None) -> tuple[Ints, Ints, Ints]:
     of_row = np.searchsorted(starts, when, side="right")
     past, then, future = (np.flatnonzero(of_row == part) for part in range(3))
     return past, then, future
+
+
+def in_blocks(times: Floats, keys: Keys, parts: Sequence[Ints], memory: float) -> Keys:
+    """Keys that are equal for rows of one part that are near in time: its blocks of about one size.
+
+    What follows each other is alike, so that single rows are no independent evidence; the means of
+    blocks are, where these are longer than the answers' memory, in rows (Carlstein 1986).
+    """
+    blocks = keys.copy()
+    for number, part in enumerate(parts):
+        least, most = BLOCKS
+        count = min(max(int(len(part) / (LONG * memory)), least), most)
+        ordered = np.sort(times[part])
+        starts = ordered[np.arange(1, count) * len(part) // count]
+        of_row = np.searchsorted(starts, times[part], side="right")
+        blocks[part] = (number * most + of_row + 1).astype(np.uint64)
+    return blocks
+
+
+def memory_of(times: Floats, y: NDArray[Any]) -> float:
+    """For how many rows, in the order of time, answers remember each other; 1 where they do not.
+
+    The sum of their autocorrelation: of values by their ranks, of classes whether it is the most
+    frequent one.
+    """
+    ordered = y[np.argsort(times, kind="stable")]
+    if ordered.dtype.kind == "f":
+        series = np.unique(ordered, return_inverse=True)[1].astype(np.float64)
+    else:
+        series = (ordered == np.bincount(ordered).argmax()).astype(np.float64)
+    series -= series.mean()
+    spectrum = np.abs(np.fft.rfft(series, 2 * len(series))) ** 2
+    shared = np.fft.irfft(spectrum)[: len(series)]
+    if not shared[0] > 0:
+        return 1.0
+    sums = 2 * np.cumsum(shared / shared[0]) - 1
+    settled = np.flatnonzero(np.arange(len(sums)) >= WINDOW * sums)
+    return max(float(sums[settled[0] if len(settled) else -1]), 1.0)
 
 
 def groups_of(keys: Keys) -> Ints | None:

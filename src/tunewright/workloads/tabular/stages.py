@@ -42,7 +42,7 @@ from tunewright.workloads.tabular.quality import METRICS, contributions, every_r
 from tunewright.workloads.tabular.splitting import subsample
 from tunewright.workloads.tabular.sweeping import why_broken
 from tunewright.workloads.tabular.transforms import KNOB, smeared, transform_of, transformed
-from tunewright.workloads.tabular.weighing import picked
+from tunewright.workloads.tabular.weighing import picked, variance
 
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
 SMEARED_ROWS = 10_000  # their mean is known well enough
@@ -107,8 +107,19 @@ class Prepare:
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
-        prepared = Prepared(schema, nothing, nothing, nothing, nothing, shown, groups, *weights)
+        spread = _spread(table) if context.fidelity.piece.split == "test" else None
+        prepared = Prepared(
+            schema, nothing, nothing, nothing, nothing, shown, groups, *weights, spread
+        )
         return Artifact(prepared, files=files)
+
+
+def _spread(table: Table) -> float | None:
+    """The variance of the untouched answers that are judged in parts; None where they are not."""
+    if table.facts.task != "regression" or len(table.test) == 1:
+        return None
+    rows = np.concatenate(table.test)
+    return max(float(variance(table.y[rows], picked(table.weights, rows))), np.finfo(float).tiny)
 
 
 def divided(table: Table, fidelity: Fidelity) -> tuple[Ints, Ints]:
@@ -252,7 +263,7 @@ class Compile:
         compiled = replace(compiled, schema=replace(model.schema, calibration=found))
         samples = {calibration.KNOB: Sample((found.temperature,))} if found else {}
         prediction = calibration.calibrated(said, found)
-        judged = Judged(prediction, y, data.rows, data.groups, weights=weights)
+        judged = Judged(prediction, y, data.rows, data.groups, weights=weights, spread=data.spread)
         return Artifact(compiled, samples, judged=judged)
 
 
@@ -282,7 +293,9 @@ class Blend:
         schema = blended.schema
         prediction = _mean([answer.prediction for answer in answers], weights)
         own = {
-            metric.name: contributions(metric.name, first.y, prediction, first.weights)
+            metric.name: contributions(
+                metric.name, first.y, prediction, first.weights, first.spread
+            )
             for metric in METRICS[schema.task]
         }
         baseline = context.baseline()
