@@ -1,24 +1,29 @@
 """Better models than AutoML in the same minute: the score, and what a row costs.
 
-    python benchmarks/automl.py DATA_DIRECTORY PEERS.jsonl [--budget 60s] [--only NAME …] [--write]
+    python benchmarks/automl.py DATA_DIRECTORY PEERS.jsonl [--budget 60s] [--only NAME …]
+        [--more "--subject-to 'latency_p50 <= 100us'"] [--seeds 3] [--write [LABEL]]
 
 DATA_DIRECTORY holds `<name>/<name>.parquet` and `<name>/meta.json`. Of each table the columns that
 its `meta.json` names are dropped, and a quarter of the rows (`train_test_split(test_size=0.25,
 random_state=0)`, stratified by class) is the `--test` file. The installed command tunes the rest
 with its default goal and hands over a bundle, whose answers to the test rows are scored in another
 process: ROC AUC, negative log loss, or R². PEERS.jsonl has one line a peer and table, with the same
-split and the same budget. Prints a JSON line a table; `--write` keeps them in automl.jsonl.
+split and the same budget. `--more`: further options of the command. `--seeds`: so many runs a
+table, seeded from 0. Prints a JSON line a run; `--write` keeps them in automl.jsonl, or in
+automl-LABEL.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -65,32 +70,35 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("peers", type=Path)
     parser.add_argument("--budget", default="60s")
-    parser.add_argument("--seed", default="0")
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", action="append")
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--more", nargs="*", default=[], help="further options for the command")
+    parser.add_argument("--write", nargs="?", const="", metavar="LABEL")
+    parser.add_argument("--more", default="", help="further options for the command, as one word")
     options = parser.parse_args()
     peers = [json.loads(line) for line in options.peers.read_text().splitlines()]
     found = []
-    for name in options.only or TABLES:
+    for name, seed in product(options.only or TABLES, range(options.seeds)):
         with tempfile.TemporaryDirectory() as place:
-            line = _tune(name, options, Path(place))
+            line = _tune(name, seed, options, Path(place))
         line["peers"] = {one["peer"]: one["score"] for one in peers if one["dataset"] == name}
         found.append(line)
         print(json.dumps(line), flush=True)
     print(_shown(found))
-    if options.write:
-        raw = Path(__file__).with_name("automl.jsonl")
+    if options.write is not None:
+        label = f"-{options.write}" if options.write else ""
+        raw = Path(__file__).with_name(f"automl{label}.jsonl")
         raw.write_text("".join(json.dumps(line) + "\n" for line in found))
+        asked = shlex.join(sys.argv[3:])
         how = (
-            f"`python benchmarks/automl.py DATA PEERS.jsonl --budget {options.budget} --write`, "
-            f"{found[0]['date'][:10]}, 2-core Intel Xeon virtual machine, 24 GiB. Raw lines: "
-            "`automl.jsonl`. The score is ROC AUC, negative log loss or R² on the held-out quarter."
+            f"`python benchmarks/automl.py DATA PEERS.jsonl {asked}`, {found[0]['date'][:10]}, "
+            f"2-core Intel Xeon virtual machine, 24 GiB. Raw lines: `{raw.name}`. The score is ROC "
+            "AUC, negative log loss or R² on the held-out quarter."
         )
-        write_section("AutoML", f"{how}\n\n{_shown(found)}")
+        title = f"AutoML, {options.write}" if options.write else "AutoML"
+        write_section(title, f"{how}\n\n{_shown(found)}")
 
 
-def _tune(name: str, options: Any, place: Path) -> dict[str, Any]:
+def _tune(name: str, seed: int, options: Any, place: Path) -> dict[str, Any]:
     meta = json.loads((options.data / name / "meta.json").read_text())
     table = pq.read_table(options.data / name / f"{name}.parquet")
     target = meta["target"]
@@ -106,8 +114,8 @@ def _tune(name: str, options: Any, place: Path) -> dict[str, Any]:
     pq.write_table(table.take(pa.array(kept)), place / f"{name}.parquet")
     pq.write_table(table.take(pa.array(held)), place / "test.parquet")
     words = [str(TUNEWRIGHT), "tune", f"{name}.parquet", "--target", target]
-    words += ["--test", "test.parquet", "--budget", options.budget, "--seed", options.seed]
-    words += ["--json", "-", *options.more]
+    words += ["--test", "test.parquet", "--budget", options.budget, "--seed", str(seed)]
+    words += ["--json", "-", *shlex.split(options.more)]
     began = time.monotonic()
     run = subprocess.run(words, cwd=place, check=False, capture_output=True, text=True)
     wall_s = time.monotonic() - began
@@ -123,7 +131,7 @@ def _tune(name: str, options: Any, place: Path) -> dict[str, Any]:
     out = json.loads(served.stdout)
     return {
         "table": name, "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "budget": options.budget, "seed": int(options.seed), "wall_s": round(wall_s, 2),
+        "budget": options.budget, "seed": seed, "wall_s": round(wall_s, 2),
         "verdict": told["decision"], "score": _score(out["answers"], y[held], meta["task"]),
         "row_us": round(out["row_us"], 1), "rows_per_s": round(out["rows_per_s"]),
         "sentence": told["sentence"], "config": told["config"],
