@@ -166,7 +166,7 @@ def _aims(request: Request, workload: Workload) -> str:
 
 def make_plan(workload: Workload, request: Request, looks_before: int = 0, study: str = "") -> Plan:
     """How the study will go: which stages the goal needs, and how the winner will be proven."""
-    goal, budget = understood_goal(request, workload), parse_budget(request.budget)
+    goal, budget = understood_goal(request, workload), parse_budget(request.budget).closed()
     asked = goal.metrics or workload.metrics  # nothing is asked: the runs are only measured
     proof, limits, space = request.proof, request.limits, space_of(workload)
     proven = proof.candidate is not None

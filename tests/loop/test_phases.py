@@ -85,7 +85,7 @@ def test_blends_come_after_the_last_fits_and_before_the_proof():
         events = decide(history, plan, Resources(2, 2), elapsed_s)
         return [(e.trial.config, e.trial.purpose.kind) for e in events if isinstance(e, Started)]
 
-    over_s = 100.0 - plan.costs.reserve_s(plan.ranking(history))
+    over_s = plan.budget.seconds - plan.costs.reserve_s(plan.ranking(history))
     late_s, moment_s = over_s + plan.costs.restart_s, 0.01
     assert begun(over_s - 10.0) == [(dear, "search"), (blend, "search")]
     assert begun(over_s - moment_s) == [(blend, "search")]  # a fit would end too late
@@ -105,6 +105,13 @@ def test_a_search_trial_that_hangs_is_stopped_in_time_for_the_verification():
     assert (stop.number, stop.reason) == (30, "budget")
     assert stop.elapsed_s < done.history.elapsed_s <= 60.0
     assert done.history.finished.decision is Decision.ACCEPT
+
+
+@pytest.mark.parametrize(("asked", "held"), [("10s", 9.7), ("60s", 58.2), ("5min", 298.0)])
+def test_what_comes_after_a_study_belongs_to_its_budget(asked, held):
+    plan = make_plan(TABLE, request(FAST, asked))
+    assert plan.budget.seconds == pytest.approx(held)
+    assert make_plan(TABLE, request(FAST, "18 trials")).budget.trials == 18
 
 
 def test_a_budget_of_trials_uses_no_clock():
@@ -218,10 +225,10 @@ def test_where_fits_are_dear_fewer_parts_are_judged_instead_of_none():
         return replace(m, spans=(first, *later), made_s=3 * m.made_s)
 
     workload = replace(TABLE, untouched=Untouched(folds=5))
-    asked = request(FAST, "60s")
+    asked = request(FAST, "62s")
     done = simulate(workload, asked, disturbed(dear), workers=2)
     verdict = done.history.finished
-    assert done.history.elapsed_s <= 60.0
+    assert done.history.elapsed_s <= 62.0
     assert verdict.decision is Decision.ACCEPT
     assert (verdict.parts, verdict.of_parts) == (3, 5)
     refits = [t.purpose.block for t in done.trials if t.purpose.kind == "refit"]
@@ -368,7 +375,7 @@ def test_unless_told_otherwise_a_trial_may_take_a_multiple_of_the_baseline():
     """And ten per cent of the budget, where the baseline is quick."""
     done = studied(budget="60s")
     limits = [trial.limit_s for trial in done.trials if trial.purpose.kind == "search"]
-    assert limits[0] == 30.0
+    assert limits[0] == done.plan.budget.seconds / 2
     assert set(limits[2:]) == {LIMIT_FACTOR * (1.0 + 0.1 + 1.5)}
 
 

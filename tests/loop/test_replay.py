@@ -164,7 +164,7 @@ def test_decisions_depend_on_the_events_alone(which, share, free, later_s):
     cut = round(share * (len(uncut.live) - 1))
     _, live = uncut.live[cut]
     again = replayed([opened, *(event for event, _ in uncut.live[: cut + 1])])
-    plan = make_plan(TABLE, request(goal, budget, seed=seed))
+    plan = make_plan(TABLE, request(goal, budget, seed=seed), study=uncut.plan.study)
     now_s, room = live.elapsed_s + later_s, Resources(free, workers)
     first = decide(live, uncut.plan, room, now_s)
     assert texts(first) == texts(decide(again, plan, room, now_s))

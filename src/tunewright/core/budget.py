@@ -10,6 +10,9 @@ from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError
 
 
+CLOSING, CLOSING_S = 0.03, 2.0  # of a budget, at most, for the model's files and the report
+
+
 @final
 @dataclass(frozen=True)
 class Budget:
@@ -17,6 +20,12 @@ class Budget:
 
     seconds: float | None = None
     trials: int | None = None
+
+    def closed(self) -> Budget:
+        """What a study itself may take: what comes after it belongs to the budget, too."""
+        if self.seconds is None:
+            return self
+        return Budget(self.seconds - min(CLOSING * self.seconds, CLOSING_S))
 
     def over(self, elapsed_s: float) -> bool:
         """Whether everything must end now."""
