@@ -9,7 +9,6 @@ from typing import final
 from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError
 
-
 CLOSING, CLOSING_S = 0.03, 2.0  # of a budget, at most, for the model's files and the report
 
 
