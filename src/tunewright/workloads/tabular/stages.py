@@ -31,6 +31,7 @@ from tunewright.workloads.tabular.data import (
     Learned,
     PlainTraining,
     Prepared,
+    Schema,
     Source,
     Table,
     Training,
@@ -47,6 +48,7 @@ from tunewright.workloads.tabular.weighing import picked, variance
 TIMED_ROWS = 100  # five passes over them are enough values to know their 99th percentile
 SMEARED_ROWS = 10_000  # their mean is known well enough
 READ = "tunewright.workloads.tabular.reading:read"
+RELEASE = "tunewright.workloads.tabular.releasing:release"
 ARRAYS = ("x", "y", "judged_x", "judged_y")
 
 
@@ -69,6 +71,7 @@ class Load:
         table: Table = resolve(READ)(self.source)
         if table.content != self.content:
             raise TrialFailed(f"expected unchanged data in {self.source.path}; got other values")
+        resolve(RELEASE)(table.facts.rows * table.facts.columns)
         return Artifact(table)
 
 
@@ -93,25 +96,35 @@ class Prepare:
         """Prepared, with its arrays as files."""
         table: Table = upstream[0].value
         rows, judged = divided(table, context.fidelity)
-        weights = [picked(table.weights, of) for of in (rows, judged)]
-        schema, x = learn_features(table, rows, str(config["encoding"]))
-        learned = Training(schema, x, table.y[rows], weights=weights[0])
-        count = int(config.get(selection.KNOB, len(schema.columns)))
-        schema, x = selection.selected(count, learned, context.seed)
-        judged_x = encode_rows(table, schema, judged)
-        arrays = dict(zip(ARRAYS, (x, table.y[rows], judged_x, table.y[judged]), strict=True))
         files = context.directory / "arrays"
         files.mkdir()
-        for name, array in arrays.items():
-            np.save(files / f"{name}.npy", array)
+        schema = _encoded(table, (rows, judged), config, context.seed, files)
+        resolve(RELEASE)(len(rows) * len(schema.features))
         groups = None if table.groups is None else table.groups[judged]
         nothing = np.empty(0)
         shown = plain_rows(table, judged[:TIMED_ROWS])
         spread = _spread(table) if context.fidelity.piece.split == "test" else None
+        of_rows, of_judged = (picked(table.weights, of) for of in (rows, judged))
         prepared = Prepared(
-            schema, nothing, nothing, nothing, nothing, shown, groups, *weights, spread
+            schema, nothing, nothing, nothing, nothing, shown, groups, of_rows, of_judged, spread
         )
         return Artifact(prepared, files=files)
+
+
+def _encoded(
+    table: Table, divided_: tuple[Ints, Ints], config: Config, seed: int, files: Path
+) -> Schema:
+    """The schema that the first rows teach; both as arrays in files, and nothing of them here."""
+    rows, judged = divided_
+    schema, x = learn_features(table, rows, str(config["encoding"]))
+    learned = Training(schema, x, table.y[rows], weights=picked(table.weights, rows))
+    count = int(config.get(selection.KNOB, len(schema.columns)))
+    schema, x = selection.selected(count, learned, seed)
+    judged_x = encode_rows(table, schema, judged)
+    arrays = (x, table.y[rows], judged_x, table.y[judged])
+    for name, array in zip(ARRAYS, arrays, strict=True):
+        np.save(files / f"{name}.npy", array)
+    return schema
 
 
 def _spread(table: Table) -> float | None:
