@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -79,7 +80,7 @@ def main() -> None:
     found = []
     for name, seed in product(options.only or TABLES, range(options.seeds)):
         with tempfile.TemporaryDirectory() as place:
-            line = _tune(name, seed, options, Path(place))
+            line = tuned(name, seed, options, Path(place))
         line["peers"] = {one["peer"]: one["score"] for one in peers if one["dataset"] == name}
         found.append(line)
         print(json.dumps(line), flush=True)
@@ -98,7 +99,14 @@ def main() -> None:
         write_section(title, f"{how}\n\n{_shown(found)}")
 
 
-def _tune(name: str, seed: int, options: Any, place: Path) -> dict[str, Any]:
+def tuned(
+    name: str,
+    seed: int,
+    options: Any,
+    place: Path,
+    program: Sequence[str] = (str(TUNEWRIGHT),),
+) -> dict[str, Any]:
+    """What the command gives for a table. options: data, budget and more, as above."""
     meta = json.loads((options.data / name / "meta.json").read_text())
     table = pq.read_table(options.data / name / f"{name}.parquet")
     target = meta["target"]
@@ -113,7 +121,7 @@ def _tune(name: str, seed: int, options: Any, place: Path) -> dict[str, Any]:
     )
     pq.write_table(table.take(pa.array(kept)), place / f"{name}.parquet")
     pq.write_table(table.take(pa.array(held)), place / "test.parquet")
-    words = [str(TUNEWRIGHT), "tune", f"{name}.parquet", "--target", target]
+    words = [*program, "tune", f"{name}.parquet", "--target", target]
     words += ["--test", "test.parquet", "--budget", options.budget, "--seed", str(seed)]
     words += ["--json", "-", *shlex.split(options.more)]
     began = time.monotonic()
