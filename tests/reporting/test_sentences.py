@@ -29,7 +29,8 @@ SPEAKERS: dict[str, set[str]] = {
     "workloads/tabular/files.py": {"_text", "_parquet"},
     "workloads/tabular/kind.py": {"_facts"},
     "workloads/tabular/provable.py": set(),
-    "workloads/tabular/reading.py": {"_split", "_notes", "_tell", "_features"},
+    "workloads/tabular/parts.py": {"split"},
+    "workloads/tabular/reading.py": {"_notes", "_tell", "_features"},
     "workloads/tabular/target.py": {"_is_regression", "_classes"},
     "workloads/tabular/useless.py": set(),
 }
