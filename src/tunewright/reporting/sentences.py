@@ -160,6 +160,8 @@ SENTENCES: dict[str, str] = {
         "有 {n} 行与极多其他行特征相同，只用于学习而不用于评判：其信息量不过相当于少数几行",
     "{n} rows with the same {name} as very many others are learned from, and judge nothing: they say no more than a few rows do":
         "有 {n} 行与极多其他行的 {name} 相同，只用于学习而不用于评判：其信息量不过相当于少数几行",
+    "{n} rows with equal features as rows of {file} are not learned from": "有 {n} 行与 {file} 中的行特征相同，不用于学习",
+    "{n} rows with the same {name} as rows of {file} are not learned from": "有 {n} 行与 {file} 中的行 {name} 相同，不用于学习",
     "1 cell of {name} is no {thing} and counts as missing: {cells}": "{name} 有 1 个单元格不是{thing}，视为缺失：{cells}",
     "{n} cells of {name} are no {thing} and count as missing: {cells}": "{name} 有 {n} 个单元格不是{thing}，视为缺失：{cells}",
     "number": "数值",
@@ -170,6 +172,7 @@ SENTENCES: dict[str, str] = {
     "the text is no UTF-8 and is read as {name}": "文本不是 UTF-8，按 {name} 读取",
     "--encoding names another": "可用 --encoding 指定",
     "LightGBM's defaults through its own one-row predict: {values}": "LightGBM 默认配置，逐行预测：{values}",
+    "the defaults of the family {name}: {values}": "模型族 {name} 的默认配置：{values}",
     "as asked: {values}": "按要求：{values}",
     "your estimator {name}, fitted on the same rows": "您的估计器 {name}，用相同的行训练",
     "every row is learned from, and none is left to judge on": "全部的行都用于学习，没有留下可供评判的行",
@@ -188,9 +191,14 @@ SENTENCES: dict[str, str] = {
         "{name}：在 {n} 行留作验证的数据（其中 {other} 行互不相同）上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
     "{name}: margins from about {margin} on {n} untouched rows, by weight worth {k} equal ones (modelled: two models as alike as is usual)":
         "{name}：在 {n} 行留作验证的数据（按权重相当于 {k} 行等权的数据）上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
-    "{name}: nothing; only {few} of the {n} untouched rows that are independent hold the rarest class, and at least {least} are needed":
-        "{name}：无法证明；{n} 行留作验证的数据中，相互独立且属于最少一类的仅 {few} 行，至少需要 {least} 行",
-    "give more rows of it": "请补充这一类的数据",
+    "{name}: nothing, since only {few} of the {n} untouched rows hold the rarest class, and at least {least} are needed":
+        "{name}：无法证明；{n} 行留作验证的数据中，属于最少一类的仅 {few} 行，至少需要 {least} 行",
+    "{name}: nothing, since equal rows and groups count once": "{name}：无法证明；相同的行及同组的行只计一次",
+    "only {few} of the {m} different ones among the {n} untouched rows hold the rarest class, and at least {least} are needed":
+        "{n} 行留作验证的数据中互不相同者 {m} 个，其中属于最少一类的仅 {few} 个，至少需要 {least} 个",
+    "give more of it": "请补充这一类的数据",
+    "give more different rows of it, or name with --group the column that says whose each row is":
+        "请补充这一类中互不相同的行，或用 --group 指明说明各行归属的列",
     "yours is smaller, so it may stay inconclusive": "所要求的更小，故可能尚无定论",
     # What was understood of a program
     "{names}; quality is judged on the same data as the search saw": "{names}；质量按搜索所用的数据评判",

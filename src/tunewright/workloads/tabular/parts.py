@@ -47,7 +47,7 @@ def split(
         _check_parts((past, then, future), keys, *answers)
         return train, folds, untouched, how
     if source.test is not None:
-        train, untouched = np.arange(main), (np.arange(main, len(keys)),)
+        train, untouched = _learnable(keys, main, source), (np.arange(main, len(keys)),)
         how = f"{source.test} only for the verdict"
     else:
         for parts in FOLDS if len(keys) < SMALL else FOLDS[-1:]:
@@ -67,6 +67,24 @@ def split(
     learned = np.setdiff1d(train, folds[0])
     _check_parts((learned, folds[0], np.concatenate(untouched)), keys, *answers)
     return train, folds, untouched, how
+
+
+def _learnable(keys: Keys, main: int, source: Source) -> Ints:
+    """The rows above `main` that no row below it is a copy of, or of the group of.
+
+    A model that has learned from a row's copy is not judged by that row. Equal features make a
+    copy, as in any split: were the answer to be equal too, rows with the other answers would stay.
+    Raises TooFew where hardly any is left.
+    """
+    train = np.flatnonzero(~np.isin(keys[:main], keys[main:]))
+    if len(train) < min(LEAST_ROWS, main):
+        what = f"are of the same {source.group!r}" if source.group else "have the same features"
+        raise TooFew(
+            f"expected at least {LEAST_ROWS} rows to learn from in {source.path} that are not in "
+            f"{source.test}; got {len(train):,}, since the other {main - len(train):,} {what}; give "
+            "rows to --test that are not learned from, or leave it out"
+        )
+    return train
 
 
 def _folds(train: Ints, keys: Keys, answers: _Answers) -> Parts:

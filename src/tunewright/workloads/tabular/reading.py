@@ -110,7 +110,8 @@ def read(source: Source) -> Table:
         dropped=tuple(dropped), rows_without_target=without,
         train=len(train), folds=len(folds), test=len(test), split=how,
         notes=(
-            *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
+            *raw.notes, *columns.notes, *target.notes,
+            *_notes(target, keys, source, main - len(train)),
             *(_leak(name, share) for name, share in told),
         ),
         read_as=raw.read_as,
@@ -323,12 +324,15 @@ def _joined(above: Column, below: Column) -> Column:
     return Column(above.name, np.concatenate((above.values, codes)), tuple(names))
 
 
-def _notes(target: Target, keys: Keys, source: Source) -> list[str]:
+def _notes(target: Target, keys: Keys, source: Source, copies: int) -> list[str]:
+    """copies: rows that are not learned from, since the test file holds them, too."""
     notes = []
     if target.guess:
         notes.append(f"the target is taken as {target.guess}")
+    what = f"the same {source.group!r}" if source.group else "equal features"
+    if source.test is not None and copies:
+        notes.append(f"{copies:,} rows with {what} as rows of {source.test} are not learned from")
     if source.time is None and source.test is None and len(large := only_learned(keys)):
-        what = f"the same {source.group!r}" if source.group else "equal features"
         notes.append(
             f"{len(large):,} rows with {what} as very many others are learned from, and judge "
             "nothing: they say no more than a few rows do"
