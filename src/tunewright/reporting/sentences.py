@@ -12,7 +12,7 @@ from functools import cache
 
 from tunewright.reporting.words import WORDS, Language
 
-TOLD = {"why", "arm", "outcome", "task", "what", "thing"}  # known words, or it is no match
+TOLD = {"why", "arm", "outcome", "task", "what", "thing", "first"}  # known words, or it is no match
 FREE = {"detail"}  # what was printed, or a sentence of ours
 _NUMBER = r"[-+]?[\d.,]+%?"
 HOLDS = {
@@ -162,6 +162,28 @@ SENTENCES: dict[str, str] = {
         "有 {n} 行与极多其他行的 {name} 相同，只用于学习而不用于评判：其信息量不过相当于少数几行",
     "{n} rows with equal features as rows of {file} are not learned from": "有 {n} 行与 {file} 中的行特征相同，不用于学习",
     "{n} rows with the same {name} as rows of {file} are not learned from": "有 {n} 行与 {file} 中的行 {name} 相同，不用于学习",
+    "{n} lines that begin with # above the header are left out": "表头之上以 # 开头的 {n} 行不予读取",
+    "in the test file {detail}": "测试文件中：{detail}",
+    "{name} is read with the {first} first, as {cell} shows": "{name} 按先{first}读取，依据为 {cell}",
+    "{name} is read with the {first} first, so that {cell} is {date}, and no cell of it proves that":
+        "{name} 按先{first}读取，故 {cell} 为 {date}，但没有单元格能证明这一点",
+    "where it is wrong, write dates as 2024-01-31": "若不对，请把日期写成 2024-01-31",
+    "day": "日",
+    "month": "月",
+    "numbers of {name} such as {cell} are read as decimals": "{name} 中如 {cell} 的数按小数读取",
+    "numbers of {name} such as {cell} are read as thousands": "{name} 中如 {cell} 的数按千位分隔读取",
+    "--decimal {mark} reads them as thousands": "用 --decimal {mark} 可按千位分隔读取",
+    "--decimal {mark} reads them as decimals": "用 --decimal {mark} 可按小数读取",
+    "{name} holds whole numbers of too many digits for a number, and is read as codes": "{name} 的整数位数超出数值所能保存，按代码读取",
+    "{name} holds whole numbers of too many digits, which are rounded": "{name} 的整数位数过多，已作舍入",
+    "{name} is read as numbers, and words in it as missing: {cells}": "{name} 按数值读取，其中的词视为缺失：{cells}",
+    "--types {kinds} keeps them": "用 --types {kinds} 可保留",
+    "--types {kinds} keeps it": "用 --types {kinds} 可保留",
+    "{n} limits in {name}, such as {cell}, are read as their numbers": "{name} 中有 {n} 个界限值（如 {cell}）按其数值读取",
+    "few rows hold these classes of {name}: {cells}": "{name} 的下列类别行数很少：{cells}",
+    "leave these rows out if they are no classes": "若它们不是类别，请去掉这些行",
+    "these classes of {name} differ only in their spelling: {cells}": "{name} 的下列类别只有写法不同：{cells}",
+    "write them alike if they are one": "若为同一类，请统一写法",
     "1 cell of {name} is no {thing} and counts as missing: {cells}": "{name} 有 1 个单元格不是{thing}，视为缺失：{cells}",
     "{n} cells of {name} are no {thing} and count as missing: {cells}": "{name} 有 {n} 个单元格不是{thing}，视为缺失：{cells}",
     "number": "数值",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from tunewright.errors import InputError
 from tunewright.workloads.tabular import cells
 from tunewright.workloads.tabular.columns import (
     KNOWN,
+    NAMED,
     blanked,
     decoded,
     plain_numbers,
@@ -23,12 +25,14 @@ from tunewright.workloads.tabular.columns import (
     spelled,
 )
 from tunewright.workloads.tabular.data import Column, ColumnSchema, Exceptions, Kind
+from tunewright.workloads.tabular.doubts import in_order, loses_digits, open_mark
 
 NEARLY_ALL = 0.95  # of the cells with a value must be of a kind
 LIKELY = 0.8  # of a sample: else not all cells are tried
 SAMPLE = 2_000
 CODES_SHARE = 0.01  # of leading zeros, which no number has
-_DAY_FIRST = re.compile(r"[0-9]{1,2}[.-]")  # 1/2/2024 is more often written in America
+LEAST_NUMBERS = 10  # different ones; fewer, with words beside them, may be codes
+_WORD = re.compile(r"[^\W\d_][^\d]+")
 _CODE = re.compile(r"[+-]?0[0-9]+")
 _ZERO = r"^0[0-9]+\s*$"
 
@@ -38,26 +42,32 @@ _ZERO = r"^0[0-9]+\s*$"
 class Reading:
     """How a column is to be read, as far as that is known.
 
-    kind: said by the user. decimal: of the file. strict: the user said so. words: whether "-" and
-    "none" stand for no value, as they do but among classes.
+    kind: said by the user. decimal: of the file. strict: the user said so. marks: those of which
+    nothing in the file tells whether they part thousands or decimals. words: whether "-" and "none"
+    stand for no value, as they do but among classes.
     """
 
     kind: Kind | None = None
     missing: tuple[str, ...] = ()
     decimal: str = "."
     strict: bool = False
+    marks: str = ""
     words: bool = True
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """A column, what its cells mean, and those that are not like the others."""
+    """A column, what its cells mean, and those that are not like the others.
+
+    rounds: its whole numbers would lose digits as numbers, and so are codes.
+    """
 
     schema: ColumnSchema
     column: Column
     exceptions: Exceptions | None
     notes: tuple[str, ...] = ()
+    rounds: bool = False
 
 
 def learn_column(name: str, data: pa.ChunkedArray, reading: Reading) -> Learned | str:
@@ -67,20 +77,23 @@ def learn_column(name: str, data: pa.ChunkedArray, reading: Reading) -> Learned 
     if kind is None:
         return f"{data.type} is not supported"
     if kind != "text" and reading.kind in (None, kind):
-        return _read(ColumnSchema(name, kind, reading.missing), data, reading)
+        schema = ColumnSchema(name, kind, reading.missing)
+        return _whole(_read(schema, data, reading), data, reading)
     if kind == "text" and (plain := _all_plain(name, data, reading)):
-        return plain
+        return _whole(plain, data, reading)
     sample = _sample(data, reading)
     if not sample:
         return "all missing"
-    for likely in _likely(name, sample, reading):
-        if likely.kind == "number" and reading.kind is None and _are_codes(data, sample):
+    for found in _likely(name, sample, reading):
+        if found.kind == "number" and reading.kind is None and _are_codes(data, sample):
             continue
+        likely, note = in_order(found, data)
         learned = _read(likely, data, reading)
+        learned = replace(learned, notes=(note,) if note else _told(likely, data))
         odd = learned.exceptions.count if learned.exceptions else 0
         present = odd + int(np.isfinite(learned.column.values).sum())
         if likely.kind in cells.SPELLED or odd <= (1 - NEARLY_ALL) * present:
-            return learned
+            return _whole(learned, data, reading)
         if reading.kind:
             if odd <= 0.5 * present:
                 return learned
@@ -95,6 +108,39 @@ def learn_column(name: str, data: pa.ChunkedArray, reading: Reading) -> Learned 
 def _read(schema: ColumnSchema, data: pa.ChunkedArray, reading: Reading) -> Learned:
     column, exceptions = read_column(schema, data, words=reading.words)
     return Learned(schema, column, exceptions)
+
+
+def _whole(learned: Learned, data: pa.ChunkedArray, reading: Reading) -> Learned:
+    """The column with a note on marks in doubt; codes where whole numbers would lose digits."""
+    schema, name = learned.schema, learned.schema.name
+    if schema.kind != "number":
+        return learned
+    if reading.kind is None and loses_digits(learned.column.values, data):
+        codes = _read(ColumnSchema(name, "category", reading.missing), data, reading)
+        note = f"{name!r} holds whole numbers of too many digits for a number, and is read as codes"
+        return replace(codes, notes=(note,), rounds=True)
+    note = open_mark(schema, data, reading.marks)
+    return replace(learned, notes=(*learned.notes, note)) if note else learned
+
+
+def _told(schema: ColumnSchema, data: pa.ChunkedArray) -> tuple[str, ...]:
+    """Which words stand beside numbers, and that limits are taken for their numbers."""
+    if schema.kind != "number" or not pa.types.is_large_string(data.type):
+        return ()
+    name, texts, notes = schema.name, pc.utf8_trim_whitespace(data), []
+    if words := [word for word in schema.missing if pc.any(pc.equal(texts, word)).as_py()]:
+        counts = [(pc.sum(pc.equal(texts, word)).as_py(), word) for word in words]
+        shown = ", ".join(f"{word!r} ({count:,})" for count, word in sorted(counts)[::-1][:NAMED])
+        more = ", …" if len(counts) > NAMED else ""
+        notes.append(
+            f"{name!r} is read as numbers, and words in it as missing: {shown}{more}; "
+            f"--types {shlex.quote(name)}=category keeps them"
+        )
+    if schema.limits:
+        limits = pc.match_substring_regex(texts, "^[<>≤≥]")
+        count, first = pc.sum(limits).as_py(), data.filter(pc.fill_null(limits, False))[0].as_py()  # noqa: FBT003
+        notes.append(f"{count:,} limits in {name!r}, such as {first!r}, are read as their numbers")
+    return tuple(notes)
 
 
 def _kind_of_type(kind: pa.DataType) -> Any:
@@ -208,17 +254,47 @@ def _as_numbers(
         if best is None or fit > best[0]:
             best = fit, replace(plain, kind="number", decimal=mark, unit=unit)
     assert best
-    return best
+    fit, schema = best
+    some = len(sample) / 2 < fit < len(sample)
+    return _with_words(schema, sample) if some else best
+
+
+def _with_words(schema: ColumnSchema, sample: list[str]) -> tuple[int, ColumnSchema]:
+    """How many cells fit numbers with these words among them, and the schema that says so.
+
+    Words are missing values where most different texts are numbers: `unknown`, and no code that has
+    digits or is one letter. `<3` is 3 among many numbers; alone it would be a class.
+    """
+    every = Counter(sample)
+    numbers = {text for text in every if _fits(schema, text)}
+    fit = sum(every[text] for text in numbers)
+    others = [text for text in every if text not in numbers]
+    limits = {text for text in others if cells.is_limit(text) and _fits(schema, text, limits=True)}
+    words = {text for text in others if _WORD.fullmatch(text)}
+    if len(numbers) < LEAST_NUMBERS or len(numbers) + len(limits) < LIKELY * len(every):
+        return fit, schema
+    schema = replace(schema, limits=bool(limits))
+    fit += sum(every[text] for text in limits)
+    if fit >= NEARLY_ALL * len(sample):  # few odd cells are named one by one
+        return fit, schema
+    fit += sum(every[text] for text in words)
+    return fit, replace(schema, missing=(*schema.missing, *sorted(words)))
+
+
+def _fits(schema: ColumnSchema, text: str, *, limits: bool = False) -> bool:
+    try:
+        return cells.read_text(replace(schema, limits=limits), text) is not None
+    except ValueError:
+        return False
 
 
 def _as_dates(plain: ColumnSchema, sample: list[str]) -> tuple[int, ColumnSchema]:
-    """Day or month first, whichever fits more; where both do, as it is usual for the mark."""
+    """Day or month first, whichever fits more; where both do, the mark decides."""
     first, other = (
         _count(sample, lambda text, d=day_first: cells.date_of(text, day_first=d))  # type: ignore[misc]
         for day_first in (True, False)
     )
-    usual = sum(_DAY_FIRST.match(text) is not None for text in sample) > len(sample) / 2
-    day_first = usual if first == other else first > other
+    day_first = None if first == other else first > other
     return max(first, other), replace(plain, kind="date", day_first=day_first)
 
 

@@ -9,7 +9,7 @@ import lzma
 import re
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -20,12 +20,14 @@ import pyarrow.parquet
 
 from tunewright.core.texts import read_json
 from tunewright.errors import InputError, nearest
+from tunewright.workloads.tabular.cells import composed
 from tunewright.workloads.tabular.sniffing import (
     BLOCK,
     SAMPLE,
+    Marks,
+    body_of,
     decimal_of,
-    delimiter_of,
-    quote_of,
+    marks_of,
     rows_of,
     utf8,
 )
@@ -56,12 +58,13 @@ class Dialect:
 class Raw:
     """The columns of a file. decimal: the mark in numbers that are texts.
 
-    read_as: in words, how the file was read. leftover: columns that a writer left behind, each with
-    what it is.
+    open_marks: those of which nothing tells whether they part thousands or decimals. read_as: in
+    words, how the file was read. leftover: columns that a writer left behind, each with what it is.
     """
 
     data: pa.Table
     decimal: str = "."
+    open_marks: str = ""
     read_as: str = ""
     leftover: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -190,16 +193,16 @@ def _row_labels(data: pa.Table) -> dict[str, str]:
 
 
 def _whole(raw: Raw, where: str) -> Raw:
-    """The table, whose names are unique and whose rows are some."""
-    names = Counter(raw.data.column_names)
-    twice = [name for name, count in names.items() if count > 1]
+    """The table, whose names are composed, unique, and whose rows are some."""
+    names = [composed(name) for name in raw.data.column_names]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
             f"expected unique column names; got {twice[0]!r} twice in {where}; rename one"
         )
     if raw.data.num_rows == 0:
         raise InputError(f"expected rows of data; got only a header in {where}")
-    return raw
+    return replace(raw, data=raw.data.rename_columns(names))
 
 
 def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
@@ -212,18 +215,20 @@ def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
     said = re.match(rb"sep=(.)\r?\n", text[:8])
     if said:  # a line for Excel
         text, asked = text[said.end() :], asked or said[1].decode()
-    text = text.lstrip(b"\r\n")
+    text, above, comments = body_of(text)
+    if comments:
+        notes.append(f"{comments:,} lines that begin with # above the header are left out")
     sample = text[:SAMPLE] if len(text) <= SAMPLE else text[: text.rfind(b"\n", 0, SAMPLE) + 1]
     lines = sample.decode("utf-8", "replace")
     if not lines.strip():
         raise pa.ArrowInvalid("it is no text with a header line")
-    quote = quote_of(lines)
-    delimiter = asked or delimiter_of(lines, quote)
+    marks = marks_of(lines, asked)
+    delimiter = marks.delimiter
     if asked is None and delimiter == " ":
         text = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", text)
         text = re.sub(rb"[ \t]+", b" ", text)
         lines = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", lines))
-    rows = rows_of(lines, delimiter, quote)
+    rows = rows_of(lines, marks)
     header, rest = rows[0], rows[1:]
     wide = bool(rest) and all(len(row) == len(header) + 1 for row in rest)
     if wide:  # R names its rows and not that column; others end each row with a mark
@@ -232,23 +237,24 @@ def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
         mark = delimiter.encode()
         text = mark + text if first else text[:cut] + mark + text[cut:]
         header = ["", *header] if first else [*header, ""]
-    data = _parsed(text, delimiter, quote, len(header), where)
+    data = _parsed(text, marks, len(header), where, above + bool(said))
     names = [(name or "").strip() for name in (column[0].as_py() for column in data.columns)]
     data = data.slice(1)
     unnamed = [i for i, name in enumerate(names) if not name]
     names = [name or f"Unnamed: {i}" for i, name in enumerate(names)]
-    decimal = dialect.decimal or decimal_of(rest)
+    decimal, open_marks = (dialect.decimal, "") if dialect.decimal else decimal_of(rest, delimiter)
     leftover = {}
     for i in unnamed:
         leftover[names[i]] = "a column without a name"
     dialect_text = (
         f"{encoding}, delimiter {_SHOWN.get(delimiter, delimiter)}, decimal mark {decimal}"
     )
-    return Raw(data.rename_columns(names), decimal, dialect_text, leftover, tuple(notes))
+    data = data.rename_columns(names)
+    return Raw(data, decimal, open_marks, dialect_text, leftover, tuple(notes))
 
 
-def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> pa.Table:
-    """All cells as texts, the header being the first row."""
+def _parsed(text: bytes, marks: Marks, width: int, where: str, above: int) -> pa.Table:
+    """All cells as texts, the header being the first row. above: lines that were left out."""
     bad: list[Any] = []
 
     def refuse(row: Any) -> str:
@@ -256,18 +262,15 @@ def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> 
         return "error"
 
     names = [str(i) for i in range(width)]
-    escaped = re.search(
-        rb"[^\\]\\" + quote.encode() + rb"(?!\s*[" + delimiter.encode() + rb"\r\n])", text[:SAMPLE]
-    )
     try:
         return pyarrow.csv.read_csv(
             pa.BufferReader(text),
             read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter,
-                quote_char=quote,
-                escape_char="\\" if escaped else False,
-                newlines_in_values=quote.encode() in text,
+                delimiter=marks.delimiter,
+                quote_char=marks.quote,
+                escape_char=marks.escape or False,
+                newlines_in_values=marks.quote.encode() in text,
                 invalid_row_handler=refuse,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
@@ -278,8 +281,10 @@ def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> 
         if not bad:
             raise
         row = bad[0]
-        at = text.find(row.text.encode())
-        line = f"line {text.count(bytes([10]), 0, at) + 1}" if at >= 0 else "a line"
+        found = re.search(rb"(?m)^" + re.escape(row.text.encode()) + rb"\r?$", text)
+        line = "a line"
+        if found:
+            line = f"line {above + text.count(bytes([10]), 0, found.start()) + 1}"
         raise InputError(
             f"expected {row.expected_columns} cells in each row of {where}, as in its first one; "
             f"got {row.actual_columns} in {line}: {row.text[:60]!r}; repair that line, or name "

@@ -81,8 +81,8 @@ def _learnable(keys: Keys, main: int, source: Source) -> Ints:
         what = f"are of the same {source.group!r}" if source.group else "have the same features"
         raise TooFew(
             f"expected at least {LEAST_ROWS} rows to learn from in {source.path} that are not in "
-            f"{source.test}; got {len(train):,}, since the other {main - len(train):,} {what}; give "
-            "rows to --test that are not learned from, or leave it out"
+            f"{source.test}; got {len(train):,}, since the other {main - len(train):,} {what}; "
+            "give rows to --test that are not learned from, or leave it out"
         )
     return train
 

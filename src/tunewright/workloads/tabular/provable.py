@@ -67,9 +67,9 @@ def _too_few(facts: TableFacts) -> str:
         few = f"{facts.rarest} of the {facts.test:,} untouched rows"
         return f", since only {few} {needed}; give more of it"
     return (
-        f", since equal rows and groups count once; only {facts.rarest} of the {facts.clusters:,} different "
-        f"ones among the {facts.test:,} untouched rows {needed}; give more different rows of it, or "
-        "name with --group the column that says whose each row is"
+        f", since equal rows and groups count once; only {facts.rarest} of the {facts.clusters:,} "
+        f"different ones among the {facts.test:,} untouched rows {needed}; give more different "
+        "rows of it, or name with --group the column that says whose each row is"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -12,20 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.errors import InputError, TooFew, nearest
-from tunewright.workloads.tabular.cells import number_of
+from tunewright.workloads.tabular.cells import composed, number_of
 from tunewright.workloads.tabular.column_kinds import Learned, Reading, learn_column
 from tunewright.workloads.tabular.columns import read_column
 from tunewright.workloads.tabular.data import (
     Column,
     Exceptions,
+    Kind,
     Source,
     Table,
     TableFacts,
 )
+from tunewright.workloads.tabular.doubts import in_order
 from tunewright.workloads.tabular.encoding import repeated_days
 from tunewright.workloads.tabular.files import Dialect, Raw, load
 from tunewright.workloads.tabular.leaks import is_copy, telling
-from tunewright.workloads.tabular.marks import check_mark
+from tunewright.workloads.tabular.marks import check_kind, check_mark
 from tunewright.workloads.tabular.monotone import promised
 from tunewright.workloads.tabular.parts import LEAST_ROWS, split
 from tunewright.workloads.tabular.splitting import (
@@ -37,12 +38,11 @@ from tunewright.workloads.tabular.splitting import (
     rarest,
     worth,
 )
-from tunewright.workloads.tabular.target import Target, answered, read_target
-from tunewright.workloads.tabular.useless import is_free_text, why_useless
+from tunewright.workloads.tabular.target import Target, answered, is_number, read_target
+from tunewright.workloads.tabular.useless import is_free_text, names_rows, why_useless
 from tunewright.workloads.tabular.weighing import picked
 
 PARTS = 3  # to learn from, to choose by and for the verdict
-MOSTLY = 0.5  # of a test file's cells are of another kind: it is another column
 
 
 def column_names(path: str) -> list[str]:
@@ -53,9 +53,10 @@ def column_names(path: str) -> list[str]:
 
 def read(source: Source) -> Table:
     """The usable rows of a file, typed and split. Raises InputError, a sentence, if unusable."""
+    source = _composed(source)
     dialect = Dialect(source.delimiter, source.decimal, source.encoding)
     raw = load(source.path, dialect)
-    _check_names(source, raw.data.column_names)
+    _check_names(source, raw)
     columns = _Columns(source, raw, load(source.test, dialect) if source.test else None)
     answers = columns.learn(source.target, words=False)
     if isinstance(answers, str):
@@ -63,6 +64,8 @@ def read(source: Source) -> Table:
             f"expected a target of texts or numbers; got {source.target!r}: {answers}; name "
             "another column with --target"
         )
+    if answers.rounds and is_number(source, answered(answers.column), answers.column):
+        answers = columns.rounded(answers, words=False)
     keep, weights = answered(answers.column), None
     without = int((~keep).sum())
     if source.weight is not None:
@@ -141,11 +144,15 @@ class _Columns:
     exceptions: list[Exceptions] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def learn(self, name: str, *, words: bool = True) -> Learned | str:
-        """The column; its schema is that of the file alone. A sentence if no model can read it."""
-        kind = dict(self.source.types).get(name)
+    def learn(self, name: str, *, words: bool = True, kind: Kind | None = None) -> Learned | str:
+        """The column; its schema is that of the file alone. A sentence if no model can read it.
+
+        kind: what it is, unless the user said something else.
+        """
+        kind = dict(self.source.types).get(name, kind)
+        strict = self.source.decimal is not None
         reading = Reading(
-            kind, self.source.missing, self.raw.decimal, self.source.decimal is not None, words
+            kind, self.source.missing, self.raw.decimal, strict, self.raw.open_marks, words
         )
         learned = learn_column(name, self.raw.data[name], reading)
         if isinstance(learned, str):
@@ -159,21 +166,29 @@ class _Columns:
                 f"expected the columns of {self.source.path} in {self.source.test}; got no "
                 f"{name!r}: {nearest(name, self.test.data.column_names)}"
             )
-        below, odd = read_column(learned.schema, self.test.data[name], words=words)
+        schema, note = in_order(learned.schema, self.test.data[name])
+        if note:
+            self.notes.append(f"in the test file {note}")
+        below, odd = read_column(schema, self.test.data[name], words=words)
         if odd:
-            pair = (learned.schema, self.test.data[name])
-            check_mark([pair], str(self.source.test), "write both files alike")
-            if odd.count > MOSTLY * len(below.values):
-                raise InputError(
-                    f"expected {name!r} to be a {odd.kind} in {self.source.test}, as in "
-                    f"{self.source.path}; got {odd.texts[0]!r}; write both files alike"
-                )
+            where, remedy = str(self.source.test), "write both files alike"
+            check_mark([(schema, self.test.data[name])], where, remedy)
+            check_kind(odd, len(below.values), where, self.source.path)
         self._tell(odd, " of the test file")
         return replace(learned, column=_joined(learned.column, below))
 
+    def rounded(self, codes: Learned, *, words: bool = True) -> Learned:
+        """The column as numbers, which lose digits that its codes keep."""
+        name = codes.schema.name
+        self.notes = [note for note in self.notes if note not in codes.notes]
+        numbers = self.learn(name, words=words, kind="number")
+        assert isinstance(numbers, Learned)
+        self.notes.append(f"{name!r} holds whole numbers of too many digits, which are rounded")
+        return numbers
+
     def role(self, role: str, name: str, keep: NDArray[np.bool_]) -> Column:
         """The column that groups the rows or orders them."""
-        learned = self.learn(name)
+        learned = self.learn(name, kind="category" if role == "group" else None)  # a group's name
         wanted = "dates or numbers" if role == "time" else "texts or numbers"
         if isinstance(learned, str):
             raise InputError(f"expected --{role} to hold {wanted}; got {name!r}: {learned}")
@@ -244,7 +259,26 @@ def _check_test(
         )
 
 
-def _check_names(source: Source, names: Sequence[str]) -> None:
+def _composed(source: Source) -> Source:
+    """What the user said, with names of columns as files have them."""
+
+    def one(name: str | None) -> str | None:
+        return None if name is None else composed(name)
+
+    return replace(
+        source,
+        target=composed(source.target),
+        group=one(source.group),
+        time=one(source.time),
+        weight=one(source.weight),
+        drop=tuple(map(composed, source.drop)),
+        types=tuple((composed(name), kind) for name, kind in source.types),
+        monotone=tuple((composed(name), way) for name, way in source.monotone),
+    )
+
+
+def _check_names(source: Source, raw: Raw) -> None:
+    names = raw.data.column_names
     asked: list[tuple[str, str | None]] = [
         ("target", source.target),
         ("group", source.group),
@@ -259,6 +293,7 @@ def _check_names(source: Source, names: Sequence[str]) -> None:
             hint = nearest(name, names)
             if sum(number_of(one) is not None for one in names) >= 0.3 * len(names):
                 hint = "the first line must hold the names, and seems to be data; add them"
+            hint = "; ".join((hint, *raw.notes))  # the names may have been read wrongly
             raise InputError(f"expected --{role} to name a column; got {name!r}: {hint}")
         if name == source.target and role not in ("target", "types"):
             raise InputError(
@@ -304,10 +339,13 @@ def _feature(
     main = keep[: columns.raw.data.num_rows]
     here = replace(learned.column, values=learned.column.values[: len(main)])
     said = name in dict(columns.source.types)
+    if learned.rounds and names_rows(here, main):
+        learned = columns.rounded(learned)
+        here = replace(learned.column, values=learned.column.values[: len(main)])
     if learned.schema.kind == "category" and not said and is_free_text(here, main):
         learned = replace(learned, schema=replace(learned.schema, kind="text"))
     leftover, text = columns.raw.leftover.get(name, ""), learned.schema.kind == "text"
-    if why := why_useless(here, main, leftover, text=text):
+    if why := why_useless(here, main, leftover, text=text, said=said):
         return why
     if is_copy(learned.column, target, keep):
         return f"a copy of {columns.source.target!r}"
