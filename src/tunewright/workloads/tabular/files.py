@@ -202,7 +202,10 @@ def _whole(raw: Raw, where: str) -> Raw:
         )
     if raw.data.num_rows == 0:
         raise InputError(f"expected rows of data; got only a header in {where}")
-    return replace(raw, data=raw.data.rename_columns(names))
+    if names == raw.data.column_names:
+        return raw
+    data = raw.data.rename_columns(names).replace_schema_metadata(raw.data.schema.metadata)
+    return replace(raw, data=data)
 
 
 def _text(content: bytes, dialect: Dialect, where: str) -> Raw:

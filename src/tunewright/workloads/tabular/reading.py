@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.errors import InputError, TooFew, nearest
-from tunewright.workloads.tabular.cells import composed, number_of
+from tunewright.workloads.tabular.asked import check_names, with_names
 from tunewright.workloads.tabular.column_kinds import Learned, Reading, learn_column
 from tunewright.workloads.tabular.columns import read_column
 from tunewright.workloads.tabular.data import (
@@ -53,10 +53,10 @@ def column_names(path: str) -> list[str]:
 
 def read(source: Source) -> Table:
     """The usable rows of a file, typed and split. Raises InputError, a sentence, if unusable."""
-    source = _composed(source)
+    source = with_names(source)
     dialect = Dialect(source.delimiter, source.decimal, source.encoding)
     raw = load(source.path, dialect)
-    _check_names(source, raw)
+    check_names(source, raw.data.column_names, raw.notes)
     columns = _Columns(source, raw, load(source.test, dialect) if source.test else None)
     answers = columns.learn(source.target, words=False)
     if isinstance(answers, str):
@@ -158,7 +158,7 @@ class _Columns:
         if isinstance(learned, str):
             return learned
         self._tell(learned.exceptions, "")
-        self.notes += learned.notes
+        self.notes += [note for note in learned.notes if note not in self.notes]
         if self.test is None:
             return learned
         if name not in self.test.data.column_names:
@@ -167,8 +167,8 @@ class _Columns:
                 f"{name!r}: {nearest(name, self.test.data.column_names)}"
             )
         schema, note = in_order(learned.schema, self.test.data[name])
-        if note:
-            self.notes.append(f"in the test file {note}")
+        if note and (note := f"in the test file {note}") not in self.notes:
+            self.notes.append(note)
         below, odd = read_column(schema, self.test.data[name], words=words)
         if odd:
             where, remedy = str(self.source.test), "write both files alike"
@@ -257,48 +257,6 @@ def _check_test(
             f"expected in {source.test} the classes that {source.path} has; got "
             f"{classes[int(unseen[0])]!r}, too; leave its rows out, or give some to learn from"
         )
-
-
-def _composed(source: Source) -> Source:
-    """What the user said, with names of columns as files have them."""
-
-    def one(name: str | None) -> str | None:
-        return None if name is None else composed(name)
-
-    return replace(
-        source,
-        target=composed(source.target),
-        group=one(source.group),
-        time=one(source.time),
-        weight=one(source.weight),
-        drop=tuple(map(composed, source.drop)),
-        types=tuple((composed(name), kind) for name, kind in source.types),
-        monotone=tuple((composed(name), way) for name, way in source.monotone),
-    )
-
-
-def _check_names(source: Source, raw: Raw) -> None:
-    names = raw.data.column_names
-    asked: list[tuple[str, str | None]] = [
-        ("target", source.target),
-        ("group", source.group),
-        ("time", source.time),
-        ("weight", source.weight),
-        *(("drop", name) for name in source.drop),
-        *(("types", name) for name, _ in source.types),
-        *(("monotone", name) for name, _ in source.monotone),
-    ]
-    for role, name in asked:
-        if name is not None and name not in names:
-            hint = nearest(name, names)
-            if sum(number_of(one) is not None for one in names) >= 0.3 * len(names):
-                hint = "the first line must hold the names, and seems to be data; add them"
-            hint = "; ".join((hint, *raw.notes))  # the names may have been read wrongly
-            raise InputError(f"expected --{role} to name a column; got {name!r}: {hint}")
-        if name == source.target and role not in ("target", "types"):
-            raise InputError(
-                f"expected --{role} to name another column than the target; got {name!r}"
-            )
 
 
 def _features(
