@@ -89,6 +89,12 @@ def test_a_hundred_groups_of_many_digits_are_a_hundred(got):
     assert len(set(table.groups.tolist())) == 100
 
 
+def test_moments_of_many_digits_order_the_rows(got):
+    table = got(text(ns=lambda i: 1_514_764_800_123_456_789 + i // 3 * 10**9), time="ns")
+    assert table.facts.split.startswith("by 'ns'")
+    assert table.test[0].tolist() == list(range(180, N))
+
+
 def test_numbers_of_many_digits_are_rounded_with_a_note(got):
     content = text(price=lambda i: BIG + (i * 7919 % 4001) * 12_345, y=lambda i: 10**17 + 7 * i * i)
     table = got(content)
@@ -227,6 +233,14 @@ def test_another_column_proves_the_point(got, proof):
     assert not told(table, "are read as")
 
 
+def test_another_column_proves_the_comma(got):
+    price = [31_290 + i * 37 if i % 2 else 950 - i for i in range(N)]
+    content = text(";", x=lambda i: f"{i % 9},5", price=lambda i: dotted(price[i]))
+    table = got(content)
+    assert cells(table, "price") == price
+    assert not told(table, "are read as")
+
+
 def test_decimals_that_all_have_three_places_stay_decimals(got):
     values = [f"{48 + i % 9}.{100 + i * 37 % 900}" for i in range(N)]
     table = got(text(";", x=lambda i: i % 7, degrees=lambda i: values[i]))
@@ -242,7 +256,7 @@ def learned(texts, **said):
 
 
 @pytest.mark.parametrize("share", [0.06, 0.12, 0.25, 0.4])
-@pytest.mark.parametrize("words", [["unknown"], ["missing", "Not measured", "refused"]])
+@pytest.mark.parametrize("words", [["unknown"], ["missing", "Not measured", "<LOD", "(none)"]])
 def test_words_among_numbers_are_missing(share, words):
     chance = random.Random(share)
     texts = [
@@ -257,6 +271,7 @@ def test_words_among_numbers_are_missing(share, words):
     assert got.exceptions is None
     assert f"{words[0]!r} ({texts.count(words[0])})" in got.notes[0]
     assert got.notes[0].endswith("; --types ldl=category keeps them")
+    assert not learned(texts, missing=tuple(words)).notes
     assert learned(texts, kind="category").column.categories is not None
 
 

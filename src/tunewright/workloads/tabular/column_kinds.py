@@ -32,7 +32,7 @@ LIKELY = 0.8  # of a sample: else not all cells are tried
 SAMPLE = 2_000
 CODES_SHARE = 0.01  # of leading zeros, which no number has
 LEAST_NUMBERS = 10  # different ones; fewer, with words beside them, may be codes
-_WORD = re.compile(r"[^\W\d_][^\d]+")
+_DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"[+-]?0[0-9]+")
 _ZERO = r"^0[0-9]+\s*$"
 
@@ -89,7 +89,7 @@ def learn_column(name: str, data: pa.ChunkedArray, reading: Reading) -> Learned 
             continue
         likely, note = in_order(found, data)
         learned = _read(likely, data, reading)
-        learned = replace(learned, notes=(note,) if note else _told(likely, data))
+        learned = replace(learned, notes=(note,) if note else _told(likely, data, reading))
         odd = learned.exceptions.count if learned.exceptions else 0
         present = odd + int(np.isfinite(learned.column.values).sum())
         if likely.kind in cells.SPELLED or odd <= (1 - NEARLY_ALL) * present:
@@ -123,12 +123,12 @@ def _whole(learned: Learned, data: pa.ChunkedArray, reading: Reading) -> Learned
     return replace(learned, notes=(*learned.notes, note)) if note else learned
 
 
-def _told(schema: ColumnSchema, data: pa.ChunkedArray) -> tuple[str, ...]:
+def _told(schema: ColumnSchema, data: pa.ChunkedArray, reading: Reading) -> tuple[str, ...]:
     """Which words stand beside numbers, and that limits are taken for their numbers."""
     if schema.kind != "number" or not pa.types.is_large_string(data.type):
         return ()
     name, texts, notes = schema.name, pc.utf8_trim_whitespace(data), []
-    if words := [word for word in schema.missing if pc.any(pc.equal(texts, word)).as_py()]:
+    if words := schema.missing[len(reading.missing) :]:
         counts = [(pc.sum(pc.equal(texts, word)).as_py(), word) for word in words]
         shown = ", ".join(f"{word!r} ({count:,})" for count, word in sorted(counts)[::-1][:NAMED])
         more = ", …" if len(counts) > NAMED else ""
@@ -270,7 +270,7 @@ def _with_words(schema: ColumnSchema, sample: list[str]) -> tuple[int, ColumnSch
     fit = sum(every[text] for text in numbers)
     others = [text for text in every if text not in numbers]
     limits = {text for text in others if cells.is_limit(text) and _fits(schema, text, limits=True)}
-    words = {text for text in others if _WORD.fullmatch(text)}
+    words = {one for one in others if not _DIGIT.search(one) and sum(map(str.isalpha, one)) > 1}
     if len(numbers) < LEAST_NUMBERS or len(numbers) + len(limits) < LIKELY * len(every):
         return fit, schema
     schema = replace(schema, limits=bool(limits))

@@ -192,6 +192,8 @@ class _Columns:
         wanted = "dates or numbers" if role == "time" else "texts or numbers"
         if isinstance(learned, str):
             raise InputError(f"expected --{role} to hold {wanted}; got {name!r}: {learned}")
+        if role == "time" and learned.rounds:
+            learned = self.rounded(learned)
         column = learned.column
         if role == "time" and column.categories is not None:
             raise InputError(
