@@ -112,7 +112,8 @@ def _exact(data: pa.ChunkedArray) -> pa.ChunkedArray:
         ).as_py()
         return wide if whole else data.cast(pa.float32()).cast(pa.large_string()).cast(pa.float64())
     if pa.types.is_decimal(kind):
-        return data.cast(pa.large_string()).cast(pa.float64())
+        texts = data.cast(pa.large_string())
+        return texts if kind.scale == 0 else texts.cast(pa.float64())  # whole ones lose no digit
     return data
 
 

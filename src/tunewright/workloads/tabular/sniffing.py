@@ -45,7 +45,7 @@ def body_of(text: bytes) -> tuple[bytes, int, int]:
     """The text from its header to its last row, and how many lines and comments are above it.
 
     Blank lines around it and comments above it, lines that begin with #, are left out. The last of
-    these is the header if it has as many cells as the line below.
+    these is the header if no blank follows the # and it has as many cells as the line below.
     """
     start, lines, comments = 0, 0, 0
     while start < len(text):
@@ -53,7 +53,8 @@ def body_of(text: bytes) -> tuple[bytes, int, int]:
         if line.startswith(COMMENT):
             below, _ = _line(text, end)
             parts = [max(map(one.count, (b",", b";", b"\t", b"|"))) for one in (line, below)]
-            if not below.startswith(COMMENT) and parts[0] == parts[1] > 0:
+            last = line[1:2].strip() and not below.startswith(COMMENT)
+            if last and parts[0] == parts[1] > 0:
                 break
             comments += 1
         elif line.strip():
