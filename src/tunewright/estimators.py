@@ -38,8 +38,10 @@ from tunewright.planning import Limits, Request, build_workload
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import run_chain
 from tunewright.session import Interrupted, Result
+from tunewright.workloads.tabular.cells import composed
 from tunewright.workloads.tabular.columns import read_column
 from tunewright.workloads.tabular.data import Blended, Floats
+from tunewright.workloads.tabular.doubts import in_order
 from tunewright.workloads.tabular.frames import keep
 from tunewright.workloads.tabular.predictor import Predictor
 from tunewright.workloads.tabular.workload import TableSpec
@@ -180,8 +182,10 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
         check_is_fitted(self)
         data = _arrow(self, x, reset=False)
         schema = self._predictor.schema
-        columns = [read_column(column, data[column.name])[0] for column in schema.columns]
-        return self._predictor.answers(columns)
+        data = data.rename_columns([composed(name) for name in data.column_names])
+        schemas = [in_order(column, data[composed(column.name)])[0] for column in schema.columns]
+        read = [read_column(one, data[composed(one.name)])[0] for one in schemas]
+        return self._predictor.answers(read)
 
 
 @final

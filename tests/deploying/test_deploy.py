@@ -219,7 +219,11 @@ def test_a_model_of_every_row_has_learned_from_the_rows_of_the_verdict(tmp_path,
 
 @pytest.mark.parametrize("budget", ["1 trial", "4 trials"])
 def test_no_row_of_a_test_file_is_ever_learned_from_unless_asked(tmp_path, csv, budget):
-    spec = tw.Table(str(csv), "y", test=str(csv), families=("linear",))
+    header, *lines = csv.read_text().splitlines(keepends=True)
+    for name, some in (("learned.csv", lines[:200]), ("held.csv", lines[200:])):
+        (tmp_path / name).write_text("".join([header, *some]))
+    learned, held = str(tmp_path / "learned.csv"), str(tmp_path / "held.csv")
+    spec = tw.Table(learned, "y", test=held, families=("linear",))
     limits = tw.Limits(workers=0)
     result = tw.tune(spec, goal="maximize roc_auc", budget=budget, limits=limits, root=tmp_path)
     assert (result.history.refitted is None) == (result.verdict.looks > 0)

@@ -19,7 +19,8 @@ from tunewright.workloads.tabular.cells import (
     read_value,
     time_of,
 )
-from tunewright.workloads.tabular.columns import Reading, learn_column, read_column
+from tunewright.workloads.tabular.column_kinds import Reading, learn_column
+from tunewright.workloads.tabular.columns import read_column
 from tunewright.workloads.tabular.data import ColumnSchema
 from tunewright.workloads.tabular.features.dates import PARTS, part_of
 

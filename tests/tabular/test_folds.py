@@ -13,7 +13,8 @@ from tunewright.core.trial import Fidelity, Piece
 from tunewright.errors import InputError
 from tunewright.workloads.tabular import TableSpec, table
 from tunewright.workloads.tabular.data import Column, Source
-from tunewright.workloads.tabular.reading import FOLDS, read
+from tunewright.workloads.tabular.parts import FOLDS
+from tunewright.workloads.tabular.reading import read
 from tunewright.workloads.tabular.splitting import SMALL, hold_out, keys_of
 from tunewright.workloads.tabular.splitting import test_share as share_held
 from tunewright.workloads.tabular.stages import prepared_of

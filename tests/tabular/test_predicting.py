@@ -5,6 +5,7 @@ import gzip
 import random
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -183,6 +184,15 @@ def test_a_value_that_its_column_cannot_have_is_one_sentence(model, column, valu
         predictor.predict_row({key: item for key, item in row.items() if key != "real"})
     with pytest.raises(InputError, match="a mapping"):
         predictor.predict_row([1, 2])
+
+
+def test_a_key_is_the_same_however_its_accents_are_written(tmp_path):
+    names = [unicodedata.normalize(form, "größe") for form in ("NFC", "NFD")]
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE.select(["real", "y"]).rename_columns([names[1], "y"]), path)
+    _, predictor = trained(path)
+    one, other = (predictor.predict_row({name: 5.0}) for name in names)
+    assert one == other
 
 
 def test_a_schema_survives_json(model):

@@ -32,6 +32,8 @@ def command(
     read = read_rows(rows, predictor.schema, Dialect(delimiter, decimal, encoding))
     for odd in read.exceptions:
         click.echo(_note(odd), err=True)
+    for note in read.notes:
+        click.echo(f"note: {note}", err=True)
     try:
         _write(predictor, read.columns)
         sys.stdout.flush()

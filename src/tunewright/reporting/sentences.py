@@ -12,7 +12,7 @@ from functools import cache
 
 from tunewright.reporting.words import WORDS, Language
 
-TOLD = {"why", "arm", "outcome", "task", "what", "thing"}  # known words, or it is no match
+TOLD = {"why", "arm", "outcome", "task", "what", "thing", "first"}  # known words, or it is no match
 FREE = {"detail"}  # what was printed, or a sentence of ours
 _NUMBER = r"[-+]?[\d.,]+%?"
 HOLDS = {
@@ -162,6 +162,30 @@ SENTENCES: dict[str, str] = {
         "有 {n} 行与极多其他行特征相同，只用于学习而不用于评判：其信息量不过相当于少数几行",
     "{n} rows with the same {name} as very many others are learned from, and judge nothing: they say no more than a few rows do":
         "有 {n} 行与极多其他行的 {name} 相同，只用于学习而不用于评判：其信息量不过相当于少数几行",
+    "{n} rows with equal features as rows of {file} are not learned from": "有 {n} 行与 {file} 中的行特征相同，不用于学习",
+    "{n} rows with the same {name} as rows of {file} are not learned from": "有 {n} 行与 {file} 中的行 {name} 相同，不用于学习",
+    "{n} lines that begin with # above the header are left out": "表头之上以 # 开头的 {n} 行不予读取",
+    "in the test file {detail}": "测试文件中：{detail}",
+    "{name} is read with the {first} first, as {cell} shows": "{name} 按先{first}读取，依据为 {cell}",
+    "{name} is read with the {first} first, so that {cell} is {date}, and no cell of it proves that":
+        "{name} 按先{first}读取，故 {cell} 为 {date}，但没有单元格能证明这一点",
+    "where it is wrong, write dates as 2024-01-31": "若不对，请把日期写成 2024-01-31",
+    "day": "日",
+    "month": "月",
+    "numbers of {name} such as {cell} are read as decimals": "{name} 中如 {cell} 的数按小数读取",
+    "numbers of {name} such as {cell} are read as thousands": "{name} 中如 {cell} 的数按千位分隔读取",
+    "--decimal {mark} reads them as thousands": "用 --decimal {mark} 可按千位分隔读取",
+    "--decimal {mark} reads them as decimals": "用 --decimal {mark} 可按小数读取",
+    "{name} holds whole numbers of too many digits for a number, and is read as codes": "{name} 的整数位数超出数值所能保存，按代码读取",
+    "{name} holds whole numbers of too many digits, which are rounded": "{name} 的整数位数过多，已作舍入",
+    "{name} is read as numbers, and words in it as missing: {cells}": "{name} 按数值读取，其中的词视为缺失：{cells}",
+    "--types {kinds} keeps them": "用 --types {kinds} 可保留",
+    "--types {kinds} keeps it": "用 --types {kinds} 可保留",
+    "{n} limits in {name}, such as {cell}, are read as their numbers": "{name} 中有 {n} 个界限值（如 {cell}）按其数值读取",
+    "few rows hold these classes of {name}: {cells}": "{name} 的下列类别行数很少：{cells}",
+    "leave these rows out if they are no classes": "若它们不是类别，请去掉这些行",
+    "these classes of {name} differ only in their spelling: {cells}": "{name} 的下列类别只有写法不同：{cells}",
+    "write them alike if they are one": "若为同一类，请统一写法",
     "1 cell of {name} is no {thing} and counts as missing: {cells}": "{name} 有 1 个单元格不是{thing}，视为缺失：{cells}",
     "{n} cells of {name} are no {thing} and count as missing: {cells}": "{name} 有 {n} 个单元格不是{thing}，视为缺失：{cells}",
     "number": "数值",
@@ -172,6 +196,7 @@ SENTENCES: dict[str, str] = {
     "the text is no UTF-8 and is read as {name}": "文本不是 UTF-8，按 {name} 读取",
     "--encoding names another": "可用 --encoding 指定",
     "LightGBM's defaults through its own one-row predict: {values}": "LightGBM 默认配置，逐行预测：{values}",
+    "the defaults of the family {name}: {values}": "模型族 {name} 的默认配置：{values}",
     "as asked: {values}": "按要求：{values}",
     "your estimator {name}, fitted on the same rows": "您的估计器 {name}，用相同的行训练",
     "every row is learned from, and none is left to judge on": "全部的行都用于学习，没有留下可供评判的行",
@@ -190,9 +215,14 @@ SENTENCES: dict[str, str] = {
         "{name}：在 {n} 行留作验证的数据（其中 {other} 行互不相同）上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
     "{name}: margins from about {margin} on {n} untouched rows, by weight worth {k} equal ones (modelled: two models as alike as is usual)":
         "{name}：在 {n} 行留作验证的数据（按权重相当于 {k} 行等权的数据）上可证明约 {margin} 以上的容许量（按模型推算：两个模型的相似程度如常）",
-    "{name}: nothing; only {few} of the {n} untouched rows that are independent hold the rarest class, and at least {least} are needed":
-        "{name}：无法证明；{n} 行留作验证的数据中，相互独立且属于最少一类的仅 {few} 行，至少需要 {least} 行",
-    "give more rows of it": "请补充这一类的数据",
+    "{name}: nothing, since only {few} of the {n} untouched rows hold the rarest class, and at least {least} are needed":
+        "{name}：无法证明；{n} 行留作验证的数据中，属于最少一类的仅 {few} 行，至少需要 {least} 行",
+    "{name}: nothing, since equal rows and groups count once": "{name}：无法证明；相同的行及同组的行只计一次",
+    "only {few} of the {m} different ones among the {n} untouched rows hold the rarest class, and at least {least} are needed":
+        "{n} 行留作验证的数据中互不相同者 {m} 个，其中属于最少一类的仅 {few} 个，至少需要 {least} 个",
+    "give more of it": "请补充这一类的数据",
+    "give more different rows of it, or name with --group the column that says whose each row is":
+        "请补充这一类中互不相同的行，或用 --group 指明说明各行归属的列",
     "yours is smaller, so it may stay inconclusive": "所要求的更小，故可能尚无定论",
     # What was understood of a program
     "{names}; quality is judged on the same data as the search saw": "{names}；质量按搜索所用的数据评判",

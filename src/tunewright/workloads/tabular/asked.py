@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 from tunewright.core.registry import resolve
 from tunewright.core.texts import names_of
 from tunewright.errors import InputError, check_type, nearest
+from tunewright.workloads.tabular.cells import composed, number_of
 from tunewright.workloads.tabular.data import Kind, Source, Task
 from tunewright.workloads.tabular.monotone import WORDS
 
@@ -46,6 +48,48 @@ def source_of(spec: Any, target: str) -> Source:
         whole=spec.whole,
         weight=_text("weight", spec.weight),
     )
+
+
+def with_names(source: Source) -> Source:
+    """What the user said, with names of columns as files have them."""
+
+    def one(name: str | None) -> str | None:
+        return None if name is None else composed(name)
+
+    return replace(
+        source,
+        target=composed(source.target),
+        group=one(source.group),
+        time=one(source.time),
+        weight=one(source.weight),
+        drop=tuple(map(composed, source.drop)),
+        types=tuple((composed(name), kind) for name, kind in source.types),
+        monotone=tuple((composed(name), way) for name, way in source.monotone),
+    )
+
+
+def check_names(source: Source, names: Sequence[str], notes: Sequence[str]) -> None:
+    """Refuse a name that no column has. notes: on how the names were read."""
+    asked: list[tuple[str, str | None]] = [
+        ("target", source.target),
+        ("group", source.group),
+        ("time", source.time),
+        ("weight", source.weight),
+        *(("drop", name) for name in source.drop),
+        *(("types", name) for name, _ in source.types),
+        *(("monotone", name) for name, _ in source.monotone),
+    ]
+    for role, name in asked:
+        if name is not None and name not in names:
+            hint = nearest(name, names)
+            if sum(number_of(one) is not None for one in names) >= 0.3 * len(names):
+                hint = "the first line must hold the names, and seems to be data; add them"
+            hint = "; ".join((hint, *notes))  # the names may have been read wrongly
+            raise InputError(f"expected --{role} to name a column; got {name!r}: {hint}")
+        if name == source.target and role not in ("target", "types"):
+            raise InputError(
+                f"expected --{role} to name another column than the target; got {name!r}"
+            )
 
 
 def path_of(role: str, data: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
@@ -62,8 +63,14 @@ _NAMED = re.compile(
     rf"(?:,?\ {_CLOCK}\ ?{_ZONE}?)?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LIMIT = re.compile(r"^\s*[<>≤≥]=?")
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 _TRUTH = {"true": 1.0, "false": 0.0}
+
+
+def composed(name: str) -> str:
+    """A column's name in one spelling, however its accents were written down."""
+    return unicodedata.normalize("NFC", name)
 
 
 def is_missing(text: str, also: tuple[str, ...] = (), *, words: bool = True) -> bool:
@@ -102,8 +109,11 @@ def is_currency(unit: str) -> bool:
     return re.fullmatch(_CURRENCY, unit.upper()) is not None or unit == "rs"
 
 
-def date_of(text: str, *, day_first: bool = False) -> float | None:
-    """Seconds since 1970 of a date, with or without a time of day, or None."""
+def date_of(text: str, *, day_first: bool | None = None) -> float | None:
+    """Seconds since 1970 of a date, with or without a time of day, or None.
+
+    Where the order of day and month is not known, 1/2/2024 is in January, 1.2.2024 in February.
+    """
     bare = " ".join(text.split())
     match = _DATE.fullmatch(bare) or _NAMED.fullmatch(bare)
     if not match:
@@ -117,6 +127,8 @@ def date_of(text: str, *, day_first: bool = False) -> float | None:
         elif len(one) == 4:
             year, month, day = one, int(two), three
         else:
+            if day_first is None:  # slashes are more often written in America
+                day_first = match["mark"] != "/"
             first, second = (one, int(two)) if day_first else (two, int(one))
             year, month, day = three, second, first
     else:
@@ -133,6 +145,11 @@ def date_of(text: str, *, day_first: bool = False) -> float | None:
         return None
     clock = _clock(match) if match["hour"] else 0
     return None if clock is None else (days * DAY + clock - _ahead(match["zone"])) / MICRO
+
+
+def is_limit(text: str) -> bool:
+    """Whether a text says no more than that a number lies beyond another, as <3 does."""
+    return _LIMIT.match(text) is not None
 
 
 def time_of(text: str) -> float | None:
@@ -207,7 +224,7 @@ def _number(schema: ColumnSchema, text: str) -> float | None:
     truth = _TRUTH.get(text.strip().lower())
     if truth is not None:
         return truth
-    quantity = number_of(text, schema.decimal)
+    quantity = number_of(_LIMIT.sub("", text, count=1) if schema.limits else text, schema.decimal)
     if quantity is None:
         return None
     value, unit = quantity

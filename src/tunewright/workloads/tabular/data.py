@@ -110,7 +110,8 @@ class ColumnSchema:
     """What the cells of a column mean.
 
     missing: further texts that stand for no value. decimal: the mark in its numbers. unit: what may
-    stand before or after them. day_first: 1/2/2024 is in February. monotone: the answer never falls
+    stand before or after them. limits: <3 is 3. day_first: 1/2/2024 is in February; None where no
+    cell has shown it, and the mark decides. monotone: the answer never falls
     (1) or never rises (-1) as the column grows, all else equal; 0 where it may do either.
     """
 
@@ -119,7 +120,8 @@ class ColumnSchema:
     missing: tuple[str, ...] = ()
     decimal: str = "."
     unit: str = ""
-    day_first: bool = False
+    limits: bool = False
+    day_first: bool | None = None
     monotone: int = 0
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import bz2
 import codecs
-import csv
 import gzip
 import lzma
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -22,27 +20,27 @@ import pyarrow.parquet
 
 from tunewright.core.texts import read_json
 from tunewright.errors import InputError, nearest
-from tunewright.workloads.tabular.cells import is_missing
+from tunewright.workloads.tabular.cells import composed
+from tunewright.workloads.tabular.sniffing import (
+    BLOCK,
+    SAMPLE,
+    Marks,
+    body_of,
+    decimal_of,
+    marks_of,
+    rows_of,
+    utf8,
+)
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 PACKED = (".gz", ".bz2", ".xz")
 ARROWS = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 FEW_FILES = 20  # of a directory are named where a path is wrong
-SAMPLE = 1 << 20  # bytes that delimiter, quoting and decimal mark are found in
-SAMPLE_ROWS = 1_000
-BLOCK = 1 << 26
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 _SHOWN = {"\t": "tab", " ": "space"}
 _UNREADABLE = (
     pa.ArrowException, OSError, EOFError, ValueError, MemoryError, lzma.LZMAError, zlib.error,
 )  # fmt: skip
-_DOT, _COMMA = (  # what can be no thousands, which stand in threes and behind no zero
-    re.compile(
-        rf"[^\d.,]*(?:\d+(?:{other}\d{{3}})*{mark}(?:\d{{1,2}}|\d{{4,}})|0{mark}\d+)[^\d.,]*"
-        rf"|[^\d.,]*\d+(?:{other}\d{{3}})+{mark}\d*"
-    )
-    for mark, other in ((r"\.", ","), (",", r"\."))
-)
 
 
 @final
@@ -60,12 +58,13 @@ class Dialect:
 class Raw:
     """The columns of a file. decimal: the mark in numbers that are texts.
 
-    read_as: in words, how the file was read. leftover: columns that a writer left behind, each with
-    what it is.
+    open_marks: those of which nothing tells whether they part thousands or decimals. read_as: in
+    words, how the file was read. leftover: columns that a writer left behind, each with what it is.
     """
 
     data: pa.Table
     decimal: str = "."
+    open_marks: str = ""
     read_as: str = ""
     leftover: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -194,21 +193,24 @@ def _row_labels(data: pa.Table) -> dict[str, str]:
 
 
 def _whole(raw: Raw, where: str) -> Raw:
-    """The table, whose names are unique and whose rows are some."""
-    names = Counter(raw.data.column_names)
-    twice = [name for name, count in names.items() if count > 1]
+    """The table, whose names are composed, unique, and whose rows are some."""
+    names = [composed(name) for name in raw.data.column_names]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
             f"expected unique column names; got {twice[0]!r} twice in {where}; rename one"
         )
     if raw.data.num_rows == 0:
         raise InputError(f"expected rows of data; got only a header in {where}")
-    return raw
+    if names == raw.data.column_names:
+        return raw
+    data = raw.data.rename_columns(names).replace_schema_metadata(raw.data.schema.metadata)
+    return replace(raw, data=data)
 
 
 def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
     """The cells of a text, as they stand there."""
-    text, encoding = _utf8(content, dialect.encoding)
+    text, encoding = utf8(content, dialect.encoding)
     notes: list[str] = []
     if encoding not in ("utf-8", dialect.encoding):
         notes.append(f"the text is no UTF-8 and is read as {encoding}; --encoding names another")
@@ -216,18 +218,20 @@ def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
     said = re.match(rb"sep=(.)\r?\n", text[:8])
     if said:  # a line for Excel
         text, asked = text[said.end() :], asked or said[1].decode()
-    text = text.lstrip(b"\r\n")
+    text, above, comments = body_of(text)
+    if comments:
+        notes.append(f"{comments:,} lines that begin with # above the header are left out")
     sample = text[:SAMPLE] if len(text) <= SAMPLE else text[: text.rfind(b"\n", 0, SAMPLE) + 1]
     lines = sample.decode("utf-8", "replace")
     if not lines.strip():
         raise pa.ArrowInvalid("it is no text with a header line")
-    quote = _quote(lines)
-    delimiter = asked or _delimiter(lines, quote)
+    marks = marks_of(lines, asked)
+    delimiter = marks.delimiter
     if asked is None and delimiter == " ":
         text = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", text)
         text = re.sub(rb"[ \t]+", b" ", text)
         lines = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", lines))
-    rows = _rows(lines, delimiter, quote)
+    rows = rows_of(lines, marks)
     header, rest = rows[0], rows[1:]
     wide = bool(rest) and all(len(row) == len(header) + 1 for row in rest)
     if wide:  # R names its rows and not that column; others end each row with a mark
@@ -236,125 +240,24 @@ def _text(content: bytes, dialect: Dialect, where: str) -> Raw:
         mark = delimiter.encode()
         text = mark + text if first else text[:cut] + mark + text[cut:]
         header = ["", *header] if first else [*header, ""]
-    data = _parsed(text, delimiter, quote, len(header), where)
+    data = _parsed(text, marks, len(header), where, above + bool(said))
     names = [(name or "").strip() for name in (column[0].as_py() for column in data.columns)]
     data = data.slice(1)
     unnamed = [i for i, name in enumerate(names) if not name]
     names = [name or f"Unnamed: {i}" for i, name in enumerate(names)]
-    decimal = dialect.decimal or _decimal(rest)
+    decimal, open_marks = (dialect.decimal, "") if dialect.decimal else decimal_of(rest, delimiter)
     leftover = {}
     for i in unnamed:
         leftover[names[i]] = "a column without a name"
     dialect_text = (
         f"{encoding}, delimiter {_SHOWN.get(delimiter, delimiter)}, decimal mark {decimal}"
     )
-    return Raw(data.rename_columns(names), decimal, dialect_text, leftover, tuple(notes))
+    data = data.rename_columns(names)
+    return Raw(data, decimal, open_marks, dialect_text, leftover, tuple(notes))
 
 
-def _utf8(content: bytes, asked: str | None) -> tuple[bytes, str]:
-    """The text in UTF-8 without a mark of its order, and the encoding that it had."""
-    marks = {
-        codecs.BOM_UTF8: "utf-8",
-        codecs.BOM_UTF32_LE: "utf-32",
-        codecs.BOM_UTF16_LE: "utf-16",
-        codecs.BOM_UTF16_BE: "utf-16",
-    }
-    detected = next((name for mark, name in marks.items() if content.startswith(mark)), None)
-    if asked is None and detected is None:
-        detected = _guessed(content)
-    encoding = asked or detected or "utf-8"
-    if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
-        text = content.removeprefix(codecs.BOM_UTF8)
-        if (asked or text is not content) and not _is_utf8(text):
-            raise pa.ArrowInvalid(f"it is no {encoding}, as it says")
-    else:
-        text = content.decode(encoding).removeprefix("\ufeff").encode()
-    if b"\0" in text[:SAMPLE]:
-        raise pa.ArrowInvalid("it is no text with a header line")
-    if b"\r" in text[:SAMPLE] and b"\n" not in text[:SAMPLE]:
-        text = text.replace(b"\r", b"\n")
-    return text, encoding
-
-
-def _guessed(content: bytes) -> str:
-    start = content[:SAMPLE]
-    zeros = start.count(0)
-    if zeros > len(start) / 4 and len(start) > 1:  # every second byte of plain letters
-        return "utf-16-be" if start[0] == 0 else "utf-16-le"
-    if zeros:
-        return "utf-8"  # refused as no text
-    if _is_utf8(content):
-        return "utf-8"
-    try:
-        content.decode("cp1252")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "cp1252"
-
-
-def _is_utf8(content: bytes) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for at in range(0, len(content), BLOCK):
-            decoder.decode(content[at : at + BLOCK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _quote(lines: str) -> str:
-    """The quoting mark: the single one where more cells begin and end with it."""
-    marks = {
-        quote: len(
-            re.findall(rf"(?m)(?:^|[,;\t|]){quote}[^{quote}\n]*{quote}(?=[,;\t|\r\n]|$)", lines)
-        )
-        for quote in ('"', "'")
-    }
-    return "'" if marks["'"] > marks['"'] else '"'
-
-
-def _rows(lines: str, delimiter: str, quote: str) -> list[list[str]]:
-    """The first rows, without empty lines; a broken quotation ends them."""
-    rows: list[list[str]] = []
-    try:
-        for row in csv.reader(
-            lines.splitlines(keepends=True), delimiter=delimiter, quotechar=quote
-        ):
-            if row:
-                rows.append(row)
-            if len(rows) > SAMPLE_ROWS:
-                break
-    except csv.Error:
-        pass
-    return rows or [[""]]
-
-
-def _delimiter(lines: str, quote: str) -> str:
-    """The mark that cuts header and rows alike; of several the one that cuts most evenly."""
-    ranks: dict[str, tuple[bool, float, int]] = {}
-    spaced = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", lines))
-    for mark in (",", "\t", ";", "|", " "):
-        rows = _rows(spaced if mark == " " else lines, mark, quote)
-        width, count = Counter(map(len, rows[1:] or rows)).most_common(1)[0]
-        header = len(rows[0]) in (width, width - 1)
-        even = count / len(rows[1:] or rows)
-        if len(rows[0]) > 1 and (mark != " " or (header and even == 1)):
-            ranks[mark] = (header, round(even, 2), width)
-    others = {mark: rank for mark, rank in ranks.items() if mark != " "} or ranks
-    return max(others, key=lambda mark: others[mark]) if others else ","
-
-
-def _decimal(rows: Sequence[Sequence[str]]) -> str:
-    """The mark that most numbers of the sample have, where it cannot be one of thousands."""
-    cells = [cell.strip() for row in rows for cell in row if not is_missing(cell)]
-    commas = sum(_COMMA.fullmatch(cell) is not None for cell in cells if "," in cell)
-    dots = sum(_DOT.fullmatch(cell) is not None for cell in cells if "." in cell)
-    return "," if commas > dots else "."
-
-
-def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> pa.Table:
-    """All cells as texts, the header being the first row."""
+def _parsed(text: bytes, marks: Marks, width: int, where: str, above: int) -> pa.Table:
+    """All cells as texts, the header being the first row. above: lines that were left out."""
     bad: list[Any] = []
 
     def refuse(row: Any) -> str:
@@ -362,18 +265,15 @@ def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> 
         return "error"
 
     names = [str(i) for i in range(width)]
-    escaped = re.search(
-        rb"[^\\]\\" + quote.encode() + rb"(?!\s*[" + delimiter.encode() + rb"\r\n])", text[:SAMPLE]
-    )
     try:
         return pyarrow.csv.read_csv(
             pa.BufferReader(text),
             read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter,
-                quote_char=quote,
-                escape_char="\\" if escaped else False,
-                newlines_in_values=quote.encode() in text,
+                delimiter=marks.delimiter,
+                quote_char=marks.quote,
+                escape_char=marks.escape or False,
+                newlines_in_values=marks.quote.encode() in text,
                 invalid_row_handler=refuse,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
@@ -384,8 +284,10 @@ def _parsed(text: bytes, delimiter: str, quote: str, width: int, where: str) -> 
         if not bad:
             raise
         row = bad[0]
-        at = text.find(row.text.encode())
-        line = f"line {text.count(bytes([10]), 0, at) + 1}" if at >= 0 else "a line"
+        found = re.search(rb"(?m)^" + re.escape(row.text.encode()) + rb"\r?$", text)
+        line = "a line"
+        if found:
+            line = f"line {above + text.count(bytes([10]), 0, found.start()) + 1}"
         raise InputError(
             f"expected {row.expected_columns} cells in each row of {where}, as in its first one; "
             f"got {row.actual_columns} in {line}: {row.text[:60]!r}; repair that line, or name "

@@ -14,7 +14,7 @@ from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Artifact, Workload, space_of
 from tunewright.workloads.tabular.data import Blended, Schema
-from tunewright.workloads.tabular.families import family_of, yours
+from tunewright.workloads.tabular.families import family_of, lightgbm, yours
 from tunewright.workloads.tabular.provable import provable
 from tunewright.workloads.tabular.quality import AIMS
 from tunewright.workloads.tabular.workload import TableSpec, TableWorkload, table
@@ -70,8 +70,11 @@ def _facts(workload: TableWorkload) -> Iterator[tuple[str, str]]:
             ),
         )
         return
-    default = workload.baseline == space_of(workload).default
-    what = "LightGBM's defaults through its own one-row predict" if default else "as asked"
+    family, what = workload.baseline["family"], "as asked"
+    if workload.baseline == space_of(workload).default:
+        what = f"the defaults of the family {family}"
+        if family == lightgbm.FAMILY.name:
+            what = "LightGBM's defaults through its own one-row predict"
     yield "baseline", f"{what}: " + " ".join(f"{k}={v}" for k, v in workload.baseline.items())
 
 

@@ -1,4 +1,4 @@
-"""Marks: whether numbers in texts are written with another decimal mark than their schema says."""
+"""Marks: whether a further file is written as the one that its schema was learned from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from tunewright.errors import InputError
 from tunewright.workloads.tabular.cells import is_missing, number_of
-from tunewright.workloads.tabular.data import ColumnSchema
+from tunewright.workloads.tabular.data import ColumnSchema, Exceptions
 
+MOSTLY = 0.5  # of a column's cells are of another kind: it is another column
 SAMPLE = 1_000  # of a column's different cells
 OTHER = {".": ",", ",": "."}
 
@@ -41,6 +42,15 @@ def check_mark(
             f'expected "{schema.decimal}" as the decimal mark in {where}, as where {schema.name!r} '
             f"was learned from; got {text!r}; "
             + (remedy or f'say --decimal "{OTHER[schema.decimal]}"')
+        )
+
+
+def check_kind(odd: Exceptions, rows: int, where: str, learned: str) -> None:
+    """Refuse a column most of whose cells are not what it was learned from."""
+    if odd.count > MOSTLY * rows:
+        raise InputError(
+            f"expected {odd.column!r} to be a {odd.kind} in {where}, as in {learned}; got "
+            f"{odd.texts[0]!r}; write both files alike"
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tunewright.core.registry import resolve
 from tunewright.errors import InputError, nearest
 from tunewright.workloads.tabular import calibration, transforms
-from tunewright.workloads.tabular.cells import codes_of, read_value
+from tunewright.workloads.tabular.cells import codes_of, composed, read_value
 from tunewright.workloads.tabular.data import (
     Blended,
     Column,
@@ -242,7 +242,9 @@ class Encoder:
         """What each column holds, one at a time, with a sentence for what cannot be used."""
         if not (hasattr(row, "keys") and hasattr(row, "__getitem__")):
             raise InputError(f"expected a mapping from columns to values; got {type(row).__name__}")
-        keys, lookups = list(row.keys()), dict(self._lookups)
+        # Accents may be written down in two ways.
+        row = {composed(key) if isinstance(key, str) else key: row[key] for key in row.keys()}  # noqa: SIM118
+        keys, lookups = list(row), dict(self._lookups)
         values = []
         for i, column in enumerate(self._columns):
             if column.name not in keys:

@@ -35,10 +35,7 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
             continue
         losses = metric.name != "accuracy"
         if losses and facts.classes and facts.rarest < LEAST_OF_A_CLASS:
-            few = f"{facts.rarest} of the {facts.test:,} untouched rows that are independent"
-            needed = f"at least {LEAST_OF_A_CLASS} are needed; give more rows of it"
-            text = f"{metric.name}: nothing; only {few} hold the rarest class, and {needed}"
-            yield "provable", text
+            yield "provable", f"{metric.name}: nothing{_too_few(facts)}"
             continue
         margin = smallest_margin(spread, _effective_rows(facts, losses=losses), level)
         shown = f"{margin:.2g}" if metric.scale == "difference" else f"{margin:.1%}"
@@ -61,6 +58,19 @@ def provable(facts: TableFacts, goal: Goal, looks_before: int) -> Iterator[tuple
                 + ("; yours is smaller, so it may stay inconclusive" if short else "")
             ),
         )
+
+
+def _too_few(facts: TableFacts) -> str:
+    """Why the rarest class proves nothing, and what would help."""
+    needed = f"hold the rarest class, and at least {LEAST_OF_A_CLASS} are needed"
+    if facts.clusters == facts.test:
+        few = f"{facts.rarest} of the {facts.test:,} untouched rows"
+        return f", since only {few} {needed}; give more of it"
+    return (
+        f", since equal rows and groups count once; only {facts.rarest} of the {facts.clusters:,} "
+        f"different ones among the {facts.test:,} untouched rows {needed}; give more different "
+        "rows of it, or name with --group the column that says whose each row is"
+    )
 
 
 def _effective_rows(facts: TableFacts, *, losses: bool) -> int:

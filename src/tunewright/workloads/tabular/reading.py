@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -12,49 +11,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.errors import InputError, TooFew, nearest
-from tunewright.workloads.tabular.cells import number_of
-from tunewright.workloads.tabular.columns import Learned, Reading, learn_column, read_column
+from tunewright.workloads.tabular.asked import check_names, with_names
+from tunewright.workloads.tabular.column_kinds import Learned, Reading, learn_column
+from tunewright.workloads.tabular.columns import read_column
 from tunewright.workloads.tabular.data import (
     Column,
     Exceptions,
-    Ints,
+    Kind,
     Source,
     Table,
     TableFacts,
 )
+from tunewright.workloads.tabular.doubts import in_order
 from tunewright.workloads.tabular.encoding import repeated_days
 from tunewright.workloads.tabular.files import Dialect, Raw, load
 from tunewright.workloads.tabular.leaks import is_copy, telling
-from tunewright.workloads.tabular.marks import check_mark
+from tunewright.workloads.tabular.marks import check_kind, check_mark
 from tunewright.workloads.tabular.monotone import promised
+from tunewright.workloads.tabular.parts import LEAST_ROWS, split
 from tunewright.workloads.tabular.splitting import (
-    SMALL,
     Keys,
-    Parts,
-    deal,
     grouped,
     groups_of,
-    hold_out,
     in_blocks,
     keys_of,
     memory_of,
     only_learned,
     rarest,
-    remixed,
-    split_by_time,
-    test_share,
     worth,
 )
-from tunewright.workloads.tabular.target import Target, answered, read_target
-from tunewright.workloads.tabular.useless import is_free_text, why_useless
+from tunewright.workloads.tabular.target import Target, answered, is_number, read_target
+from tunewright.workloads.tabular.useless import is_free_text, names_rows, why_useless
 from tunewright.workloads.tabular.weighing import picked
 
-LEAST_ROWS = 50
 PARTS = 3  # to learn from, to choose by and for the verdict
-MOSTLY = 0.5  # of a test file's cells are of another kind: it is another column
-_Answers = tuple[NDArray[Any], tuple[str, ...]]  # and the classes
-ENOUGH = 20_000  # judged rows tell candidates apart: beyond that the time is better spent on fits
-FOLDS = (5, 3, 2, 1)  # parts of a table's rows: as many as can be judged
 
 
 def column_names(path: str) -> list[str]:
@@ -65,9 +55,10 @@ def column_names(path: str) -> list[str]:
 
 def read(source: Source) -> Table:
     """The usable rows of a file, typed and split. Raises InputError, a sentence, if unusable."""
+    source = with_names(source)
     dialect = Dialect(source.delimiter, source.decimal, source.encoding)
     raw = load(source.path, dialect)
-    _check_names(source, raw.data.column_names)
+    check_names(source, raw.data.column_names, raw.notes)
     columns = _Columns(source, raw, load(source.test, dialect) if source.test else None)
     answers = columns.learn(source.target, words=False)
     if isinstance(answers, str):
@@ -75,6 +66,8 @@ def read(source: Source) -> Table:
             f"expected a target of texts or numbers; got {source.target!r}: {answers}; name "
             "another column with --target"
         )
+    if answers.rounds and is_number(source, answered(answers.column), answers.column):
+        answers = columns.rounded(answers, words=False)
     keep, weights = answered(answers.column), None
     without = int((~keep).sum())
     if source.weight is not None:
@@ -112,7 +105,7 @@ def read(source: Source) -> Table:
     keys = keys_of(features, len(y), salt)
     if group is not None:
         keys = grouped(keys, group, salt)
-    train, folds, untouched, how = _split(source, keys, time, main, (y, target.classes))
+    train, folds, untouched, how = split(source, keys, time, main, (y, target.classes))
     units = keys
     if time is not None:
         memory = memory_of(time.values[train], y[train])
@@ -126,7 +119,8 @@ def read(source: Source) -> Table:
         dropped=tuple(dropped), rows_without_target=without,
         train=len(train), folds=len(folds), test=len(test), split=how,
         notes=(
-            *raw.notes, *columns.notes, *target.notes, *_notes(target, keys, source),
+            *raw.notes, *columns.notes, *target.notes,
+            *_notes(target, keys, source, main - len(train)),
             *(_in_time(source.time, len(np.unique(units[test]))) if source.time else ()),
             *(_leak(name, share) for name, share in told),
         ),
@@ -157,17 +151,21 @@ class _Columns:
     exceptions: list[Exceptions] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def learn(self, name: str, *, words: bool = True) -> Learned | str:
-        """The column; its schema is that of the file alone. A sentence if no model can read it."""
-        kind = dict(self.source.types).get(name)
+    def learn(self, name: str, *, words: bool = True, kind: Kind | None = None) -> Learned | str:
+        """The column; its schema is that of the file alone. A sentence if no model can read it.
+
+        kind: what it is, unless the user said something else.
+        """
+        kind = dict(self.source.types).get(name, kind)
+        strict = self.source.decimal is not None
         reading = Reading(
-            kind, self.source.missing, self.raw.decimal, self.source.decimal is not None, words
+            kind, self.source.missing, self.raw.decimal, strict, self.raw.open_marks, words
         )
         learned = learn_column(name, self.raw.data[name], reading)
         if isinstance(learned, str):
             return learned
         self._tell(learned.exceptions, "")
-        self.notes += learned.notes
+        self.notes += [note for note in learned.notes if note not in self.notes]
         if self.test is None:
             return learned
         if name not in self.test.data.column_names:
@@ -175,24 +173,34 @@ class _Columns:
                 f"expected the columns of {self.source.path} in {self.source.test}; got no "
                 f"{name!r}: {nearest(name, self.test.data.column_names)}"
             )
-        below, odd = read_column(learned.schema, self.test.data[name], words=words)
+        schema, note = in_order(learned.schema, self.test.data[name])
+        if note and (note := f"in the test file {note}") not in self.notes:
+            self.notes.append(note)
+        below, odd = read_column(schema, self.test.data[name], words=words)
         if odd:
-            pair = (learned.schema, self.test.data[name])
-            check_mark([pair], str(self.source.test), "write both files alike")
-            if odd.count > MOSTLY * len(below.values):
-                raise InputError(
-                    f"expected {name!r} to be a {odd.kind} in {self.source.test}, as in "
-                    f"{self.source.path}; got {odd.texts[0]!r}; write both files alike"
-                )
+            where, remedy = str(self.source.test), "write both files alike"
+            check_mark([(schema, self.test.data[name])], where, remedy)
+            check_kind(odd, len(below.values), where, self.source.path)
         self._tell(odd, " of the test file")
         return replace(learned, column=_joined(learned.column, below))
 
+    def rounded(self, codes: Learned, *, words: bool = True) -> Learned:
+        """The column as numbers, which lose digits that its codes keep."""
+        name = codes.schema.name
+        self.notes = [note for note in self.notes if note not in codes.notes]
+        numbers = self.learn(name, words=words, kind="number")
+        assert isinstance(numbers, Learned)
+        self.notes.append(f"{name!r} holds whole numbers of too many digits, which are rounded")
+        return numbers
+
     def role(self, role: str, name: str, keep: NDArray[np.bool_]) -> Column:
         """The column that groups the rows or orders them."""
-        learned = self.learn(name)
+        learned = self.learn(name, kind="category" if role == "group" else None)  # a group's name
         wanted = "dates or numbers" if role == "time" else "texts or numbers"
         if isinstance(learned, str):
             raise InputError(f"expected --{role} to hold {wanted}; got {name!r}: {learned}")
+        if role == "time" and learned.rounds:
+            learned = self.rounded(learned)
         column = learned.column
         if role == "time" and column.categories is not None:
             raise InputError(
@@ -260,28 +268,6 @@ def _check_test(
         )
 
 
-def _check_names(source: Source, names: Sequence[str]) -> None:
-    asked: list[tuple[str, str | None]] = [
-        ("target", source.target),
-        ("group", source.group),
-        ("time", source.time),
-        ("weight", source.weight),
-        *(("drop", name) for name in source.drop),
-        *(("types", name) for name, _ in source.types),
-        *(("monotone", name) for name, _ in source.monotone),
-    ]
-    for role, name in asked:
-        if name is not None and name not in names:
-            hint = nearest(name, names)
-            if sum(number_of(one) is not None for one in names) >= 0.3 * len(names):
-                hint = "the first line must hold the names, and seems to be data; add them"
-            raise InputError(f"expected --{role} to name a column; got {name!r}: {hint}")
-        if name == source.target and role not in ("target", "types"):
-            raise InputError(
-                f"expected --{role} to name another column than the target; got {name!r}"
-            )
-
-
 def _features(
     columns: _Columns, source: Source, keep: NDArray[np.bool_], target: Column
 ) -> tuple[list[Learned], list[tuple[str, str]]]:
@@ -320,10 +306,13 @@ def _feature(
     main = keep[: columns.raw.data.num_rows]
     here = replace(learned.column, values=learned.column.values[: len(main)])
     said = name in dict(columns.source.types)
+    if learned.rounds and names_rows(here, main):
+        learned = columns.rounded(learned)
+        here = replace(learned.column, values=learned.column.values[: len(main)])
     if learned.schema.kind == "category" and not said and is_free_text(here, main):
         learned = replace(learned, schema=replace(learned.schema, kind="text"))
     leftover, text = columns.raw.leftover.get(name, ""), learned.schema.kind == "text"
-    if why := why_useless(here, main, leftover, text=text):
+    if why := why_useless(here, main, leftover, text=text, said=said):
         return why
     if is_copy(learned.column, target, keep):
         return f"a copy of {columns.source.target!r}"
@@ -340,12 +329,15 @@ def _joined(above: Column, below: Column) -> Column:
     return Column(above.name, np.concatenate((above.values, codes)), tuple(names))
 
 
-def _notes(target: Target, keys: Keys, source: Source) -> list[str]:
+def _notes(target: Target, keys: Keys, source: Source, copies: int) -> list[str]:
+    """copies: rows that are not learned from, since the test file holds them, too."""
     notes = []
     if target.guess:
         notes.append(f"the target is taken as {target.guess}")
+    what = f"the same {source.group!r}" if source.group else "equal features"
+    if source.test is not None and copies:
+        notes.append(f"{copies:,} rows with {what} as rows of {source.test} are not learned from")
     if source.time is None and source.test is None and len(large := only_learned(keys)):
-        what = f"the same {source.group!r}" if source.group else "equal features"
         notes.append(
             f"{len(large):,} rows with {what} as very many others are learned from, and judge "
             "nothing: they say no more than a few rows do"
@@ -370,88 +362,6 @@ def _same_day(name: str) -> str:
         f"rows of the same day by {name!r} are learned from and judged on, and tell of each other; "
         f"if you will predict for days to come, say --time {shlex.quote(name)}"
     )
-
-
-def _split(
-    source: Source, keys: Keys, time: Column | None, main: int, answers: _Answers
-) -> tuple[Ints, Parts, Parts, str]:
-    """The rows of the search, its folds, the untouched rows, and how it was made, in a sentence.
-
-    Raises InputError where none can be judged.
-    """
-    together = f"rows with the same {source.group!r}" if source.group else "equal rows"
-    if source.whole:
-        every = np.arange(len(keys))
-        return every, (every,), (every,), "every row is learned from, and none is left to judge on"
-    folds: Parts
-    untouched: Parts
-    if time is not None and source.test is None:
-        past, then, future = split_by_time(time.values, keys if source.group else None)
-        how = f"by {time.name!r}: the latest {test_share(len(keys)):.0%} only for the verdict, the"
-        how += " 20% before to compare candidates, what was earlier to learn from"
-        train, folds, untouched = np.sort(np.concatenate((past, then))), (then,), (future,)
-        _check_parts((past, then, future), keys, *answers)
-        return train, folds, untouched, how
-    if source.test is not None:
-        train, untouched = np.arange(main), (np.arange(main, len(keys)),)
-        how = f"{source.test} only for the verdict"
-    else:
-        for parts in FOLDS if len(keys) < SMALL else FOLDS[-1:]:
-            train, untouched = hold_out(keys, parts)
-            if all(_can_judge(part, keys, *answers) for part in untouched):
-                break
-        how = f"by a hash of the data: {test_share(len(keys)):.0%} of the rows only for the verdict"
-        if len(untouched) > 1:
-            how += f" ({len(untouched)} parts, each judged after learning from all others)"
-    folds = _folds(train, keys, answers)
-    judged = max(-(-ENOUGH // len(folds[0])), 1)  # so many folds
-    how += f", the others in {min(len(folds), FOLDS[0])} folds to compare candidates"
-    how += f", dealt out {len(folds) // FOLDS[0]} times" if len(folds) > FOLDS[0] else ""
-    how += f", of which {judged} will do" if judged < len(folds) else ""
-    folds = folds[:judged]
-    how += f"; {together} stay together"
-    learned = np.setdiff1d(train, folds[0])
-    _check_parts((learned, folds[0], np.concatenate(untouched)), keys, *answers)
-    return train, folds, untouched, how
-
-
-def _folds(train: Ints, keys: Keys, answers: _Answers) -> Parts:
-    """The parts of the rows of a search: five, or fewer where not each could be judged.
-
-    Those of a small table are dealt out twice, since one deal says less there.
-    """
-    for count in FOLDS[:-1]:
-        folds = deal(train, keys, answers[0], count)
-        if all(_can_judge(fold, keys, *answers) for fold in folds):
-            break
-    if len(train) < SMALL and len(folds) == FOLDS[0]:
-        again = deal(train, remixed(keys), answers[0], FOLDS[0])
-        folds += again if all(_can_judge(fold, keys, *answers) for fold in again) else ()
-    return folds
-
-
-def _can_judge(part: Ints, keys: Keys, y: NDArray[Any], classes: tuple[str, ...]) -> bool:
-    two = len(np.unique(keys[part])) >= 2
-    return two and (len(classes) != 2 or len(np.unique(y[part])) > 1)
-
-
-def _check_parts(
-    parts: tuple[Ints, Ints, Ints], keys: Keys, y: NDArray[Any], classes: tuple[str, ...]
-) -> None:
-    """Refuse a split that cannot be learned from or judged on."""
-    for name, rows in zip(("training", "validation", "test"), parts, strict=True):
-        if len(rows) < 2 or len(np.unique(keys[rows])) < (2 if name == "test" else 1):
-            raise TooFew(
-                "expected enough different rows for three parts; got "
-                f"{len(np.unique(keys[rows]))} for the {name} part, "
-                "since equal rows stay together; give more varied data, or another --group"
-            )
-        if len(classes) == 2 and len(np.unique(y[rows])) < 2:
-            raise TooFew(
-                "expected both classes in each part of the data; got only "
-                f"{classes[int(y[rows][0])]!r} in the {len(rows)} {name} rows; collect more "
-                "rows of the rarer class"
-            )
 
 
 def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> tuple[NDArray[Any], tuple[str, ...]]:

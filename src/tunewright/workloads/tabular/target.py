@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -14,6 +16,8 @@ from tunewright.workloads.tabular.quality import METRICS
 
 FEW_NUMBERS = 20  # whole numbers with more distinct values are a regression, and so they are …
 FEW_SHARE = 0.05  # … when they are more than this share of the rows
+LEAST_OF_A_CLASS = 5  # rows: fewer are not in each of five folds, and may be a slip
+NAMED = 5  # of the classes in doubt
 NAMES_SHARE = 0.5  # more distinct texts than this share of the rows are no classes but names
 
 
@@ -72,10 +76,15 @@ def read_target(
     return Target("regression", (), column.values, guess, notes)
 
 
-def _is_regression(
-    column: Column, schema: ColumnSchema, source: Source, distinct: NDArray[Any], rows: int
-) -> tuple[bool, str]:
-    """Whether the numbers themselves are the answer, and why that was guessed."""
+def is_number(source: Source, usable: NDArray[np.bool_], codes: Column) -> bool:
+    """Whether codes that are whole numbers are the answer as numbers, as others would be."""
+    asked, distinct = _asked(source), len(np.unique(codes.values[usable]))
+    few = distinct <= max(2, min(FEW_NUMBERS, FEW_SHARE * int(usable.sum())))
+    return not few if asked is None else asked[0]
+
+
+def _asked(source: Source) -> tuple[bool, str] | None:
+    """Whether a regression is asked for, and by what; None where nothing says so."""
     if source.task is not None:
         return source.task == "regression", ""
     numbers = {metric.name for metric in METRICS["regression"]}
@@ -85,6 +94,15 @@ def _is_regression(
             return True, f"a regression, since the goal names {name}"
         if name in classes:
             return False, f"classes, since the goal names {name}"
+    return None
+
+
+def _is_regression(
+    column: Column, schema: ColumnSchema, source: Source, distinct: NDArray[Any], rows: int
+) -> tuple[bool, str]:
+    """Whether the numbers themselves are the answer, and why that was guessed."""
+    if (asked := _asked(source)) is not None:
+        return asked
     if column.categories is not None or schema.kind == "boolean":
         return False, ""
     few = len(distinct) <= min(FEW_NUMBERS, FEW_SHARE * rows)
@@ -107,7 +125,9 @@ def _classes(
     usable: NDArray[np.bool_],
 ) -> Target:
     """Places in the sorted classes; of two, the positive one is last."""
-    distinct, indices = np.unique(column.values[usable], return_inverse=True)
+    distinct, first, indices = np.unique(
+        column.values[usable], return_index=True, return_inverse=True
+    )
     labels = _labels(column, schema, distinct)
     if len(labels) > max(2, NAMES_SHARE * int(usable.sum())):
         raise InputError(
@@ -139,11 +159,39 @@ def _classes(
             f"expected --positive only for two classes; got {len(labels)} classes in "
             f"{source.target!r}; leave it out"
         )
+    notes += _doubtful(source.target, labels, counts, np.flatnonzero(usable)[first])
     rank = np.argsort(np.array(order))
     y = np.zeros(len(usable), np.int64)
     y[usable] = rank[indices]
     task: Task = "binary" if len(labels) == 2 else "multiclass"
     return Target(task, tuple(labels[i] for i in order), y, notes=tuple(notes))
+
+
+def _doubtful(
+    target: str, labels: list[str], counts: NDArray[Any], rows: NDArray[Any]
+) -> Iterator[str]:
+    """Classes of so few rows that they may be none, and those that may be one.
+
+    rows: the first of each class.
+    """
+    rare = np.flatnonzero(counts < LEAST_OF_A_CLASS)[:NAMED].tolist() if len(labels) > 2 else []
+    if rare:
+        shown = ", ".join(f"{labels[i]!r} ({counts[i]}; row {rows[i] + 1})" for i in rare)
+        more = ", …" if (counts < LEAST_OF_A_CLASS).sum() > len(rare) else ""
+        yield (
+            f"few rows hold these classes of {target!r}: {shown}{more}; "
+            "leave these rows out if they are no classes"
+        )
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        plain = unicodedata.normalize("NFKC", label).casefold()
+        alike.setdefault(" ".join(plain.split()), []).append(label)
+    for names in [names for names in alike.values() if len(names) > 1][:NAMED]:
+        shown = ", ".join(map(repr, names))
+        yield (
+            f"these classes of {target!r} differ only in their spelling: {shown}; "
+            "write them alike if they are one"
+        )
 
 
 def _labels(column: Column, schema: ColumnSchema, distinct: NDArray[Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 import numpy as np
@@ -23,26 +24,46 @@ _NAMED = re.compile(
 
 
 def why_useless(
-    column: Column, keep: NDArray[np.bool_], leftover: str = "", *, text: bool = False
+    column: Column,
+    keep: NDArray[np.bool_],
+    leftover: str = "",
+    *,
+    text: bool = False,
+    said: bool = False,
 ) -> str | None:
     """Why a model cannot learn from these rows of a column, or None.
 
     leftover: what a writer may have left in it, "" for nothing. text: its words will be read.
+    said: the user said what it is, and so that it names no rows.
     """
     values = column.values[keep]
-    present = values[values >= 0] if column.categories is not None else values[~np.isnan(values)]
+    present = _present(column, keep)
     if not len(present):
         return "all missing"
     if leftover.startswith("the row labels"):
         return f"bookkeeping: {leftover}"
     distinct = len(np.unique(present))
-    if column.categories is not None:
-        if not text and distinct > IDENTIFIER_SHARE * len(present):
-            return f"identifier-like: {distinct:,} distinct texts in {len(present):,} rows"
-    elif why := _why_numbered(column.name, column.values, leftover):
-        return why
+    why = None
+    if column.categories is None:
+        why = _why_numbered(column.name, column.values, leftover)
+    elif not text and names_rows(column, keep):
+        why = f"identifier-like: {distinct:,} distinct texts in {len(present):,} rows"
+    if why and not said:
+        kinds = "number" if column.categories is None else "category|text"
+        return f"{why}; --types {shlex.quote(column.name)}={kinds} keeps it"
     constant = len(present) == len(values) and distinct == 1
     return "constant" if constant else None
+
+
+def names_rows(column: Column, keep: NDArray[np.bool_]) -> bool:
+    """Whether most of these rows of a column differ, so that it names them."""
+    present = _present(column, keep)
+    return len(np.unique(present)) > IDENTIFIER_SHARE * len(present)
+
+
+def _present(column: Column, keep: NDArray[np.bool_]) -> NDArray[Any]:
+    values = column.values[keep]
+    return values[values >= 0 if column.categories is not None else ~np.isnan(values)]
 
 
 def is_free_text(column: Column, keep: NDArray[np.bool_]) -> bool:
