@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from tunewright.core.events import decode
 from tunewright.core.texts import read_json
-from tunewright.errors import InputError
+from tunewright.errors import InputError, check_type
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
@@ -50,8 +51,9 @@ def write_index(
     return path
 
 
-def load(directory: str | Path) -> Predictor:
+def load(directory: str | os.PathLike[str]) -> Predictor:
     """The bundle's predictor. Raises InputError unless format and every checksum are right."""
+    check_type("directory", directory, (str, os.PathLike), "'.tunewright/adult-1/bundle'")
     path = Path(directory)
     try:
         index = read_json((path / INDEX).read_bytes())
