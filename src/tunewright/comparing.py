@@ -205,7 +205,7 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
         request, workload = compared({OLD: old, NEW: new}, programs, question, sampling)
         return session.begin(request, workload=workload, root=root, watch=watch)
     got = " and ".join(type(one).__name__ for one in (old, new))
-    raise InputError(f"expected two command lines, or two functions; got {got}; give two of a kind")
+    raise InputError(f"expected two command lines or two functions; got {got}; give two of a kind")
 
 
 def compared(

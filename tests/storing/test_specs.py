@@ -130,7 +130,7 @@ def test_a_spec_that_could_not_be_resumed_is_refused_before_anything_begins(
         (lambda: tw.load(None), "directory: expected such as"),
         (lambda: tw.resume(3), "directory: expected such as"),
         (lambda: tw.deploy("study-1"), "result: expected such as"),
-        (lambda: tw.verify(3, "true"), "expected two command lines, or two functions; got int"),
+        (lambda: tw.verify(3, "true"), "expected two command lines or two functions; got int"),
         (lambda: tw.verify("true", print), "got str and builtin_function_or_method"),
         (lambda: tw.Command(("true",), cwd=3), "cwd: expected such as"),
         (lambda: tw.Command(("true",), cores="2"), "cores: expected such as"),

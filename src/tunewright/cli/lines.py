@@ -19,7 +19,7 @@ from tunewright.reporting.layout import WIDTH, wrapped
 
 SILENCE_S = 4.0  # a line at least so often
 ALIKE = 3  # of lines that are alike the first few say enough
-LEAST, MOST = 60, 120  # columns that text is set in, however wide the screen
+LEAST, MOST = 40, 120  # columns that text is set in, however wide the screen
 
 
 def columns() -> int:

@@ -46,6 +46,7 @@ PHASES = {
     "pair": "pairs of fresh processes",
 }
 PANEL = "tunewright.cli.panel:Panel"  # its library is for terminals alone
+PANELS = 60  # columns that one needs
 BUNDLE, REPORT = "bundle", "report.html"
 START_S = 10.0  # a command needs no longer to start, however busy the machine is
 RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
@@ -104,7 +105,7 @@ def _display(goal: Goal, budget: str, name: str, tell: Telling) -> Iterator[Disp
     """A panel in a terminal that can hold one, else lines; nothing where that was asked."""
     if tell.silent:
         yield Silence()
-    elif sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    elif sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and columns() >= PANELS:
         make: Callable[[str, Goal, str], Any] = resolve(PANEL)
         with make(name, goal, budget) as panel:
             yield panel
