@@ -38,6 +38,7 @@ from tunewright.workloads.programs.knobs import knob_name, read_knob
 from tunewright.workloads.programs.metrics import Reader, StatedMetric, read_metrics, stamps
 from tunewright.workloads.programs.outputs import Check, Kept, Parts, read_check
 from tunewright.workloads.programs.placeholders import (
+    check_plain,
     check_values,
     fill,
     fill_words,
@@ -300,6 +301,7 @@ def command(
     where = str(Path(spec.cwd or ".").resolve())
     words = _stage_words(spec.argv, spec.step, where)
     variables = tuple(map(split_variable, spec.env))
+    _check_once([name for name, _ in variables])
     metrics = read_metrics(spec.metric, LAST, stated, [metric.name for metric in _OWN])
     readers = tuple(replace(metric.reader, cwd=where) for metric in metrics)
     checked = None if spec.same_output is None else str(spec.same_output)
@@ -428,14 +430,23 @@ def _check_names(names: Sequence[str], steps: Sequence[str]) -> None:
             raise InputError(f"knob {name!r}: the name is taken; give it another")
 
 
+def _check_once(variables: Sequence[str]) -> None:
+    """Refuse a variable that is set twice."""
+    for name in variables:
+        if variables.count(name) > 1:
+            raise InputError(f"expected each --env once; got {name} again; drop one of them")
+
+
 def _check_places(
     words: Mapping[str, Sequence[str]],
     env: Sequence[str],
     paths: Sequence[str],
     names: Sequence[str],
 ) -> None:
-    """Refuse a placeholder that stands for nothing."""
+    """Refuse a placeholder that stands for nothing, or is no plain one."""
     known = {*names, *RESERVED}
+    every = [*env, *paths, *(text for texts in words.values() for text in texts)]
+    check_plain(every, {*known, *words})
     for stage, texts in words.items():
         for placeholder in sorted(
             placeholders_in((*texts, *env, *paths) if stage == LAST else texts)
