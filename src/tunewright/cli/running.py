@@ -16,7 +16,7 @@ from typing import Any, final
 import click
 
 from tunewright import planning, session
-from tunewright.cli.lines import Display, Lines, Silence, columns
+from tunewright.cli.lines import Display, Lines, Silence, check_output, columns
 from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
@@ -83,6 +83,8 @@ class Telling:
 
     def check(self) -> None:
         """Refuse now what could not be written at the end."""
+        if self.json == "-":
+            check_output()
         parent = Path(self.json).absolute().parent
         if self.json not in ("", "-") and not (parent.is_dir() and os.access(parent, os.W_OK)):
             raise InputError(

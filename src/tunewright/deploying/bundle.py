@@ -21,6 +21,7 @@ from tunewright.workloads.tabular.predictor import Predictor
 # Version 1: first format. Version 2: a model is a blend of members, and the index has a digest.
 FORMAT = 2
 INDEX = "bundle.json"
+BUNDLE = "bundle"  # of a study, in its directory
 
 
 def write_index(
@@ -59,7 +60,7 @@ def load(directory: str | os.PathLike[str]) -> Predictor:
         index = read_json((path / INDEX).read_bytes())
         version = index["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"expected a bundle; got {path} without {INDEX}: {error}") from error
+        raise InputError(f"expected a bundle; got {path}{_why_none(path, error)}") from error
     if "steps" in index:
         raise InputError(f"expected a model's bundle; got {path}, which holds command lines to run")
     if version != FORMAT:
@@ -85,6 +86,20 @@ def load(directory: str | os.PathLike[str]) -> Predictor:
         return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {path} without {error}") from error
+
+
+def _why_none(path: Path, error: Exception) -> str:
+    """Why this is no bundle, and which one is meant where one lies near."""
+    near = [place for place in (path / BUNDLE, path.parent) if (place / INDEX).is_file()]
+    meant = f"; name {near[0]}" if near else f"; name the directory that holds {INDEX}"
+    if not path.exists():
+        return f", which does not exist{meant}"
+    if not path.is_dir():
+        return f", which is a file{meant}"
+    if not (path / INDEX).exists():
+        return f" without {INDEX}{meant}"
+    cause = error.strerror if isinstance(error, OSError) else str(error)
+    return f" with {INDEX} that cannot be read: {cause}; deploy it again"
 
 
 def _digest_of(index: Mapping[str, Any]) -> str:

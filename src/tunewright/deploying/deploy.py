@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any
 
 from tunewright.core.events import encode
-from tunewright.deploying.bundle import INDEX, write_index
+from tunewright.deploying.bundle import BUNDLE, INDEX, write_index
 from tunewright.errors import InputError, check_type
 from tunewright.machine import probe
 from tunewright.planning import build_workload, kind_of
@@ -58,7 +58,7 @@ def deploy(result: Result, path: str | os.PathLike[str] | None = None) -> Path |
     }  # fmt: skip
     if rows := learned_from(result):
         index["learned_from"] = rows
-    path = Path(path or result.directory / "bundle")
+    path = Path(path or result.directory / BUNDLE)
     if _is(path, index, made.files):
         return path
     return write_index(path, {**index, "environment": encode(asdict(probe()))}, made.files)
