@@ -76,7 +76,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def _code(missing: Collection[int]) -> int:
+def _code(missing: Collection[int] = ()) -> int:
     try:
         code = tunewright.main(standalone_mode=False, obj=missing)
     except click.ClickException as error:
