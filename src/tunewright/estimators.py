@@ -138,10 +138,10 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
             except Interrupted as error:  # its study goes with the directory
                 raise KeyboardInterrupt from error
             except InputError as error:
-                if len(np.unique(target)) == 1:
+                if said["task"] == "regression" and np.ptp(target) == 0:
                     raise ValueError(
-                        f"expected different values, or more than one class, in y; got {target[0]} "
-                        "in every row; give more varied rows"
+                        f"expected different values in y; got {target[0]:g} in every row; give more "
+                        "varied rows"
                     ) from error
                 raise ValueError(str(error)) from error
         self._predictor = Predictor(self.model_)

@@ -84,7 +84,7 @@ def test_unseen_categories_and_missing_values_are_answered(fitted):
     [
         (tw.TunedRegressor, [2.5] * 60),
         (tw.TunedRegressor, [0] * 60),
-        (tw.TunedClassifier, ["a"] * 60),
+        (tw.TunedRegressor, [-1] * 60),
     ],
 )
 def test_answers_that_are_all_the_same_are_refused_in_words_of_y(make, answers):
