@@ -140,8 +140,8 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
             except InputError as error:
                 if said["task"] == "regression" and np.ptp(target) == 0:
                     raise ValueError(
-                        f"expected different values in y; got {target[0]:g} in every row; give more "
-                        "varied rows"
+                        f"expected different values in y; got {target[0]:g} in every row; give "
+                        "more varied rows"
                     ) from error
                 raise ValueError(str(error)) from error
         self._predictor = Predictor(self.model_)

@@ -231,7 +231,7 @@ def test_a_damaged_journal_is_one_sentence_and_hides_no_other(tmp_path, finished
 
 @pytest.mark.parametrize(
     "words",
-    ["predict bundle rows.csv", "tune --knob n=1:1..2 --minimize wall_s --json - -- echo {n}",],
+    ["predict bundle rows.csv", "tune --knob n=1:1..2 --minimize wall_s --json - -- echo {n}"],
 )  # fmt: skip
 def test_a_result_that_has_nowhere_to_go_is_refused_at_once(tmp_path, words):
     done = subprocess.run(
