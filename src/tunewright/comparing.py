@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, final
 
 from tunewright import session
@@ -70,6 +71,8 @@ class Question:
         """Take one text for a list of one."""
         for name in ("minimize", "maximize", "noninferior", "equivalent"):
             object.__setattr__(self, name, names_of(name, getattr(self, name)))
+        check_type("same_output", self.same_output, (str, bool), "True")
+        check_type("tolerance", self.tolerance, (int, float), "1e-6")
 
     @property
     def stated(self) -> Stated:
@@ -135,6 +138,7 @@ class Programs:
         """Take one text for a list of one."""
         for name in ("metrics", "env"):
             object.__setattr__(self, name, names_of(name, getattr(self, name)))
+        check_type("setup", self.setup, (str, NoneType), "'make all'")
 
     def spec(self, lines: Mapping[str, str], question: Question) -> ProgramsSpec:
         """The spec of a comparison of these lines."""
@@ -200,7 +204,8 @@ def verify(  # noqa: PLR0913 - what a user may say about a comparison
     if isinstance(old, str) and isinstance(new, str):
         request, workload = compared({OLD: old, NEW: new}, programs, question, sampling)
         return session.begin(request, workload=workload, root=root, watch=watch)
-    raise InputError("expected two command lines or two functions; got one of each")
+    got = " and ".join(type(one).__name__ for one in (old, new))
+    raise InputError(f"expected two command lines or two functions; got {got}; give two of a kind")
 
 
 def compared(

@@ -58,5 +58,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def check_type(name: str, value: Any, kind: type | tuple[type, ...], example: str) -> None:
     """Raise InputError where an argument from Python is of another type; True is no number."""
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise InputError(f"{name}: expected such as {example}; got {value!r:.60}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, Literal, final
 
 from tunewright.core.budget import parse_budget
@@ -39,6 +41,11 @@ class Limits:
     workers: int | None = None
     trial_s: float | None = None
     memory_mib: float | None = None
+
+    def __post_init__(self) -> None:
+        check_type("workers", self.workers, (int, NoneType), "2")
+        check_type("trial_s", self.trial_s, (int, float, NoneType), "10.0")
+        check_type("memory_mib", self.memory_mib, (int, float, NoneType), "4096")
 
 
 NO_LIMITS = Limits()
@@ -105,6 +112,17 @@ def to_json(request: Request) -> Mapping[str, Any]:
     """Plain JSON that `from_json` reads."""
     body: Mapping[str, Any] = encode(request)
     return body
+
+
+def check_recorded(request: Request) -> None:
+    """Raise InputError for a request that a journal could not give back."""
+    try:
+        from_json(json.loads(json.dumps(to_json(request), allow_nan=False)))
+    except (TypeError, ValueError, InputError) as error:
+        raise InputError(
+            "expected a workload and a baseline of values that JSON can hold, so that the study "
+            f"can be resumed; got others: {error}; give texts, numbers, or lists of them"
+        ) from error
 
 
 def from_json(body: Mapping[str, Any]) -> Request:

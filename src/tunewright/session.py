@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from tunewright.core.roles import Executor, Store, Workload, space_of
 from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Purpose
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision, Verdict, comparison_text
-from tunewright.errors import InputError, StoreError, TunewrightError
+from tunewright.errors import InputError, StoreError, TunewrightError, check_type
 from tunewright.loop import Plan, apply, conclude, decide
 from tunewright.machine import describe, probe
 from tunewright.planning import (
@@ -30,6 +31,7 @@ from tunewright.planning import (
     Limits,
     Request,
     build_workload,
+    check_recorded,
     from_json,
     kind_of,
     make_plan,
@@ -244,11 +246,20 @@ def prepare(
         with _workspace(directory, kind, limits, 0.0, began_s) as workspace:
             yield workspace
     finally:
-        if not (directory / FILE).exists():
+        if not _began(directory):
             shutil.rmtree(directory, ignore_errors=True)
             if ours:
                 with suppress(OSError):  # there are other studies in it by now
                     root.rmdir()
+
+
+def _began(directory: Path) -> bool:
+    """Whether a study stands there: a journal with an event, or one that cannot be read."""
+    try:
+        with Reader(directory) as journal:
+            return journal.count() > 0
+    except StoreError:
+        return (directory / FILE).exists()
 
 
 @contextmanager
@@ -307,15 +318,20 @@ def begin(  # noqa: PLR0913 - what a caller may have already, and who listens
         directory = used.directory
         before = looks_at(workload.untouched.rows, directory.parent)
         plan = make_plan(workload, request, before, directory.name)  # complain before it begins
+        check_recorded(request)
         with Journal(directory) as journal:
             return _run(request, workload, plan, journal, History(), used, watch)
 
 
-def resume(directory: Path, *, watch: Watch = unwatched, began_s: float | None = None) -> Result:
+def resume(
+    directory: str | os.PathLike[str], *, watch: Watch = unwatched, began_s: float | None = None
+) -> Result:
     """Take an unfinished study up again; a finished one comes back as it is.
 
     Raises InputError where data, program or knobs are not those that the study began with.
     """
+    check_type("directory", directory, (str, os.PathLike), "'.tunewright/adult-1'")
+    directory = Path(directory)
     with Journal(directory) as journal:
         kill_strays(directory)
         history = replay(journal)

@@ -21,7 +21,7 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     *,
     goal: str = "",
     budget: str = "60s",
-    baseline: Mapping[str, Value] | str = "",
+    baseline: Mapping[str, Value] | str | os.PathLike[str] = "",
     seed: int = 0,
     limits: Limits = NO_LIMITS,
     name: str = "",
@@ -41,15 +41,15 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     """
     check_type("goal", goal, str, "'maximize roc_auc'")
     check_type("budget", budget, str, "'60s' or '50 trials'")
-    check_type("baseline", baseline, (str, Mapping), "{'n_trees': 50}")
+    check_type("baseline", baseline, (str, os.PathLike, Mapping), "{'n_trees': 50}")
     check_type("seed", seed, int, "0")
     check_type("limits", limits, Limits, "tunewright.Limits(workers=2)")
     check_type("name", name, str, "'adult'")
     check_type("kind", kind, str, "'table'")
     check_type("root", root, (str, os.PathLike), "'.tunewright'")
     kind = kind or kind_for(workload)
-    knobs = {} if isinstance(baseline, str) else baseline
-    if baseline and isinstance(baseline, str):
+    knobs = baseline if isinstance(baseline, Mapping) else {}
+    if baseline and not isinstance(baseline, Mapping):
         if kind != "table":
             raise InputError(f"expected knobs as the baseline of a program; got {baseline!r}")
         workload = replace(workload, baseline=baseline)

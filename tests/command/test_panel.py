@@ -1,6 +1,7 @@
 """The panel while a study runs: at any width and at any moment it holds, and says the figures."""
 
 import io
+import os
 import re
 import time
 from functools import cache
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tunewright.cli.lines import Lines
 from tunewright.cli.panel import HEIGHT, Panel
+from tunewright.cli.running import Telling, _display
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.testing.studies import TABLE, TableModel, request, simulate
@@ -47,6 +50,16 @@ def test_it_holds_at_any_moment_on_any_screen(goal, share, width):
     lines = drawn(goal, histories[round(share * (len(histories) - 1))], width).splitlines()
     assert {len(line) for line in lines if line} == {width}
     assert len(lines) <= HEIGHT + 12
+
+
+@pytest.mark.parametrize(("wide", "shown"), [(38, Lines), (59, Lines), (60, Panel), (100, Panel)])
+def test_a_screen_too_narrow_for_it_gets_lines(monkeypatch, wide, shown):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((wide, 24)))
+    goal = parse_goal(GOALS[0], TABLE.metrics)
+    with _display(goal, "60s", "digits", Telling()) as display:
+        assert type(display) is shown
 
 
 @pytest.mark.parametrize("goal", GOALS)

@@ -50,6 +50,18 @@ def test_a_goal_has_ordered_objectives_and_constraints():
         ("20us", 20e-6),
         (".5 s", 0.5),
         ("1e-3", 0.001),
+        ("1.5 * baseline", 3.0),
+        ("1.5*baseline", 3.0),
+        ("1.5 × baseline", 3.0),
+        ("150% * baseline", 3.0),
+        ("150% of baseline", 3.0),
+        ("1ms + baseline", 2.001),
+        ("baseline + 1 ms", 2.001),
+        ("baseline + 50%", 3.0),
+        ("baseline - 50 %", 1.0),
+        ("1,000us", 0.001),
+        ("1,234,567 ns", 0.001234567),
+        ("2 minutes", 120.0),
     ],
 )
 def test_bounds(bound, expected):
@@ -74,6 +86,15 @@ def test_bounds(bound, expected):
         ("minimize size subject to auc >= 1", "unknown metric 'auc'"),
         ("minimize size subject to roc_auc >= baseline 1", "'baseline - 0.01' or 'baseline * 1.02'; got 'baseline 1'"),
         ("minimize size subject to roc_auc >= baseline * 0", "expected a factor above 0; got '0'"),
+        ("minimize size subject to size <= baseline - 150%", "expected a factor above 0; got '150%'"),
+        ("minimize size subject to size <= 0 * baseline", "expected a factor above 0; got '0'"),
+        ("minimize size subject to size <= 2 baseline", "'baseline - 0.01' or 'baseline * 1.02'; got '2 baseline'"),
+        ("minimize size subject to size <= 2 / baseline", "'baseline - 0.01' or 'baseline * 1.02'; got '2 / baseline'"),
+        ("minimize size subject to size <= -1", "expected a bound above 0, as size is; got '-1'"),
+        ("minimize size subject to latency_p50 <= -1ms", "expected a bound above 0, as latency_p50 is; got '-1ms'"),
+        ("minimize size subject to latency_p50 <= 1,5ms", "got '1,5ms'; write 1.5ms"),
+        ("minimize size subject to latency_p50 <= 0,125s", "got '0,125s'; write 0.125s"),
+        ("minimize size subject to size <= 1,00,000", "expected a number such as 0.5 or 20ms; got '1,00,000'"),
         ("minimize size subject to roc_auc >= high", "expected a number such as 0.5 or 20ms; got 'high'"),
         ("minimize size subject to latency_p50 <= 5MB", "expected a unit of ns, us, µs, ms, s, m, min, h, d; got '5MB'"),
         ("minimize size subject to latency_p50 <= 5mss", "did you mean 'ms'?"),
@@ -84,6 +105,18 @@ def test_what_cannot_be_read_is_explained(text, message):
     with pytest.raises(InputError) as caught:
         parsed(text)
     assert message in str(caught.value)
+
+
+@given(st.integers(1000, 10**12), st.sampled_from([" and ", ", ", ","]))
+def test_thousands_set_apart_by_commas_are_one_number(number, joined):
+    goal = parsed(f"minimize size subject to size <= {number:,}{joined}latency_p50 <= 1s")
+    assert [c.bound(1.0) for c in goal.constraints] == [number, 1.0]
+    assert parsed(goal.text) == goal
+
+
+def test_a_quality_may_be_bounded_below_zero():
+    assert parsed("subject to roc_auc >= -1").constraints[0].bound(0.5) == -1
+    assert parsed("subject to roc_auc >= baseline - 1%").constraints[0].bound(0.5) == 0.49
 
 
 def test_a_goal_may_ask_for_constraints_alone_or_for_nothing():

@@ -34,6 +34,31 @@ def test_times(text, seconds):
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2 hours", 7200), ("1 hour 30 minutes", 5400), ("90 seconds", 90), ("1 day", 86400),
+     ("2hours", 7200), ("1,000 s", 1000), ("10,000ms", 10), ("1,234.5s", 1234.5), ("3 mins", 180),
+     ("5 secs", 5), ("250 milliseconds", 0.25)],
+)  # fmt: skip
+def test_times_in_words_and_with_thousands(text, seconds):
+    assert parse_quantity(text, "s") == pytest.approx(seconds)
+    assert parse_budget(text).seconds == pytest.approx(seconds)
+
+
+@given(st.integers(1, 10**9), st.sampled_from(["{:,}", "{}"]), st.sampled_from([" ", ""]))
+def test_a_budget_of_trials(count, form, space):
+    for word in ("trial", "trials"):
+        assert parse_budget(f"{form.format(count)}{space}{word}").trials == count
+
+
+@pytest.mark.parametrize(
+    "text", ["1,00 trials", "0,100 trials", "1,0000 trials", "2.5 trials", "2 fortnights"]
+)
+def test_what_is_no_budget_is_refused_with_what_would_be_one(text):
+    with pytest.raises(InputError, match="such as 60s, 5min or '50 trials'"):
+        parse_budget(text)
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "m", "1h30", "30m1h", "1m1m", "1min2m", "1,5s", "1:30", "inf", "nan", "1e999", "1 2", "1_000s",
      "1h-30m", "２s", "1h,30m", "1.2.3s", "s1", "--1s", "1hs"],

@@ -79,6 +79,21 @@ def test_unseen_categories_and_missing_values_are_answered(fitted):
     assert np.isfinite(fitted.predict_proba(odd)).all()
 
 
+@pytest.mark.parametrize(
+    ("make", "answers"),
+    [
+        (tw.TunedRegressor, [2.5] * 60),
+        (tw.TunedRegressor, [0] * 60),
+        (tw.TunedRegressor, [-1] * 60),
+    ],
+)
+def test_answers_that_are_all_the_same_are_refused_in_words_of_y(make, answers):
+    x = [[at, at * 7 % 11] for at in range(60)]
+    with pytest.raises(ValueError, match=r"in y; got .* in every row; give more varied") as caught:
+        make(budget="2 trials", workers=0).fit(x, answers)
+    assert "--" not in str(caught.value)
+
+
 def test_a_frame_with_other_columns_is_refused(fitted):
     frame, _ = rows(120)
     with pytest.raises(ValueError, match="feature names"):

@@ -229,6 +229,20 @@ def test_a_damaged_journal_is_one_sentence_and_hides_no_other(tmp_path, finished
 # Streams that are not there
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["predict bundle rows.csv", "tune --knob n=1:1..2 --minimize wall_s --json - -- echo {n}"],
+)  # fmt: skip
+def test_a_result_that_has_nowhere_to_go_is_refused_at_once(tmp_path, words):
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m tunewright {words} >&-"], cwd=tmp_path,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "expected a standard output, where the result goes; got a closed one" in done.stderr
+    assert not (tmp_path / ".tunewright").exists()
+
+
 @pytest.mark.parametrize("stream", ["| head -n 1", "2>&1 | true", ">&-", "2>&- >&-", "<&-"])
 def test_a_stream_that_nobody_reads_is_no_failure(tmp_path, stream):
     verify = "verify 'echo n=2' 'echo n=1' --metric 'n=regex:n=(.)' --minimize n --pairs 6"

@@ -57,6 +57,23 @@ async def lazily_awaited(x, y=0):
     yield x + y
 
 
+def ends(code):
+    sys.exit(code)
+
+
+async def ends_awaited(code):
+    raise SystemExit(code)
+
+
+LEFT = []  # calls that end well
+
+
+def ends_later(code):
+    if not LEFT:
+        sys.exit(code)
+    LEFT.pop()
+
+
 def mapped(x, y=0):
     return map(str, range(x))
 
@@ -158,6 +175,21 @@ def test_what_does_no_work_when_it_is_called_is_refused_with_a_remedy(function):
 def test_an_answer_that_is_still_to_be_read_is_refused(called):
     with pytest.raises(SystemExit, match=r"one that gives a map: mapped; .*list\(mapped"):
         called(mapped)
+
+
+@pytest.mark.parametrize("function", [ends, functools.partial(ends), ends_awaited, ends_later])
+@pytest.mark.parametrize(("code", "status"), [(0, 0), (None, 0), (3, 3)])
+def test_a_function_that_ends_its_process_is_named(called, function, code, status):
+    LEFT[:] = [1]
+    with pytest.raises(
+        SystemExit, match=rf"ends\w*, which ended its process with status {status}$"
+    ):
+        called(function, (code,))
+
+
+def test_a_function_that_ends_its_process_with_a_text_has_said_why(called):
+    with pytest.raises(SystemExit, match=r"^no licence$"):
+        called(ends, ("no licence",))
 
 
 def test_arguments_that_cannot_travel_are_refused():

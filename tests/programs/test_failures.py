@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,12 @@ REAL = [
     ("python", [sys.executable, "-c", "x ="], "SyntaxError: invalid syntax"),
     ("python", [sys.executable, "-c", "raise SystemExit('no such file')"], "no such file"),
     ("python", [sys.executable, "-c", "import atexit, sys; atexit.register(lambda: print('bye', file=sys.stderr)); {}['key']"], "KeyError: 'key'"),
+    ("python", [sys.executable, "-c", "raise ExceptionGroup('several', [ValueError('bad\\nworse'), TypeError('odd')])"], "ExceptionGroup: several (2 sub-exceptions): ValueError: bad; TypeError: odd"),
+    ("python", [sys.executable, "-c", "raise ExceptionGroup('outer', [ExceptionGroup('inner', [KeyError('k')]), OSError('disk')])"], "ExceptionGroup: outer (2 sub-exceptions): ExceptionGroup: inner (1 sub-exception); KeyError: 'k'; OSError: disk"),
+    ("python", [sys.executable, "-c", "import asyncio\nasync def bad(): raise ValueError('late')\nasync def main():\n  async with asyncio.TaskGroup() as group: group.create_task(bad())\nasyncio.run(main())"], "ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception): ValueError: late"),
+    ("python", [sys.executable, "-c", "try: raise ExceptionGroup('g', [KeyError('k')])\nexcept* KeyError: 1/0"], "ZeroDivisionError: division by zero"),
+    ("python", [sys.executable, "-c", "try: raise ExceptionGroup('g', [KeyError('k')])\nexcept Exception: 1/0"], "status 1: ZeroDivisionError: division by zero"),
+    ("python", [sys.executable, "-c", "try: 1/0\nexcept Exception as e: raise ExceptionGroup('g', [KeyError('k')])"], "ExceptionGroup: g (1 sub-exception): KeyError: 'k'"),
     ("node", ["node", "-e", "throw new TypeError('bad thing')"], "TypeError: bad thing"),
     ("node", ["node", "-e", "require('no-such-module')"], "Error: Cannot find module 'no-such-module'"),
     ("node", ["node", "-e", "Promise.reject(new RangeError('late'))"], "RangeError: late"),
@@ -44,6 +51,7 @@ def test_a_failure_is_told_by_its_own_message(tmp_path, needs, argv, told):
     assert told in sentence
     assert "\n" not in sentence
     assert f"exited with status {run.returncode}: " in sentence
+    assert ("more in kept" in why_failed(run, argv, Path("kept"))) == (told != "it printed nothing")
 
 
 PRINTED = [

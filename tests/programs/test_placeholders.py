@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunewright.errors import InputError
+from tunewright.workloads.command import CommandSpec, command
 from tunewright.workloads.programs.placeholders import (
+    check_plain,
     check_values,
     fill,
     fill_words,
@@ -49,6 +51,30 @@ def test_a_value_is_one_word_in_a_script(value, script, option):
     told = subprocess.run(filled, check=True, capture_output=True).stdout
     expected = [word if word == "{v}" else word.replace("x", value) for word in SCRIPTS[script]]
     assert json.loads(told) == expected
+
+
+FORMATS = ["{n:02d}", "{n:>8}", "{n!r}", "{n!s:>4}", "{n:}", "x{n:.3f}y", "{m} {n:d}"]
+
+
+@pytest.mark.parametrize("text", FORMATS)
+@pytest.mark.parametrize("where", ["argv", "script", "env", "path", "step"])
+def test_a_placeholder_with_a_format_is_refused_with_the_plain_one(text, where):
+    said = {
+        "argv": {"argv": ("echo", "{n}{m}", text)},
+        "script": {"argv": ("sh", "-c", f"echo {{n}}{{m}} '{text}'")},
+        "env": {"argv": ("echo", "{n}{m}"), "env": f"X={text}"},
+        "path": {"argv": ("echo", "{n}{m}"), "metric": f"size=file:{text}"},
+        "step": {"argv": ("echo", "{n}{m}"), "step": f"make=echo '{text}'"},
+    }[where]
+    with pytest.raises(InputError, match=r"expected \{n\}, as a placeholder has no format; got"):
+        command(CommandSpec(knob=("n=1:1..2", "m=1:1..2"), **said))
+
+
+@pytest.mark.parametrize(
+    "text", ["{n : 2}", "{ n:2}", "{k:02d}", "${n:-3}", "{n: 2}", '{"n":2}', "{{n}}", "{{n:02d}}"]
+)
+def test_what_only_looks_like_a_format_stays(text):
+    check_plain([text], {"n"})
 
 
 @given(value=VALUES)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunewright.errors import InputError
+from tunewright.workloads.command import CommandSpec, command
 from tunewright.workloads.programs.words import (
     checked_words,
     input_waits,
@@ -30,7 +31,7 @@ def test_quoted_words_come_back(words):
 
 
 @settings(max_examples=150)
-@given(st.text("ab '\"\\$*?~#|;&<>()`=\t-x", min_size=1, max_size=12))
+@given(st.text("ab1{,.}'\"\\$*?~#|;&<>()`=\t-x ", min_size=1, max_size=12))
 def test_a_line_is_split_as_a_shell_splits_it_or_refused(tmp_path_factory, line):
     place = tmp_path_factory.getbasetemp()
     try:
@@ -55,8 +56,32 @@ def test_what_only_a_shell_understands_is_refused_with_what_to_type(line):
 
 
 @pytest.mark.parametrize(
+    "line",
+    ["cp {a,b} c", "cp x.{txt,bak}", "rm f{1..3}", "echo {a..c}", "echo {1..9..2}", "mv a{,.old}",
+     'echo {"a b",c}', "echo {{a,b}}", "echo {n}{a,b}", "echo {a},b}"],
+)  # fmt: skip
+def test_braces_that_a_shell_would_expand_are_refused_with_what_to_type(line):
+    with pytest.raises(InputError, match=r"expected words .*write bash -c ") as caught:
+        split_line(line, "program A")
+    assert shlex.quote(line) in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
+        (
+            "p {n},{m} x{} {a..} {a..b.c} '{a,b}' {a\\,b} {dir}/a,b",
+            [
+                "p",
+                "{n},{m}",
+                "x{}",
+                "{a..}",
+                "{a..b.c}",
+                "{a,b}",
+                "{a,b}",
+                "{dir}/a,b",
+            ],
+        ),
         ("grep 'a|b' f", ["grep", "a|b", "f"]),
         ("sh -c 'echo $HOME > o; ls *'", ["sh", "-c", "echo $HOME > o; ls *"]),
         (r"echo \$HOME \* \"", ["echo", "$HOME", "*", '"']),
@@ -104,6 +129,12 @@ def test_words_that_came_one_by_one_may_hold_anything_but_operators_alone():
 )
 def test_variables(text, pair):
     assert split_variable(text) == pair
+
+
+@pytest.mark.parametrize("env", [("X=1", "X=2"), ("X=", "Y=1", "X="), ("X={n}", "X=1")])
+def test_a_variable_that_is_set_twice_is_refused(env):
+    with pytest.raises(InputError, match="expected each --env once; got X again; drop one of them"):
+        command(CommandSpec(("echo", "{n}"), knob="n=1:1..2", env=env))
 
 
 @pytest.mark.parametrize("text", ["", "X", "=x", " X=1"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tunewright.core.goal import parse_goal
@@ -15,7 +15,8 @@ from tunewright.core.metrics import Metric
 from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.reporting.formats import to_json, to_junit, to_markdown
 from tunewright.reporting.html import render_html
-from tunewright.reporting.phrases import headline
+from tunewright.reporting.phrases import change_of, headline
+from tunewright.reporting.reasons import note_of
 from tunewright.reporting.summary import summary
 from tunewright.reporting.text import WIDTH, render_text
 from tunewright.testing.studies import PEAK, PROGRAMS, WALL, ProgramModel, comparison, simulate
@@ -90,7 +91,7 @@ FAST = one("wall_s", "objective", 1 / 1.31, 1 / 1.35, 1 / 1.27)
         (
             told(FAST, one("acc", "constraint", 0.0, -0.001, 0.001, limit=0.01),
                  goal="minimize wall_s subject to acc within 0.01 of baseline"),
-            "ACCEPT: B is 1.31× [1.27, 1.35] faster; acc within 0.01 of the baseline",
+            "ACCEPT: B is 1.31× [1.27, 1.35] faster; acc within 0.01 of A",
         ),
         (
             told(one("wall_s", "objective", 1.5, 1.4, 1.6, REJECT), decision=REJECT, reason="wall_s is not better"),
@@ -125,6 +126,39 @@ def test_the_verdict_is_one_sentence(found, sentence):
     assert headline(found) == sentence
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@given(st.floats(0.91, 1.09), st.floats(1.05, 50), st.floats(1.05, 50))
+def test_an_interval_about_1_is_never_a_factor_of_1(language, middle, down, up):
+    c = one("wall_s", "objective", middle, middle / down, middle * up, INCONCLUSIVE)
+    assume(c.low < 1 < c.high)
+    told = change_of(c, {}, language)
+    assert not re.match(r"(at least )?(1|0\.9\d*|1\.0\d*)×", told)
+    assert not re.search(r"1/1 |至 1 倍", told)
+    assert ("%" in told) or ("×" in told)
+
+
+SENTENCES = [
+    ("3 of 3 runs of the baseline and 0 of 3 runs of the candidate failed (crashed: x)", "A", "B"),
+    ("the candidate ended as crashed: segfault", "", "B"),
+    ("the baseline had not ended when the time was over", "A", ""),
+]
+
+
+@pytest.mark.parametrize(("reason", "first", "second"), SENTENCES)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_comparison_calls_its_programs_by_their_names(reason, first, second, language):
+    shown = told(replace(FAST, decision=INCONCLUSIVE, note=reason), decision=INCONCLUSIVE,
+                 reason=reason)  # fmt: skip
+    for text in (headline(shown, language), note_of(shown.verdict.comparisons[0], shown, language),
+                 render_html(shown, language), to_junit(shown)):  # fmt: skip
+        assert not re.search(
+            "the (baseline|candidate) (ended|had)|of the (baseline|candidate)", text
+        )
+        assert not re.search("基线 3|候选 3|候选的结局|时基线", text)
+        assert first in text
+        assert second in text
+
+
 def test_a_whole_study_reads_as_one_sentence():
     faster = r"ACCEPT: B is (2|1\.\d\d|2\.\d\d?)× \[1\.\d+, [23]\.\d+\] faster"
     assert re.match(faster, headline(FASTER))
@@ -133,7 +167,7 @@ def test_a_whole_study_reads_as_one_sentence():
     assert headline(OPEN).startswith(
         "INCONCLUSIVE: not enough evidence on wall_s: a difference below "
     )
-    assert "1 of 8 runs of the candidate failed (crashed: segfault)" in headline(FAILED)
+    assert "1 of 8 runs of B failed (crashed: segfault)" in headline(FAILED)
 
 
 @pytest.mark.parametrize("found", EVERY)

@@ -186,6 +186,27 @@ def test_the_headline_is_one_sentence(decision, comparisons, sentence):
     assert headline(summary(applied(*study.events), GOAL)) == "UNFINISHED"
 
 
+@pytest.mark.parametrize(
+    ("low", "middle", "high", "told"),
+    [
+        (1.29, 1.68, 2.09, "latency_p50 is worse (1.68× higher [1.29, 2.09])"),
+        (1.01, 1.03, 1.05, "latency_p50 is worse (+3 % [+1, +5])"),
+        (0.99, 1.03, 1.05, "latency_p50 unproven (+3 % [−1, +5])"),
+        (0.8, 0.85, 0.9, "latency_p50 unproven (1.18× lower [1.11, 1.25])"),
+    ],
+)
+@pytest.mark.parametrize("decision", [Decision.REJECT, Decision.INCONCLUSIVE])
+def test_an_objective_that_lies_wholly_on_the_bad_side_is_said_to_be_worse(
+    low, middle, high, told, decision
+):
+    c = Comparison(
+        "latency_p50", "objective", "ratio", 1, middle, middle, low, high, 1, decision, 5, "pairs"
+    )
+    found = summary(tuned().verdict(decision, [c]), GOAL)
+    assert headline(found) == f"{decision.name}: {told}"
+    assert ("变差" in headline(found, "zh")) == ("worse" in told)
+
+
 def test_odd_intervals_read_well():
     nan, inf = math.nan, math.inf
     comparisons = [
@@ -369,3 +390,12 @@ def test_the_limit_is_told_as_the_change_beside_it_is(middle, margin):
     assert limit_of(told, {}).endswith(" %" if in_per_cent else "×")
     assert not in_per_cent or limit_of(replace(told, limit=1.05), {}) == "+5 %"
     assert not in_per_cent or limit_of(replace(told, limit=1.0), {}) == "0 %"
+
+
+@pytest.mark.parametrize("decision", [*Decision])
+def test_a_chinese_page_has_the_marks_of_its_script(decision):
+    failed = {"ok": 5, "crashed": 2, "timeout": 1}
+    for comparisons in ((), compared(decision=decision)):
+        found = summary(tuned().verdict(decision, comparisons, FINAL), GOAL)
+        text = Page(render_html(replace(found, outcomes=failed), "zh")).text
+        assert not re.findall("[\u4e00-\u9fff](?: [\\w-]+)?(?:[:;,] | \\()", text)

@@ -12,6 +12,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Collection
 from types import FrameType
 from typing import TYPE_CHECKING, final
 
@@ -67,17 +68,17 @@ def tunewright() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    _mend_streams()
+    missing = _mend_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    code = _code()
+    code = _code(missing)
     _ignore_signals()
     sys.exit(code)
 
 
-def _code() -> int:
+def _code(missing: Collection[int] = ()) -> int:
     try:
-        code = tunewright.main(standalone_mode=False)
+        code = tunewright.main(standalone_mode=False, obj=missing)
     except click.ClickException as error:
         error.show()
         code = 2
@@ -114,21 +115,25 @@ class _Unread(io.FileIO):
             return super().write(data)
 
 
-def _mend_streams() -> None:
+def _mend_streams() -> list[int]:
     """See to it that the standard streams are there, and that output may find no reader.
 
+    Gives those that were missing.
     A file that is opened where one is missing would take its place, and be written to.
     """
+    missing = []
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+            missing.append(fd)
     for name, fd in (("stdout", 1), ("stderr", 2)):
         old = getattr(sys, name)
         like = {"encoding": old.encoding, "errors": old.errors} if old else {}
         raw = io.BufferedWriter(_Unread(fd, "w", closefd=False))
         setattr(sys, name, io.TextIOWrapper(raw, **like, line_buffering=fd == 2 or raw.isatty()))
+    return missing
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature

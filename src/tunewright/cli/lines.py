@@ -15,11 +15,12 @@ from typing import Protocol, Self, final
 import click
 
 from tunewright.core.history import History
+from tunewright.errors import InputError
 from tunewright.reporting.layout import WIDTH, wrapped
 
 SILENCE_S = 4.0  # a line at least so often
 ALIKE = 3  # of lines that are alike the first few say enough
-LEAST, MOST = 60, 120  # columns that text is set in, however wide the screen
+LEAST, MOST = 40, 120  # columns that text is set in, however wide the screen
 
 
 def columns() -> int:
@@ -27,6 +28,14 @@ def columns() -> int:
     if not sys.stdout.isatty():
         return WIDTH
     return min(max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST), MOST)
+
+
+def check_output() -> None:
+    """Refuse now what would be written to a standard output that is closed."""
+    if 1 in (click.get_current_context().find_root().obj or ()):
+        raise InputError(
+            "expected a standard output, where the result goes; got a closed one; write > FILE"
+        )
 
 
 class Display(Protocol):

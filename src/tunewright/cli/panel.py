@@ -14,6 +14,7 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Self, final
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel as Frame
@@ -32,7 +33,7 @@ from tunewright.core.preference import Ranking, ranked
 from tunewright.core.trial import Trial
 from tunewright.core.units import format_quantity
 from tunewright.reporting.configs import in_short, naming_of
-from tunewright.reporting.layout import shortened
+from tunewright.reporting.layout import padded, shortened
 from tunewright.reporting.words import say
 
 TICK_S = 1.0  # in a silence the panel is drawn so often …
@@ -231,8 +232,9 @@ def _plot(
     low, high = (format_quantity(value, unit) for value in (right.low, right.high))
     middle = f"{up.name} by {across[0]}"
     gap = max(wide - len(low) - len(high), 2)
-    shown = middle if len(middle) + 2 <= gap else ""
-    lines.append(Text(" " * (margin + 1) + f"{low}{shown:^{gap}}{high}", style="dim"))
+    left = gap - cell_len(middle)
+    shown = padded(" " * (left // 2) + middle, gap) if left >= 2 else " " * gap
+    lines.append(Text(" " * (margin + 1) + f"{low}{shown}{high}", style="dim"))
     legend = Text(" " * (margin + 1))
     for name in (name for name in MARKS if any(mark == name for _, _, mark in points)):
         char, style = MARKS[name]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tunewright.cli.lines import check_output
 from tunewright.deploying.bundle import load
 from tunewright.deploying.rows import read_rows
 from tunewright.workloads.tabular.data import Column, Exceptions
@@ -28,6 +29,7 @@ def command(
     bundle: str, rows: str, delimiter: str | None, decimal: str | None, encoding: str | None
 ) -> None:
     """Predict the rows of a CSV, Parquet or Arrow file; writes CSV to the standard output."""
+    check_output()
     predictor = load(Path(bundle))
     read = read_rows(rows, predictor.schema, Dialect(delimiter, decimal, encoding))
     for odd in read.exceptions:

@@ -16,7 +16,7 @@ from typing import Any, final
 import click
 
 from tunewright import planning, session
-from tunewright.cli.lines import Display, Lines, Silence, columns
+from tunewright.cli.lines import Display, Lines, Silence, check_output, columns
 from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event, Finished, Refitted, Started
 from tunewright.core.goal import Goal
@@ -46,6 +46,7 @@ PHASES = {
     "pair": "pairs of fresh processes",
 }
 PANEL = "tunewright.cli.panel:Panel"  # its library is for terminals alone
+PANELS = 60  # columns that one needs
 BUNDLE, REPORT = "bundle", "report.html"
 START_S = 10.0  # a command needs no longer to start, however busy the machine is
 RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
@@ -82,6 +83,8 @@ class Telling:
 
     def check(self) -> None:
         """Refuse now what could not be written at the end."""
+        if self.json == "-":
+            check_output()
         parent = Path(self.json).absolute().parent
         if self.json not in ("", "-") and not (parent.is_dir() and os.access(parent, os.W_OK)):
             raise InputError(
@@ -104,7 +107,7 @@ def _display(goal: Goal, budget: str, name: str, tell: Telling) -> Iterator[Disp
     """A panel in a terminal that can hold one, else lines; nothing where that was asked."""
     if tell.silent:
         yield Silence()
-    elif sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    elif sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and columns() >= PANELS:
         make: Callable[[str, Goal, str], Any] = resolve(PANEL)
         with make(name, goal, budget) as panel:
             yield panel

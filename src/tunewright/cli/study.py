@@ -12,7 +12,7 @@ from tunewright.cli import verify
 from tunewright.cli.lines import columns
 from tunewright.cli.running import Telling, run, shown, started_s, telling
 from tunewright.errors import TunewrightError
-from tunewright.reporting.layout import wrapped
+from tunewright.reporting.layout import padded, wrapped
 from tunewright.reporting.text import render_text
 from tunewright.storing.journal import Reader
 from tunewright.storing.studies import Studies
@@ -38,11 +38,11 @@ def list_() -> None:
             with Reader(studies.root / name) as reader:
                 history = session.replay(reader)
         except TunewrightError as error:  # the others are there all the same
-            click.echo(f"{name:<24} {'unreadable':<13} {error}")
+            click.echo(f"{padded(name, 24)} {'unreadable':<13} {error}")
             continue
         state = history.finished.decision.value if history.finished else "unfinished"
         goal = history.opened.goal if history.opened else ""
-        first = f"{name:<24} {state:<13} {history.last_number:>5} trials  "
+        first = f"{padded(name, 24)} {state:<13} {history.last_number:>5} trials  "
         whole = not sys.stdout.isatty()  # for other programs a line stays a line
         click.echo(first + goal if whole else "\n".join(wrapped(goal or "—", columns(), first)))
 

@@ -230,7 +230,9 @@ class PairLines:
         outcome, detail = event.measurement.outcome.value, event.measurement.detail
         ((trial, _),) = history.ended(len(history) - 1)
         arm = self.names[0] if trial.purpose.arm == "baseline" else self.names[1]
-        line = f"a run of {arm} ended as {outcome}: {detail}"
+        warm_up = trial.purpose.block < 0
+        run = f"the warm-up of {arm}, which does not count," if warm_up else f"a run of {arm}"
+        line = f"{run} ended as {outcome}: {detail}"
         if event.measurement.outcome is Outcome.TIMEOUT:  # nobody has set its limit
             line = say("overdue", "en", arm=arm, limit=format_quantity(trial.limit_s, "s"))
         self.lines.say(event.elapsed_s, line, like=line)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import final
 
-from tunewright.core.units import parse_quantity
+from tunewright.core.units import THOUSANDS, parse_quantity
 from tunewright.errors import InputError
 
 CLOSING, CLOSING_S = 0.03, 2.0  # of a budget, at most, for the model's files and the report
@@ -47,9 +47,9 @@ class Budget:
 
 def parse_budget(text: str) -> Budget:
     """The budget that "60s", "5min" or "50 trials" states."""
-    trials = re.fullmatch(r"\s*(\d+)\s*trials?\s*", text)
+    trials = re.fullmatch(rf"\s*({THOUSANDS}|\d+)\s*trials?\s*", text)
     if trials:
-        budget = Budget(trials=int(trials[1]))
+        budget = Budget(trials=int(trials[1].replace(",", "")))
     else:
         try:
             budget = Budget(seconds=parse_quantity(text, "s"))

@@ -13,7 +13,9 @@ from tunewright.core.units import parse_quantity
 from tunewright.errors import InputError, nearest
 
 _COMPARISON = re.compile(r"\s*([\w.-]+)\s*(<=|>=|<|>|==?)\s*(.+?)\s*")
-_RELATIVE = re.compile(r"baseline\s*(?:([-+*/])\s*(\S+))?")
+_RELATIVE = re.compile(r"baseline\s*(?:([-+*/×])\s*(\S+(?: [^\s\d]+)?))?")
+_TURNED = re.compile(r"(\S+?)\s*([*×+]|(?<=%)\s*of\b)\s*baseline")  # 1.1 * baseline, 110% of …
+_COMMA = r",(?!\s*[0-9])"  # that is not within a number
 _WITHIN = re.compile(r"\s*([\w.-]+)\s+within\s+(\S+)\s+of\s+baseline\s*")
 _MARGIN = re.compile(r"\s*([\w.-]+)\s*:\s*(\S+)\s*")
 
@@ -109,7 +111,7 @@ def stated_directions(goal: str) -> dict[str, Literal["lower", "higher"]]:
 def _clauses(goal: str) -> tuple[list[str], list[str]]:
     """The parts of a goal's sentence: what is asked, and what must hold. Some may be blank."""
     head, _, tail = goal.replace("subject-to", "subject to").partition("subject to")
-    return head.replace(" and ", ",").split(","), re.split(r"\band\b|,", tail)
+    return head.replace(" and ", ",").split(","), re.split(rf"\band\b|{_COMMA}", tail)
 
 
 def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:
@@ -132,26 +134,37 @@ def parse_constraint(text: str, metrics: Sequence[Metric]) -> Constraint:
             f"{metric.name} is better when {metric.better}, so its bound is "
             f"'{metric.name} {'<=' if metric.better == 'lower' else '>='} …'; got {text.strip()!r}"
         )
-    bound = match[3]
-    if not bound.startswith("baseline"):
-        return Constraint(
-            metric, op, 0.0, parse_quantity(bound, metric.unit), " ".join(text.split())
-        )
-    relative = _RELATIVE.fullmatch(bound)
+    factor, offset = _bound(match[3], metric)
+    return Constraint(metric, op, factor, offset, " ".join(text.split()))
+
+
+def _bound(text: str, metric: Metric) -> tuple[float, float]:
+    """The factor of the baseline's value, and what is added to it."""
+    if "baseline" not in text:
+        value = parse_quantity(text, metric.unit)
+        if value < 0 and metric.unit in ("s", "B"):
+            raise InputError(f"expected a bound above 0, as {metric.name} is; got {text!r}")
+        return 0.0, value
+    if turned := _TURNED.fullmatch(text):
+        text = f"baseline {'+' if turned[2] == '+' else '*'} {turned[1]}"
+    relative = _RELATIVE.fullmatch(text)
     if relative is None:
         raise InputError(
-            f"expected 'baseline', 'baseline - 0.01' or 'baseline * 1.02'; got {bound!r}"
+            f"expected 'baseline', 'baseline - 0.01' or 'baseline * 1.02'; got {text!r}"
         )
     sign, amount = relative[1], relative[2]
-    factor, offset = 1.0, 0.0
-    if sign in ("*", "/"):
-        number = parse_quantity(amount, "")
-        if number <= 0:
-            raise InputError(f"expected a factor above 0; got {amount!r}")
-        factor = number if sign == "*" else 1 / number
-    elif sign:
-        offset = parse_quantity(amount, metric.unit) * (1 if sign == "+" else -1)
-    return Constraint(metric, op, factor, offset, " ".join(text.split()))
+    if sign is None:
+        return 1.0, 0.0
+    if sign in "+-":
+        one = 1 if sign == "+" else -1
+        if not (amount.endswith("%") and metric.unit):
+            return 1.0, one * parse_quantity(amount, metric.unit)
+        factor = 1 + one * parse_quantity(amount, "")  # of what has a unit, a share
+    else:
+        factor = parse_quantity(amount, "")
+    if factor <= 0:
+        raise InputError(f"expected a factor above 0; got {amount!r}")
+    return (1 / factor if sign == "/" else factor), 0.0
 
 
 def not_worse(text: str, metrics: Sequence[Metric]) -> Constraint:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from tunewright.errors import InputError
@@ -15,6 +16,19 @@ def read_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def listed(role: str, said: object) -> Any:
+    """A mapping as texts, and anything else as one text: several texts or numbers with commas.
+
+    Raises InputError for what is neither.
+    """
+    if isinstance(said, Mapping):
+        return {str(key): str(value) for key, value in said.items()}
+    parts = [said] if isinstance(said, str | Real) else said
+    if isinstance(parts, Sequence):
+        parts = [str(part) if isinstance(part, Real) else part for part in parts]
+    return ",".join(names_of(role, parts))
 
 
 def names_of(role: str, names: object) -> tuple[str, ...]:

@@ -17,7 +17,15 @@ BYTES = {
 }  # fmt: skip
 UNITS = {"s": SECONDS, "B": BYTES, "": {"%": 0.01}}
 
-_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+THOUSANDS = r"[1-9][0-9]{0,2}(?:,[0-9]{3})+"  # 1,234,567
+_SAID = {
+    **{f"{word}{s}": unit for s in ("", "s") for word, unit in (
+        ("nanosecond", "ns"), ("microsecond", "µs"), ("millisecond", "ms"), ("second", "s"),
+        ("sec", "s"), ("minute", "min"), ("min", "min"), ("hour", "h"), ("hr", "h"), ("day", "d"),
+        ("byte", "B"),
+    )},
+}  # fmt: skip
+_NUMBER = rf"(?:(?:{THOUSANDS}|[0-9]+)\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _SINGLE = re.compile(rf"([-+]?{_NUMBER})\s*([^\s\d]*)")
 _PART = re.compile(rf"({_NUMBER})\s*([^\W\d_]+)\s*")
 
@@ -25,16 +33,20 @@ _PART = re.compile(rf"({_NUMBER})\s*([^\W\d_]+)\s*")
 def parse_quantity(text: str, unit: str) -> float:
     """The number that `text` states, in `unit` ("s", "B" or "" for a plain number).
 
-    Times may have several parts, the largest first: 1h30m. Raises InputError when the number or
+    Times may have several parts, the largest first: 1h30m, or 1 hour 30 minutes. Thousands may be
+    set apart by commas. Raises InputError when the number or
     its unit cannot be read.
     """
     stated = text.strip().replace("μ", "µ")  # two letters that look alike
     scale = UNITS.get(unit, {})
     match = _SINGLE.fullmatch(stated)
     parts = [(match[1], match[2])] if match else _parts(stated)
+    parts = [(number.replace(",", ""), _SAID.get(word, word)) for number, word in parts]
     if not parts or (len(parts) > 1 and unit != "s"):
         example = "0.5, 20ms or 1h30m" if unit == "s" else "0.5 or 20ms"
-        raise InputError(f"expected a number such as {example}; got {text!r}")
+        point = re.fullmatch(r"[-+]?[0-9]+,[0-9]+\D*", stated)
+        hint = f"; write {stated.replace(',', '.')}" if point else ""
+        raise InputError(f"expected a number such as {example}; got {text!r}{hint}")
     for _, suffix in parts:
         if suffix and suffix not in scale:
             known = ", ".join(scale) or "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from tunewright.core.events import decode
 from tunewright.core.texts import read_json
-from tunewright.errors import InputError
+from tunewright.errors import InputError, check_type
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
@@ -20,6 +21,7 @@ from tunewright.workloads.tabular.predictor import Predictor
 # Version 1: first format. Version 2: a model is a blend of members, and the index has a digest.
 FORMAT = 2
 INDEX = "bundle.json"
+BUNDLE = "bundle"  # of a study, in its directory
 
 
 def write_index(
@@ -50,14 +52,15 @@ def write_index(
     return path
 
 
-def load(directory: str | Path) -> Predictor:
+def load(directory: str | os.PathLike[str]) -> Predictor:
     """The bundle's predictor. Raises InputError unless format and every checksum are right."""
+    check_type("directory", directory, (str, os.PathLike), "'.tunewright/adult-1/bundle'")
     path = Path(directory)
     try:
         index = read_json((path / INDEX).read_bytes())
         version = index["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"expected a bundle; got {path} without {INDEX}: {error}") from error
+        raise InputError(f"expected a bundle; got {path}{_why_none(path, error)}") from error
     if "steps" in index:
         raise InputError(f"expected a model's bundle; got {path}, which holds command lines to run")
     if version != FORMAT:
@@ -83,6 +86,20 @@ def load(directory: str | Path) -> Predictor:
         return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {path} without {error}") from error
+
+
+def _why_none(path: Path, error: Exception) -> str:
+    """Why this is no bundle, and which one is meant where one lies near."""
+    near = [place for place in (path / BUNDLE, path.parent) if (place / INDEX).is_file()]
+    meant = f"; name {near[0]}" if near else f"; name the directory that holds {INDEX}"
+    if not path.exists():
+        return f", which does not exist{meant}"
+    if not path.is_dir():
+        return f", which is a file{meant}"
+    if not (path / INDEX).exists():
+        return f" without {INDEX}{meant}"
+    cause = error.strerror if isinstance(error, OSError) else str(error)
+    return f" with {INDEX} that cannot be read: {cause}; deploy it again"
 
 
 def _digest_of(index: Mapping[str, Any]) -> str:

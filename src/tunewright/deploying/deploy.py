@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from tunewright.core.events import encode
-from tunewright.deploying.bundle import INDEX, write_index
-from tunewright.errors import InputError
+from tunewright.deploying.bundle import BUNDLE, INDEX, write_index
+from tunewright.errors import InputError, check_type
 from tunewright.machine import probe
 from tunewright.planning import build_workload, kind_of
 from tunewright.running.cache import ArtifactCache
@@ -25,7 +27,7 @@ LEARNED = {
 }
 
 
-def deploy(result: Result, path: Path | None = None) -> Path | None:
+def deploy(result: Result, path: str | os.PathLike[str] | None = None) -> Path | None:
     """Write what the verdict hands over to `path` (default: `bundle` in the study's directory).
 
     A table's bundle holds the very files that were verified, or where that was asked for those of
@@ -33,6 +35,8 @@ def deploy(result: Result, path: Path | None = None) -> Path | None:
     Returns None where there is nothing to hand over but what you have. Raises InputError where
     something else is there.
     """
+    check_type("result", result, Result, "what tunewright.tune gave")
+    check_type("path", path, (str, os.PathLike, NoneType), "'bundle'")
     verdict = result.verdict
     if verdict is None:
         return None
@@ -54,7 +58,7 @@ def deploy(result: Result, path: Path | None = None) -> Path | None:
     }  # fmt: skip
     if rows := learned_from(result):
         index["learned_from"] = rows
-    path = path or result.directory / "bundle"
+    path = Path(path or result.directory / BUNDLE)
     if _is(path, index, made.files):
         return path
     return write_index(path, {**index, "environment": encode(asdict(probe()))}, made.files)

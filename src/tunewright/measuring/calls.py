@@ -82,6 +82,20 @@ def main(payload: str, arm: str, output: str) -> None:
     sys.path[:] = search
     calls: Calls = pickle.loads(body)  # noqa: S301 - the same
     function, given = _split(calls.functions[arm], calls.args)
+    try:
+        times_s = _timed(function, given)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        raise SystemExit(
+            f"expected a function that returns; got {_name(function)}, which ended its process "
+            f"with status {end.code or 0}"
+        ) from None
+    Path(output).write_text(json.dumps({"calls": times_s}), encoding="utf-8")
+
+
+def _timed(function: Callable[..., object], given: Given) -> list[float]:
+    """The times of its calls; the checksum of its first answer is printed."""
     fresh = _maker(given)
     with asyncio.Runner() as runner:
         args, named = fresh(None)
@@ -96,11 +110,10 @@ def main(payload: str, arm: str, output: str) -> None:
         print(f"answer {zlib.crc32(_content(answer)):08x}", flush=True)  # noqa: T201 - see above
         del answer, args, named
         with _silence():  # a function may print as often as it is called
-            times_s = sample_calls(
+            return sample_calls(
                 lambda given: function(*given[0], **given[1]), [given], fresh=fresh,
                 budget_s=BUDGET_S, most=1000, warm_up=0 if slow else WARM_UP,
             )  # fmt: skip
-    Path(output).write_text(json.dumps({"calls": times_s}), encoding="utf-8")
 
 
 def _split(

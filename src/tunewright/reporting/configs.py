@@ -152,8 +152,9 @@ def _blend(told: Told, parts: list[str], language: Language) -> str:
     if told.unweighted:
         return blend_of(told, language)
     own = in_words(told.changes)
-    members = say("blend members", language, n=len(told.members), members=", ".join(parts))
-    return f"{members}; {own}" if own else members
+    listed = say("comma", language).join(parts)
+    members = say("blend members", language, n=len(told.members), members=listed)
+    return say("semicolon", language).join(filter(None, (members, own)))
 
 
 def _weight(weight: float) -> str:

@@ -233,7 +233,7 @@ def _time(axes: Axes, summary: Summary, language: Language) -> None:
     axes.barh(range(len(bars)), seconds, color=colours, height=0.65)
     axes.set_yticks(range(len(bars)), names)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"{say('wall', language)} (s)")
+    axes.set_xlabel(f"{say('wall', language)} {say('brackets', language, told='s')}")
     for y, value in enumerate(seconds):
         axes.text(value, y, f" {value:.1f}", va="center", fontsize=8)
     axes.margins(x=0.12)

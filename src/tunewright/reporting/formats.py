@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 from tunewright.core.verdict import Comparison
 from tunewright.reporting.comparison import compared, odd
 from tunewright.reporting.phrases import change_of, headline
+from tunewright.reporting.reasons import note_of
 from tunewright.reporting.summary import Summary
 
 # What XML cannot hold, however it is escaped; a program may print anything.
@@ -70,7 +71,7 @@ def to_junit(summary: Summary) -> str:
     cases = [("verdict", decision, headline(summary))]
     for c in verdict.comparisons if verdict else ():
         if c.role != "watched":
-            text = f"{c.metric}: {c.note or change_of(c, summary.units, 'en')}"
+            text = f"{c.metric}: {note_of(c, summary, 'en') or change_of(c, summary.units, 'en')}"
             cases.append((f"{c.role} {c.metric}", c.decision.name, text))
     suite = ET.Element("testsuite", name=f"tunewright {summary.study}")
     for name, decided, said in cases:

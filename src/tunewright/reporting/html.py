@@ -18,7 +18,7 @@ from tunewright.reporting.phrases import (
     quantity_of,
     verified_note,
 )
-from tunewright.reporting.reasons import note_of
+from tunewright.reporting.reasons import named, note_of
 from tunewright.reporting.sentences import in_language, label_of, stage_of
 from tunewright.reporting.summary import Summary
 from tunewright.reporting.text import seconds, understood
@@ -59,7 +59,7 @@ def render_html(summary: Summary, language: Language = "en") -> str:
         limit=lambda comparison: limit_of(comparison, summary.units),
         noted=lambda comparison: note_of(comparison, summary, language),
         facts=understood(summary, language), stage=lambda name: stage_of(name, language),
-        sentence=lambda text: in_language(text, language),
+        sentence=lambda text: named(text, summary, language),
         environment=[
             (label_of(name, language), in_language(text, language))
             for name, text in summary.environment.items()

@@ -1,4 +1,7 @@
-"""Layout: text on lines that a screen holds. Words are wrapped, never cut; figures stay whole."""
+"""Layout: text on lines that a screen holds. Words are wrapped, never cut; figures stay whole.
+
+Widths are those of a screen, on which a Chinese character takes two columns.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 WIDTH = 100  # where nobody says how wide the screen is
 GAP = 2  # between columns
-_PARTS = re.compile(r"[^/,]+[/,]*|[/,]+")  # of a path or a list, which may stand on several lines
+_HALF = "\ue000"  # stands before a character of two columns, so that its length is its width
+# Of a path, a list or a Chinese text, which may stand on several lines.
+_PARTS = re.compile(rf"{_HALF}.[/,]*|[^/,{_HALF}]+[/,]*|[/,]+")
 _WHOLE = re.compile(r"\[[^][]*\]|\d [a-zµ%]{1,3}(?![\w])")  # an interval; a number and its unit
 _GLUE = "\N{NO-BREAK SPACE}"
 
@@ -24,25 +31,40 @@ class _Lines(textwrap.TextWrapper):
 
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """The text on lines of this width; `first` begins the first of them, `rest` the others."""
-    glued = _WHOLE.sub(lambda match: match[0].replace(" ", _GLUE), text)
     lines = _Lines(
-        width, initial_indent=first, break_on_hyphens=False,
-        subsequent_indent=" " * len(first) if rest is None else rest,
-    ).wrap(glued)  # fmt: skip
-    return [line.replace(_GLUE, " ") for line in lines]
+        width, initial_indent=_halved(first), break_on_hyphens=False,
+        subsequent_indent=" " * cell_len(first) if rest is None else rest,
+    ).wrap(_halved(_glued(text)))  # fmt: skip
+    return [line.replace(_GLUE, " ").replace(_HALF, "") for line in lines]
+
+
+def _glued(text: str) -> str:
+    return _WHOLE.sub(lambda match: match[0].replace(" ", _GLUE), text)
+
+
+def _halved(text: str) -> str:
+    return "".join(f"{_HALF}{char}" if cell_len(char) > 1 else char for char in text)
+
+
+def padded(text: str, width: int) -> str:
+    """The text with spaces behind it, as wide as this at least."""
+    return text + " " * (width - cell_len(text))
 
 
 def shortened(text: str, width: int) -> str:
     """As many whole words as one line of this width holds, and a mark where some are left out."""
-    if len(text) <= width:
+    if cell_len(text) <= width:
         return text
-    kept, space, _ = text[: max(width - 1, 0)].rpartition(" ")
-    return f"{kept} …" if space else f"{text[: max(width - 1, 0)]}…"
+    begin = text[: max(width - 1, 0)]
+    while cell_len(begin) > width - 1:
+        begin = begin[:-1]
+    kept, space, _ = begin.rpartition(" ")
+    return f"{kept} …" if space else f"{begin}…"
 
 
 def labelled(label: str, text: str, width: int, column: int) -> list[str]:
     """The text beside its label, which has a column of its own."""
-    return wrapped(text, width, f"{label:{column - 1}} ", " " * column)
+    return wrapped(text, width, f"{padded(label, column - 1)} ", " " * column)
 
 
 def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -58,8 +80,8 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
         cells = [wrapped(cell, wide) or [""] for cell, wide in zip(row, widths, strict=True)]
         for at in range(max(map(len, cells))):
             parts = [cell[at] if at < len(cell) else "" for cell in cells]
-            padded = (f"{part:{wide}}" for part, wide in zip(parts, widths, strict=True))
-            lines.append((" " * GAP).join(padded).rstrip())
+            line = (padded(part, wide) for part, wide in zip(parts, widths, strict=True))
+            lines.append((" " * GAP).join(line).rstrip())
     return lines
 
 
@@ -69,7 +91,7 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
     None where there is no room even so.
     """
     columns = [*zip(*rows, strict=True)]
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(cell_len, column)) for column in columns]
     words = [max(map(_longest_word, column)) for column in columns]
     available = width - GAP * (len(widths) - 1)
     if sum(words) > available:
@@ -81,5 +103,4 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
 
 
 def _longest_word(cell: str) -> int:
-    glued = _WHOLE.sub(lambda match: match[0].replace(" ", _GLUE), cell)
-    return max(map(len, glued.split(" ")))
+    return max(map(cell_len, _glued(cell).split(" ")))

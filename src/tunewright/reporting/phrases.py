@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from tunewright.core.goal import Goal
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Comparison, Verdict
 from tunewright.reporting.reasons import joined, note_of, reason_of
-from tunewright.reporting.sentences import in_language
 from tunewright.reporting.summary import Summary
 from tunewright.reporting.words import Language, say
 
@@ -24,11 +24,12 @@ def headline(summary: Summary, language: Language = "en") -> str:
     verdict = summary.verdict
     if verdict is None:
         return say("RUNNING", language)
+    decision = say(verdict.decision.name, language) + say("colon", language)
     if summary.lines:
-        return f"{say(verdict.decision.name, language)}: {sentence(summary, verdict, language)}"
+        return decision + sentence(summary, verdict, language)
     phrases = [_phrase(c, summary, language) for c in verdict.comparisons]
     reason = reason_of(summary, language)
-    return f"{say(verdict.decision.name, language)}: " + (joined(phrases, language) or reason)
+    return decision + (joined(phrases, language) or reason)
 
 
 def _phrase(comparison: Comparison, summary: Summary, language: Language) -> str:
@@ -44,20 +45,25 @@ def _phrase(comparison: Comparison, summary: Summary, language: Language) -> str
     constraints = (c for c in goal.constraints if c.metric.name == comparison.metric)
     relative = any(c.factor for c in constraints)
     key = {"ACCEPT": "not worse" if relative else "within", "REJECT": "worse"}
-    wording = (
-        key.get(comparison.decision.name, "unproven")
-        if comparison.role == "constraint"
-        else "unproven"
-    )
+    wording = key.get(comparison.decision.name, "unproven")
+    if comparison.role != "constraint":
+        wording = "is worse" if _is_worse(comparison, goal) else "unproven"
     return say(
         wording, language, name=comparison.metric, change=change_of(comparison, units, language)
     )
 
 
+def _is_worse(comparison: Comparison, goal: Goal) -> bool:
+    """Whether the whole interval lies on the bad side of no change."""
+    neutral = 1.0 if comparison.scale == "ratio" else 0.0
+    lower = any(m.better == "lower" for m in goal.metrics if m.name == comparison.metric)
+    return comparison.low > neutral if lower else comparison.high < neutral
+
+
 def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> str:
     """The verdict on a comparison as one sentence that needs no statistics to be read."""
     if not verdict.comparisons:
-        return in_language(verdict.reason, language)
+        return reason_of(summary, language)
     name = list(summary.lines)[-1]
     telling = [c for c in verdict.comparisons if c.role != "watched" or not c.note]
     phrases = [_plainly(c, summary, name, language) for c in telling]
@@ -67,7 +73,7 @@ def sentence(summary: Summary, verdict: Verdict, language: Language = "en") -> s
         return joined(phrases, language)
     if any(finding.kind == "failed" for finding in summary.findings):
         phrases = [say("of the others", language, told=phrases[0]), *phrases[1:]]
-    return joined([in_language(verdict.reason, language), *phrases], language)
+    return joined([reason_of(summary, language), *phrases], language)
 
 
 def _plainly(c: Comparison, summary: Summary, name: str, language: Language) -> str:
@@ -106,6 +112,7 @@ def _bounded(c: Comparison, summary: Summary, language: Language) -> str:
     values = {
         "name": c.metric,
         "change": change_of(c, summary.units, language),
+        "base": next(iter(summary.lines), ""),
         "limit": f"{100 * size:.3g} %" if c.scale == "ratio" else signed(size, unit).lstrip("+"),
     }
     if c.decision.name == "REJECT":
@@ -149,8 +156,7 @@ def change_of(comparison: Comparison, units: Units, language: Language, name: st
         key = "changed"
     elif not 1 / ENDLESS < low <= high < ENDLESS:
         return _one_ended(comparison, language, name)
-    elif low < 1 < high and (middle - 1) * (comparison.candidate - comparison.baseline) < 0:
-        # The medians beside it point the other way: it is open which of them is right.
+    elif low < 1 < high and _either_way(comparison):
         return say("either way", language, name=name, low=_side(low), high=_side(high)).strip()
     elif _in_per_cent(comparison):
         texts = [signed(100 * (x - 1), "") for x in (middle, low, high)]
@@ -162,6 +168,17 @@ def change_of(comparison: Comparison, units: Units, language: Language, name: st
         texts = [_factor(x) for x in (middle, low, high)]
         key = "higher"
     return say(key, language, name=name, factor=texts[0], low=texts[1], high=texts[2]).strip()
+
+
+def _either_way(comparison: Comparison) -> bool:
+    """Whether an interval about 1 has a middle that says nothing.
+
+    It is too near to 1 for a factor, or the medians beside it point the other way, and it is open
+    which of them is right.
+    """
+    change = comparison.estimate - 1
+    near = abs(change) < CLOSE and not _in_per_cent(comparison)
+    return near or change * (comparison.candidate - comparison.baseline) < 0
 
 
 def _side(ratio: float) -> str:

@@ -28,18 +28,28 @@ def reason_of(summary: Summary, language: Language = "en") -> str:
     if verdict is None:
         return ""
     if verdict.comparisons or summary.lines:
-        return in_language(verdict.reason, language)
+        return named(verdict.reason, summary, language)
     return joined(_parts(summary, verdict.reason, language), language)
 
 
 def note_of(c: Comparison, summary: Summary, language: Language) -> str:
     """Why nothing is proven of a metric, what its pairs say so far, and what would be needed."""
     note, _, more = c.note.partition(f"; {MORE}")
-    parts = [in_language(note + more, language)] if note else []
+    parts = [named(note + more, summary, language)] if note else []
     parts += [so_far] if (so_far := _so_far(c, summary, language)) else []
     if note != c.note and summary.budget_s is not None:
         parts += _larger(max(summary.needed_s, 1.5 * summary.budget_s), language)
     return joined(parts, language)
+
+
+def named(sentence: str, summary: Summary, language: Language) -> str:
+    """A sentence of the study in this language, in which what is compared has its own names."""
+    told = in_language(sentence, language)
+    if not summary.lines:
+        return told
+    first, *_, second = summary.lines
+    words = ("the baseline", "the candidate") if language == "en" else ("基线", "候选")
+    return told.replace(words[0], first).replace(words[1], second)
 
 
 def short_of(summary: Summary, language: Language = "en") -> str:
@@ -59,7 +69,7 @@ def short_of(summary: Summary, language: Language = "en") -> str:
 
 def joined(sentences: Sequence[str], language: Language) -> str:
     """Sentences as one."""
-    return ("; " if language == "en" else "；").join(sentences)
+    return say("semicolon", language).join(sentences)
 
 
 def _parts(summary: Summary, reason: str, language: Language) -> list[str]:
@@ -90,7 +100,7 @@ def _nothing_better(summary: Summary, reason: str, language: Language) -> list[s
         parts = [say("some tried" if few else "tried", language, **counts)]
     failed = {key: n for key, n in summary.outcomes.items() if key not in ("ok", "stopped")}
     if failed:
-        how = ", ".join(f"{n} {say(key, language)}" for key, n in failed.items())
+        how = say("comma", language).join(f"{n} {say(key, language)}" for key, n in failed.items())
         parts.append(say("some failed", language, how=how))
     for name, value, bound in summary.broken:
         parts.append(say("baseline breaks", language, name=name, value=value, bound=bound))

@@ -193,6 +193,8 @@ SENTENCES: dict[str, str] = {
     "date": "日期",
     "time": "时刻",
     "category": "类别",
+    "text": "文本",
+    "{thing} ({n}): {names}": "{thing}（{n}）：{names}",
     "the text is no UTF-8 and is read as {name}": "文本不是 UTF-8，按 {name} 读取",
     "--encoding names another": "可用 --encoding 指定",
     "LightGBM's defaults through its own one-row predict: {values}": "LightGBM 默认配置，逐行预测：{values}",
@@ -262,7 +264,7 @@ SENTENCES: dict[str, str] = {
 
 # Labels of facts and of the machine, and the stages that every table has.
 LABELS: dict[str, str] = {
-    "data": "数据", "task": "任务", "dropped": "舍弃", "split": "划分", "note": "说明",
+    "data": "数据", "columns": "列", "task": "任务", "dropped": "舍弃", "split": "划分", "note": "说明",
     "baseline": "基线", "looks": "查看次数", "provable": "可证明", "program": "程序",
     "directory": "目录", "metrics": "指标", "output": "输出", "read as": "读取方式",
     "cpu": "处理器", "cores": "核数", "memory": "内存", "memory limit": "内存上限", "gpu": "显卡",

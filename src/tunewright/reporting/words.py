@@ -7,6 +7,10 @@ from typing import Literal
 Language = Literal["en", "zh"]
 
 WORDS: dict[str, tuple[str, str]] = {
+    "comma": (", ", "、"),
+    "colon": (": ", "："),
+    "semicolon": ("; ", "；"),
+    "brackets": ("({told})", "（{told}）"),
     "ACCEPT": ("ACCEPT", "通过 ACCEPT"),
     "REJECT": ("REJECT", "否决 REJECT"),
     "INCONCLUSIVE": ("INCONCLUSIVE", "尚无定论 INCONCLUSIVE"),
@@ -28,6 +32,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "not worse": ("{name} not worse ({change})", "{name} 不变差（{change}）"),
     "within": ("{name} within its bound ({change})", "{name} 在界限内（{change}）"),
     "worse": ("{name} breaks its bound ({change})", "{name} 超出界限（{change}）"),
+    "is worse": ("{name} is worse ({change})", "{name} 变差（{change}）"),
     "unproven": ("{name} unproven ({change})", "{name} 未证实（{change}）"),
     "faster": ("{name} is {factor}× [{low}, {high}] faster", "{name} 的速度是 {factor} 倍 [{low}, {high}]"),
     "slower": ("{name} is {factor}× [{low}, {high}] slower", "{name} 的耗时是 {factor} 倍 [{low}, {high}]"),
@@ -43,7 +48,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "of the runs that ended well (--ignore-failures compares them alone): {told}",
         "仅就正常结束的运行而言（用 --ignore-failures 只比较这些）：{told}",
     ),
-    "alike": ("{name} within {limit} of the baseline", "{name} 与基线相差不超过 {limit}"),
+    "alike": ("{name} within {limit} of {base}", "{name} 与 {base} 相差不超过 {limit}"),
     "unseen": (
         "not enough evidence on {name}: a difference below {least} could not have been seen",
         "{name} 证据不足：低于 {least} 的差异无法分辨",

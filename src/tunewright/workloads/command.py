@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, final
 
 from tunewright.core.config import Config, Value, digest_of
@@ -22,7 +23,14 @@ from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
 from tunewright.core.texts import names_of
 from tunewright.core.trial import Need
 from tunewright.core.units import parse_quantity
-from tunewright.errors import InputError, OutputDiffers, TrialFailed, TrialTimeout, nearest
+from tunewright.errors import (
+    InputError,
+    OutputDiffers,
+    TrialFailed,
+    TrialTimeout,
+    check_type,
+    nearest,
+)
 from tunewright.measuring.disturbance import Snapshot, disturbance, own_cpu_s
 from tunewright.measuring.processes import ProgramRun, run_program
 from tunewright.workloads.programs.failures import keep_failure, why_failed
@@ -30,6 +38,7 @@ from tunewright.workloads.programs.knobs import knob_name, read_knob
 from tunewright.workloads.programs.metrics import Reader, StatedMetric, read_metrics, stamps
 from tunewright.workloads.programs.outputs import Check, Kept, Parts, read_check
 from tunewright.workloads.programs.placeholders import (
+    check_plain,
     check_values,
     fill,
     fill_words,
@@ -194,9 +203,9 @@ class CommandSpec:
     metric: tuple[str, ...] = ()
     step: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
-    cwd: str | None = None
+    cwd: str | os.PathLike[str] | None = None
     cores: int | None = None
-    same_output: str | None = None
+    same_output: str | os.PathLike[str] | None = None
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
@@ -209,6 +218,13 @@ class CommandSpec:
             )
         for name in ("argv", "knob", "metric", "step", "env"):
             object.__setattr__(self, name, names_of(name, getattr(self, name)))
+        for name in ("cwd", "same_output"):
+            if isinstance(path := getattr(self, name), os.PathLike):
+                object.__setattr__(self, name, os.fspath(path))
+        check_type("cwd", self.cwd, (str, NoneType), "'.'")
+        check_type("cores", self.cores, (int, NoneType), "2")
+        check_type("same_output", self.same_output, (str, NoneType), "'' or 'result: .*'")
+        check_type("tolerance", self.tolerance, (int, float), "1e-6")
 
 
 @final
@@ -285,9 +301,11 @@ def command(
     where = str(Path(spec.cwd or ".").resolve())
     words = _stage_words(spec.argv, spec.step, where)
     variables = tuple(map(split_variable, spec.env))
+    _check_once([name for name, _ in variables])
     metrics = read_metrics(spec.metric, LAST, stated, [metric.name for metric in _OWN])
     readers = tuple(replace(metric.reader, cwd=where) for metric in metrics)
-    check = read_check(spec.same_output, spec.tolerance)
+    checked = None if spec.same_output is None else str(spec.same_output)
+    check = read_check(checked, spec.tolerance)
     names = [knob_name(text) for text in spec.knob]
     _check_names(names, [*words][:-1])
     paths = [reader.path for reader in readers if reader.kind != "regex"]
@@ -412,14 +430,23 @@ def _check_names(names: Sequence[str], steps: Sequence[str]) -> None:
             raise InputError(f"knob {name!r}: the name is taken; give it another")
 
 
+def _check_once(variables: Sequence[str]) -> None:
+    """Refuse a variable that is set twice."""
+    for name in variables:
+        if variables.count(name) > 1:
+            raise InputError(f"expected each --env once; got {name} again; drop one of them")
+
+
 def _check_places(
     words: Mapping[str, Sequence[str]],
     env: Sequence[str],
     paths: Sequence[str],
     names: Sequence[str],
 ) -> None:
-    """Refuse a placeholder that stands for nothing."""
+    """Refuse a placeholder that stands for nothing, or is no plain one."""
     known = {*names, *RESERVED}
+    every = [*env, *paths, *(text for texts in words.values() for text in texts)]
+    check_plain(every, {*known, *words})
     for stage, texts in words.items():
         for placeholder in sorted(
             placeholders_in((*texts, *env, *paths) if stage == LAST else texts)

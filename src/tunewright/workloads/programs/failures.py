@@ -31,6 +31,9 @@ _TELLING = (
     (re.compile(r"(?i).*\b(?:fatal|error|failed|failure|assertion|abort(?:ed)?)\b.*"), 0),
 )
 _TRACEBACK = "Traceback (most recent call last):"
+_GROUP = re.compile(rf"^  \+ Exception Group {re.escape(_TRACEBACK)}$", re.MULTILINE)
+_MEMBER = re.compile(r"^ *\+[-+].*$", re.MULTILINE)  # what stands between those of a group
+_SILENT = "it printed nothing"
 _TRAILER = re.compile(
     r"Node\.js v[\d.]+|note: run with .*|npm ERR! A complete log.*|exit status \d+|\s+at .*"
     r"|\s*\^[\^~]*\s*|\s*\}\s*|goroutine .*|(?:make|ninja|gmake)(?:\[\d+\])?: .*|collect2: .*"
@@ -61,7 +64,7 @@ def telling(stdout: Stream, stderr: Stream) -> str:
         plain = [line for line in lines if not _TRAILER.fullmatch(line)]
         if lines:
             return printable((plain or lines)[-1].strip())
-    return "it printed nothing"
+    return _SILENT
 
 
 def why_failed(run: ProgramRun, argv: Sequence[str], rest: Path | None = None) -> str:
@@ -74,8 +77,9 @@ def why_failed(run: ProgramRun, argv: Sequence[str], rest: Path | None = None) -
         how = "printed without end; write sh -c '… > /dev/null'"
     elif run.returncode < 0:
         how = f"was killed ({signal.strsignal(-run.returncode)})"
-    where = f"; more in {rest}" if rest else ""
-    return f"{argv[0]} {how}: {telling(run.stdout, run.stderr)}{where}"
+    told = telling(run.stdout, run.stderr)
+    where = f"; more in {rest}" if rest and told != _SILENT else ""
+    return f"{argv[0]} {how}: {told}{where}"
 
 
 def keep_failure(run: ProgramRun, argv: Sequence[str], path: Path) -> Path:
@@ -108,9 +112,25 @@ def _ends(stream: Stream) -> str:
 
 
 def _traceback(text: str) -> str:
-    """The message under Python's last traceback: the first line that is not indented."""
-    _, traceback, rest = text.rpartition(_TRACEBACK)
+    """The message under Python's last traceback: the first line that is not indented.
+
+    Of a group of exceptions, which is drawn as a tree, the messages of all.
+    """
+    before, traceback, rest = text.rpartition(_TRACEBACK)
+    groups = [match.end() for match in _GROUP.finditer(text)]
+    if groups and before.rpartition("\n")[2]:  # no plain one came after the group
+        return _grouped(text[groups[-1] :])
     for line in rest.splitlines()[1:] if traceback else ():
         if line.strip() and not line.startswith((" ", "\t")):
             return line
     return ""
+
+
+def _grouped(tree: str) -> str:
+    """The messages in a tree of exceptions, that of the group first."""
+    messages = []
+    for member in _MEMBER.split(tree):
+        lines = [line.lstrip(" ")[2:] for line in member.splitlines() if line.lstrip()[:1] in "|+"]
+        told = (line for line in lines if line.strip() and not line[0].isspace())
+        messages += [line for line in told if not line.endswith(_TRACEBACK)][:1]
+    return f"{messages[0]}: {'; '.join(messages[1:])}" if messages else ""

@@ -11,12 +11,14 @@ from typing import final
 from tunewright import knobs as ready_made
 from tunewright.core.config import Value
 from tunewright.core.knobs import Choice, Family, Integer, Knob, Real
+from tunewright.core.units import THOUSANDS
 from tunewright.errors import InputError
 from tunewright.workloads.programs.placeholders import is_name
 
 KNOB_FORMAT = "NAME=DEFAULT:LOW..HIGH[:log] or NAME=DEFAULT:A,B,C"
-_WHOLE = r"[-+]?[0-9]+"
-_REAL = r"[-+]?(?:[0-9]+\.(?!\.)[0-9]*|[0-9]*\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_DIGITS = rf"(?:{THOUSANDS}|[0-9]+)"
+_WHOLE = rf"[-+]?{_DIGITS}"
+_REAL = rf"[-+]?(?:{_DIGITS}\.(?!\.)[0-9]*|[0-9]*\.[0-9]+|{_DIGITS})(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"({_REAL})\.\.({_REAL})(:log)?")
 _RANGE_LIKE = re.compile(r"[^,/]+\.\.[^,/]+")
 
@@ -50,7 +52,7 @@ def read_knob(text: str, stage: str, cores: int) -> StatedKnob:
     resource = re.split("[-_]", name)[-1] == "threads"
     body = text.partition("=")[2]
     if resource and ":" not in body:
-        default = int(body) if re.fullmatch(_WHOLE, body) else cores
+        default = int(body.replace(",", "")) if re.fullmatch(_WHOLE, body) else cores
         if body and not re.fullmatch(_WHOLE, body):
             raise InputError(f"knob {name!r}: expected a whole number of threads; got {text!r}")
         return StatedKnob(ready_made.threads(name, stage, default, cores, exact=False))
@@ -74,7 +76,8 @@ def read_knob(text: str, stage: str, cores: int) -> StatedKnob:
 def _range(
     name: str, default_text: str, span: re.Match[str]
 ) -> tuple[Integer | Real, Value, tuple[str, ...]]:
-    texts, log = (default_text, span[1], span[2]), bool(span[3])
+    stated, log = (default_text, span[1], span[2]), bool(span[3])
+    texts = [text.replace(",", "") for text in stated]
     numbers = [float(text) for text in texts]
     if not all(map(math.isfinite, numbers)):
         raise InputError(f"knob {name!r}: expected finite numbers; got {span[0]!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from tunewright.core.config import Value
@@ -13,6 +13,7 @@ from tunewright.errors import InputError
 NAME = r"[^\W\d](?:[\w-]*\w)?"  # letters of any script; 学习率 and batch-size are names
 _NAME = re.compile(NAME)
 _PLACE = re.compile(rf"\{{(\{{{NAME}\}})\}}|\{{({NAME})\}}")  # {{x}} stands for {x} itself
+_FORMATTED = re.compile(rf"(?<![${{]){{({NAME})(?:![rsa])?(?::[^\s{{}}]*)?}}")
 _SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "mksh", "zsh"})
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # means the same in every quotation
 _CLOSE = {"'": "'", '"': '"', "`": "`", "(": ")", "$(": ")", "${": "}", "$'": "'"}
@@ -34,6 +35,17 @@ def placeholders_in(texts: Iterable[str]) -> set[str]:
 def has_placeholder(text: str) -> bool:
     """Whether anything in a text will be replaced."""
     return bool(placeholders_in([text]))
+
+
+def check_plain(texts: Iterable[str], known: Collection[str]) -> None:
+    """Raise InputError for a placeholder of a known name with a format, as Python has them."""
+    for match in (match for text in texts for match in _FORMATTED.finditer(text)):
+        if match[1] in known and not _PLACE.fullmatch(match[0]):
+            raise InputError(
+                f"expected {{{match[1]}}}, as a placeholder has no format; got {match[0]}; let the "
+                "program format the value, and write a space behind the name where the text itself "
+                "is meant"
+            )
 
 
 def fill(text: str, places: Mapping[str, Value]) -> str:

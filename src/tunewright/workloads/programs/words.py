@@ -17,6 +17,10 @@ from tunewright.workloads.programs.placeholders import has_placeholder, is_name
 _VARIABLE = r"\$[A-Za-z_0-9{(@*#?$!-]"
 _IN_DOUBLE = re.compile(rf"\\([$`\"\\])|(`|{_VARIABLE})")
 _MARKS = re.compile(rf"[|&;<>()`]|{_VARIABLE}")
+_GROUP = re.compile(r"\{[^{},.]*\}")  # braces in which a shell sees nothing to do
+_BRACES = re.compile(
+    r"\{[^{}]*,[^{}]*\}|\{(?:[-+]?\d+\.\.[-+]?\d+|[A-Za-z]\.\.[A-Za-z])(?:\.\.[-+]?\d+)?\}"
+)
 _TOKEN = re.compile(
     r"""(?P<space>\s+) | '(?P<single>[^']*)' | "(?P<double>(?:[^"\\]|\\.)*)" | \\(?P<escaped>.)
     | (?P<bare>[^\s'"\\]+) | (?P<open>.)""",
@@ -37,14 +41,16 @@ def split_line(line: str, what: str, cwd: str | Path = ".") -> list[str]:
         raise _only_a_shell("a second line", line, what)
     words: list[str] = []
     word: str | None = None
-    globbing = False
+    bare, globbing = "", False  # the word with what is quoted left out
     for token in [*_TOKEN.finditer(line.strip()), None]:
         if token is None or token["space"]:
             if word is not None:
                 if globbing and ("*" in word or _matches(word, cwd)):
                     raise _only_a_shell(word, line, what)
+                if _expands(bare):
+                    raise _only_a_shell(word, line, what, "bash")
                 words.append(word)
-            word, globbing = None, False
+            word, bare, globbing = None, "", False
             continue
         if token["open"]:
             missing = "a character behind the last \\" if token["open"] == "\\" else "a closing"
@@ -60,8 +66,17 @@ def split_line(line: str, what: str, cwd: str | Path = ".") -> list[str]:
             if mark or (word is None and part[0] in "~#"):
                 raise _only_a_shell(part[mark.start() if mark else 0 :], line, what)
             globbing |= any(char in part for char in "*?[")
-        word = (word or "") + part
+        word, bare = (word or "") + part, bare + (token["bare"] or "x")
     return checked_words(words, what)
+
+
+def _expands(word: str) -> bool:
+    """Whether a shell would make several words of its braces: {a,b} or {1..3}, but not {n},{m}."""
+    rest, count = _GROUP.subn("x", word)
+    while count:
+        rest, count = _GROUP.subn("x", rest)
+    odd = "{" in word and "," in rest and "}" in rest
+    return odd or _BRACES.search(rest) is not None
 
 
 def _matches(word: str, cwd: str | Path) -> bool:
@@ -127,8 +142,9 @@ def split_named(text: str, expected: str) -> tuple[str, str]:
     return name, rest
 
 
-def _only_a_shell(piece: str, line: str, what: str) -> InputError:
+def _only_a_shell(piece: str, line: str, what: str, shell: str = "sh") -> InputError:
+    script = shlex.join([shell, "-c", line])
     return InputError(
         f"{what}: expected words for one program; got {piece[:40]!r}, which only a shell "
-        f"understands; write {shlex.join(['sh', '-c', line])}, or quote it to hand it over as it is"
+        f"understands; write {script}, or quote it to hand it over as it is"
     )

@@ -20,7 +20,8 @@ from tunewright.workloads.tabular.quality import AIMS
 from tunewright.workloads.tabular.workload import TableSpec, TableWorkload, table
 
 RELEASE = "tunewright.workloads.tabular.releasing:release"
-SHOWN = 30  # columns that are named
+SHOWN = 30  # columns that are named of those that a model asks for …
+LISTED = 12  # … and of each kind, before the search
 
 
 def build(spec: TableSpec, baseline: Mapping[str, Value], stated: Stated) -> Workload:
@@ -38,7 +39,7 @@ def parse(path: str, said: Mapping[str, Any], seed: int) -> TableSpec:
 
 
 def describe(workload: TableWorkload, goal: Goal, looks_before: int) -> list[tuple[str, str]]:
-    """Rows, split, what is left out, and the smallest margins that can be proven."""
+    """Rows, columns, split, what is left out, and the smallest margins that can be proven."""
     return [*_facts(workload), *provable(workload.facts, goal, looks_before)]
 
 
@@ -53,6 +54,9 @@ def _facts(workload: TableWorkload) -> Iterator[tuple[str, str]]:
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     yield "data", f"{shown}: {facts.rows:,} rows, {facts.columns:,} columns"
     yield "task", f"{task}; target {facts.target}"
+    for kind in sorted({kind for _, kind in facts.kinds}):
+        names = [name for name, other in facts.kinds if other == kind]
+        yield "columns", f"{kind} ({len(names)}): {_few(names, LISTED)}"
     yield from (("dropped", f"{column}: {why}") for column, why in facts.dropped)
     if facts.rows_without_target:
         yield "dropped", f"{facts.rows_without_target:,} rows without a target"
@@ -113,8 +117,13 @@ def _inputs(schema: Schema) -> str:
     names = [column.name for column in schema.columns]
     if not schema.left_out:
         return ""
-    shown = ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
-    return f"{len(names)} of {len(names) + len(schema.left_out)} columns: {shown}"
+    every = len(names) + len(schema.left_out)
+    return f"{len(names)} of {every} columns: {_few(names, SHOWN)}"
+
+
+def _few(names: Sequence[str], most: int) -> str:
+    """The first names."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def called(spec: TableSpec) -> str:

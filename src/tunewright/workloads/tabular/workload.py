@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from os import PathLike
@@ -15,7 +15,7 @@ from tunewright.core.knobs import Choice, Knob, Space, When
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
-from tunewright.core.texts import names_of
+from tunewright.core.texts import listed, names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
 from tunewright.workloads.tabular import (
@@ -96,22 +96,29 @@ class TableSpec:
     test: str | PathLike[str] | Frame | None = None
     task: Task | None = None
     metrics: tuple[str, ...] = ()
-    types: str | Mapping[str, str] = ""
-    missing: str | tuple[str, ...] = ""
+    types: str | Sequence[str] | Mapping[str, str] = ""
+    missing: str | float | Sequence[str | float] = ""
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
     whole: bool = False
-    baseline: str = ""
+    baseline: str | PathLike[str] = ""
     weight: str | None = None
-    monotone: str | Mapping[str, str] = ""
+    monotone: str | Sequence[str] | Mapping[str, str] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_of("data", self.path))
         if self.test is not None:
             object.__setattr__(self, "test", path_of("test", self.test))
-        if Path(self.baseline).is_dir() and self.baseline:
-            object.__setattr__(self, "baseline", str(Path(self.baseline).absolute()))
+        for name in ("drop", "families", "metrics"):
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
+        for name in ("types", "monotone", "missing"):
+            object.__setattr__(self, name, listed(name, getattr(self, name)))
+        if self.positive is not None:
+            object.__setattr__(self, "positive", str(self.positive))
+        given = str(self.baseline)
+        here = str(Path(given).absolute()) if given and Path(given).is_dir() else given
+        object.__setattr__(self, "baseline", here)
 
 
 @final
@@ -186,7 +193,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     names = tuple(family.name for family in families)
     own: tuple[str, ...] = ()
     if spec.baseline:
-        own, knobs = (yours.NAME,), [*knobs, *yours.knobs(spec.baseline)]
+        own, knobs = (yours.NAME,), [*knobs, *yours.knobs(str(spec.baseline))]
         families = [*families, yours.FAMILY]
 
     def of(stage: str) -> tuple[Knob, ...]:
