@@ -326,6 +326,13 @@ def test_trees_of_xgboost_ask_for_less_in_single_precision():
     assert said.tolist() == [5.5, -2.5, 5.5, -2.5, -2.5, 5.5]
 
 
+def test_a_family_that_is_named_twice_is_one():
+    assert [f.name for f in families_for(("linear", "tree", "linear"), "binary")] == [
+        "linear",
+        "tree",
+    ]
+
+
 def test_a_family_whose_library_is_absent_is_left_out_or_named_with_what_to_type(monkeypatch):
     monkeypatch.setattr(families, "find_spec", lambda name: None)
     assert {"xgboost", "catboost"}.isdisjoint(f.name for f in families_for((), "binary"))

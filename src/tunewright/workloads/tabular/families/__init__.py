@@ -121,7 +121,7 @@ def families_for(asked: Sequence[str], task: Task, *, monotone: bool = False) ->
     monotone: only such as keep to that. Raises InputError for one that is unknown, not installed or
     does not, and where none knows the task.
     """
-    chosen = [family_of(name) for name in asked or FAMILIES]
+    chosen = [family_of(name) for name in dict.fromkeys(asked or FAMILIES)]
     for family in chosen if asked else ():
         if not family.installed:
             raise InputError(
