@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Any
 
 from automl import tuned
-from results import write_section
+from results import machine, write_section
 
 from tunewright.workloads.tabular.families import FAMILIES, family_of
 
@@ -92,7 +92,7 @@ def main() -> None:
         raw.write_text("".join(json.dumps(line) + "\n" for line in found))
         how = (
             f"`python benchmarks/ablation.py DATA --budget {options.budget} --write`, "
-            f"{datetime.now(UTC).date()}, 2-core Intel Xeon virtual machine, 24 GiB. Raw lines: "
+            f"{datetime.now(UTC).date()}, {machine()}. Raw lines: "
             f"`{raw.name}`. Each component is taken out in turn; a score is ROC AUC, negative log "
             "loss or R² on the held-out quarter, of one run."
         )

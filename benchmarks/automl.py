@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from results import write_section
+from results import machine, write_section
 from sklearn.metrics import log_loss, r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
@@ -92,7 +92,7 @@ def main() -> None:
         asked = shlex.join(sys.argv[3:])
         how = (
             f"`python benchmarks/automl.py DATA PEERS.jsonl {asked}`, {found[0]['date'][:10]}, "
-            f"2-core Intel Xeon virtual machine, 24 GiB. Raw lines: `{raw.name}`. The score is ROC "
+            f"{machine()}. Raw lines: `{raw.name}`. The score is ROC "
             "AUC, negative log loss or R² on the held-out quarter."
         )
         title = f"AutoML, {options.write}" if options.write else "AutoML"

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tunewright.machine import describe, probe
+
 RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def machine() -> str:
+    """What a figure was measured on, in a few words."""
+    told = dict(describe(probe()))
+    memory = told["memory"].rpartition(" of ")[2]
+    return f"{told['cpu']}, {told['cores']} cores, {memory} MiB"
 
 
 def write_section(title: str, text: str) -> None:

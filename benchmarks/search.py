@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from results import write_section
+from results import machine, write_section
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Value
@@ -228,7 +228,7 @@ def main() -> None:
         how = (
             f"`python benchmarks/search.py DATA --seeds {options.seeds}"
             f" --evaluations {options.evaluations} --write`, {datetime.now(UTC):%Y-%m-%d},"
-            " 2-core Intel Xeon virtual machine, 24 GiB."
+            f" {machine()}."
             f" {len(spaces)} measured kernel spaces; less is better."
         )
         head = [

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import write_section
+from results import machine, write_section
 
 from tunewright import planning, session
 from tunewright.reporting.summary import summary
@@ -99,7 +99,7 @@ def _told(found: list[dict[str, Any]], budget: str) -> str:
         )  # fmt: skip
     how = (
         f"`python benchmarks/tables.py DATA --budget {budget} --write`, {found[0]['date'][:10]}, "
-        "2-core Intel Xeon virtual machine, 24 GiB. Raw lines: `tables.jsonl`."
+        f"{machine()}. Raw lines: `tables.jsonl`."
     )
     note = (
         "The baseline is LightGBM's own scikit-learn estimator with its defaults. The largest "

@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from results import write_section
+from results import machine, write_section
 from scipy.stats import ttest_ind
 
 import tunewright as tw
@@ -38,7 +38,6 @@ MOST_PAIRS = 200  # until a planted slow-down is given up
 WORK = 6_000_000  # rounds of the loop: some 20 ms
 EXTRAS = (0.02, 0.05, 0.10)
 ALPHA = 0.05
-MACHINE = "2-core Intel Xeon virtual machine, 24 GiB"
 GRID = (10, 30, 100)  # runs an arm that hyperfine is asked for
 SOURCE = """
 #include <stdio.h>
@@ -184,7 +183,7 @@ def report(lines: list[dict[str, Any]]) -> str:
     """The section of RESULTS.md."""
     same_ = [line for line in lines if line["kind"] == "same"]
     date = datetime.now(UTC).date().isoformat()
-    how = f"`python benchmarks/verdict_real.py --write`, {date}, {MACHINE}."
+    how = f"`python benchmarks/verdict_real.py --write`, {date}, {machine()}."
     what = "A C program of some 20 ms. hyperfine's times are judged by Welch's test at 5 %."
     text = [f"{how} Raw lines: `verdict_real.jsonl`.\n", f"{what}\n"]
     if same_:

@@ -211,7 +211,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "runs": ("runs", "运行"),
     "reused": ("reused", "复用"),
     "own": ("tuner itself", "调优器自身"),
-    "verification": ("verification, of the above", "其中：验证"),
+    "verification": ("verification, of the above", "以上之中属于验证的"),
     "time note": (
         "Elapsed {elapsed}. Stages may overlap: each is the time in which it ran at all.",
         "历时 {elapsed}。各阶段可并行，故为其运行时间的并集。",
