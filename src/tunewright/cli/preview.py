@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from tunewright.core.budget import parse_budget
-from tunewright.core.costs import LIMIT_FACTOR, limit_floor_s
+from tunewright.core.costs import LIMIT_FACTOR, RESERVE, limit_floor_s
 from tunewright.core.goal import Goal
 from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.metrics import Metric
@@ -60,7 +60,8 @@ def _budget(request: Request) -> str:
     if budget.seconds is None:
         pairs = "then pairs of fresh processes until it is clear"
         return f"{budget.trials} search trials, {pairs}; {limit}"
+    least, most = (f"{100 * share:.0f}" for share in RESERVE)
     return (
-        f"{format_quantity(budget.seconds, 's')}: search first; the last 10 to 40 % for refits and "
-        f"at least {MIN_PAIRS} pairs of fresh processes; {limit}"
+        f"{format_quantity(budget.seconds, 's')}: search first; the last {least} to {most} % for "
+        f"refits and at least {MIN_PAIRS} pairs of fresh processes; {limit}"
     )
