@@ -222,6 +222,8 @@ def origin(tmp_path_factory, command):
     for name in OLDER:
         (root / name).mkdir()
         shutil.copy(fixtures / f"{name}.sqlite", root / name / FILE)
+    for made in root.glob("*/artifacts"):  # they are made again where they are gone
+        shutil.rmtree(made)
     return where
 
 
