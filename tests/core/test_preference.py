@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -243,6 +244,21 @@ def test_where_the_baseline_breaks_a_constraint_what_keeps_it_has_a_look_though_
     assert chosen(goal, slow, (3, ok(0.02, time=20e-6))) is None
     within = (0, ok(0.0, time=8e-6))
     assert chosen(goal, within, quick, quickest) is None
+
+
+def test_where_the_baseline_breaks_a_constraint_what_is_known_badly_is_not_preferred():
+    """How many errors a score is behind the baseline grows with how well it is known."""
+
+    def worse(change, error):
+        measured = ok(change, time=8e-6)
+        return replace(
+            measured,
+            samples={**measured.samples, "auc_change": Sample((change,), error=error)},
+        )
+
+    slow = (0, ok(0.0, time=400e-6))
+    goal = "maximize auc and minimize time subject to time <= 10us"
+    assert chosen(goal, slow, (1, worse(-0.02, 0.0008)), (2, worse(-0.2, 0.02))) == 1
 
 
 def test_a_tie_goes_to_more_slack_within_noise_alone():

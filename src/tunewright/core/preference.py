@@ -235,10 +235,14 @@ class Ranking:
         return min(pool, key=lambda r: (-self._slack_in_errors(r), self._standings[r.config.id]))
 
     def _slack_in_errors(self, record: Record) -> float:
-        """Of the nearest constraint or margin; infinite where nothing is uncertain."""
+        """Of the nearest constraint or margin; infinite where nothing is uncertain.
+
+        Where the baseline breaks a constraint, no margin is kept to it: what is as bad as can be,
+        and unknown as badly, would be the nearest.
+        """
         bounds = [*self.goal.constraints]
         baseline = self.baseline
-        if len(self.goal.objectives) > 1 and baseline is not None:
+        if len(self.goal.objectives) > 1 and baseline is not None and not self.baseline_breaks:
             better = map(_gain(record, baseline), self.goal.objectives)
             bounds += [
                 within_margin(m)
