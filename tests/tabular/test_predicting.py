@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import math
 import random
 import subprocess
 import sys
@@ -22,7 +23,16 @@ from tunewright.core.config import Config
 from tunewright.core.events import decode, encode
 from tunewright.deploying.rows import read_rows
 from tunewright.errors import InputError
-from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema, Source, Training
+from tunewright.workloads.tabular import predictor
+from tunewright.workloads.tabular.data import (
+    Blended,
+    ColumnSchema,
+    CompiledModel,
+    Feature,
+    Schema,
+    Source,
+    Training,
+)
 from tunewright.workloads.tabular.encoding import learn_features, plain_rows
 from tunewright.workloads.tabular.files import Dialect
 from tunewright.workloads.tabular.linear_library import fit
@@ -401,3 +411,25 @@ def test_a_few_cells_with_another_mark_are_named_and_leave_the_others_as_they_ar
 def test_the_test_file_must_have_the_mark_of_the_other(marked):
     with pytest.raises(InputError, match=r"decimal mark in .*write both files alike"):
         read(Source(str(marked["."][0]), "y", test=str(marked[","][0])))
+
+
+def test_a_text_that_was_read_is_remembered_and_no_more_than_so_many_are(monkeypatch):
+    read, most = list[str](), 50
+    real = predictor.read_value
+    monkeypatch.setattr(predictor, "MOST_TOLD", most)
+    monkeypatch.setattr(
+        predictor, "read_value", lambda column, value: read.append(value) or real(column, value)
+    )
+    column = ColumnSchema("x", "number", missing=("n.a.",))
+    encoder = predictor.Encoder(Schema("regression", "y", (), (column,), (Feature("x", "x"),)))
+    for texts in (["1.5", "n.a.", "", "2e3"] * 3, [f"{i}.25" for i in range(3 * most)]):
+        for text in texts:
+            (number,) = encoder({"x": text})
+            known = real(column, text)
+            assert number == known or (known is None and math.isnan(number))
+        assert len(read) == len(set(texts))
+        read.clear()
+    (again,) = encoder({"x": "1.5"})
+    assert (again, read) == (1.5, ["1.5"])
+    with pytest.raises(InputError, match="expected a number in column 'x'; got 'high'"):
+        encoder({"x": "high"})

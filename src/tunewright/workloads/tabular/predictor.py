@@ -32,6 +32,7 @@ from tunewright.workloads.tabular.features.means import MISSING
 from tunewright.workloads.tabular.features.text import TextReader
 
 Answer = float | dict[str, float]
+MOST_TOLD = 10_000  # texts of a column that are remembered
 _ODD = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
@@ -209,6 +210,9 @@ class Encoder:
         places = {name: i for i, name in enumerate(self._names)}
         made = [(f, places[f.column], places.get(f.other, 0)) for f in schema.features]
         plain = [(f.column, f.part) for f in schema.features]
+        self._told: list[dict[str, float | str | None]] = [
+            {} for _ in schema.columns
+        ]  # texts, as they were read
         self._made = [] if plain == [(name, "value") for name in self._names] else made
 
     def __call__(self, row: Row) -> array[float]:
@@ -242,9 +246,10 @@ class Encoder:
         """What each column holds, one at a time, with a sentence for what cannot be used."""
         if not (hasattr(row, "keys") and hasattr(row, "__getitem__")):
             raise InputError(f"expected a mapping from columns to values; got {type(row).__name__}")
-        # Accents may be written down in two ways.
-        row = {composed(key) if isinstance(key, str) else key: row[key] for key in row.keys()}  # noqa: SIM118
-        keys, lookups = list(row), dict(self._lookups)
+        keys, lookups = row.keys(), dict(self._lookups)
+        if not all(name in keys for name in self._names):  # accents may be written in two ways
+            row = {composed(key) if isinstance(key, str) else key: row[key] for key in keys}
+            keys = row.keys()
         values = []
         for i, column in enumerate(self._columns):
             if column.name not in keys:
@@ -253,7 +258,7 @@ class Encoder:
                 raise InputError(f"expected a value for column {column.name!r}; got none: {hint}")
             value = row[column.name]
             try:
-                read = read_value(column, value)
+                read = self._read(i, value)
             except (TypeError, ValueError):
                 expected = "a text" if column.kind == "category" else f"a {column.kind}"
                 raise InputError(
@@ -263,3 +268,14 @@ class Encoder:
             found = lookups[i][value] if i in lookups else read
             values.append(math.nan if found is None else found)
         return values
+
+    def _read(self, i: int, value: Any) -> float | str | None:
+        """What a cell of a column says. Texts are remembered, as rows of texts say few things."""
+        if not isinstance(value, str):
+            return read_value(self._columns[i], value)
+        told = self._told[i]
+        if value not in told:
+            if len(told) >= MOST_TOLD:
+                told.clear()
+            told[value] = read_value(self._columns[i], value)
+        return told[value]
