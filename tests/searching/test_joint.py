@@ -261,6 +261,19 @@ def test_where_the_baseline_breaks_a_bound_other_families_come_before_what_is_kn
     assert others[0] == first
 
 
+def test_what_is_good_and_breaks_a_bound_is_cut_as_short_as_the_bound_asks_for():
+    good = SPACE.config({"family": "trees", "rate": 0.05, "runtime": "fast"})
+    searcher = JointSearcher(
+        problem("maximize auc subject to latency <= 60 us", TIMED, prior=(good,))
+    )
+    history = run(searcher, World(QUICK), trials=60)
+    timed = [t.number for t, _ in history.ended() if t.config == good and t.need.alone]
+    cut = [t for t, _ in history.ended() if t.config == SPACE.config({**good, "keep": 0.4})]
+    assert cut  # by 0.8 of the bound over what it takes, 120 us
+    after = [t for t, _ in history.ended() if timed[0] < t.number < cut[0].number]
+    assert sum(not t.need.alone for t in after) <= 3
+
+
 def test_timing_trials_come_in_batches():
     history = run(JointSearcher(problem(SPEED, TIMED)), World(QUICK), trials=200)
     alone = [t.need.alone for t, _ in history.ended()]

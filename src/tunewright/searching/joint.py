@@ -28,6 +28,7 @@ from tunewright.searching.arms import choose
 from tunewright.searching.blending import Blending
 from tunewright.searching.chain import Chain, proposed
 from tunewright.searching.racing import Race
+from tunewright.searching.shrinking import smaller
 from tunewright.searching.state import Seen, Snapshot
 
 BATCH = 10  # timing trials gathered before the machine is drained for them …
@@ -310,6 +311,9 @@ class JointSearcher:
         promoted = self._promoted(now, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
+        for less in smaller(seen, self._chain, self._goal):
+            if self._is_new(less, self._chain.key(less), now):
+                return self._first(less)
         if seen.ranked.baseline_breaks:  # what is known for its quality may be too large or slow
             others = self._untried(now, chance, self._prior_families)
             if others is not None:
