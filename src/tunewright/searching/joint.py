@@ -160,12 +160,17 @@ class JointSearcher:
         return Moment(seen, busy, taken, progress, left_s, left, closing=left_s <= last_s)
 
     def _due(self, seen: Seen) -> bool:
-        """Whether enough was made to drain the machine, so that it can be timed."""
+        """Whether enough was made to drain the machine, so that it can be timed.
+
+        What leads is timed at once where nothing else is worth it, or where the baseline breaks a
+        bound: only then is it known how much smaller it must be.
+        """
         seconds = self._problem.budget.seconds or math.inf
         if seen.gathered >= min(BATCH, 2 + seen.timed) or seen.gathered_s > GATHERED * seconds:
             return True
         first = next(iter(seen.board(0, 1)), None)
-        return first is not None and not first.measured and not seen.ranked.promising
+        needed = seen.ranked.baseline_breaks or not seen.ranked.promising
+        return first is not None and not first.measured and needed
 
     # Trials
 
