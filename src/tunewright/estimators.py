@@ -140,7 +140,7 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
             except Interrupted as error:  # its study goes with the directory
                 raise KeyboardInterrupt from error
             except InputError as error:
-                if said["task"] == "regression" and np.ptp(target) == 0:
+                if said.get("task") == "regression" and np.ptp(target) == 0:
                     raise ValueError(
                         f"expected different values in y; got {target[0]:g} in every row; give "
                         "more varied rows"
