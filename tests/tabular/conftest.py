@@ -5,6 +5,7 @@ import pytest
 from tunewright.core.trial import Fidelity, Piece, Trial
 from tunewright.running.cache import ArtifactCache
 from tunewright.running.chain import run_chain
+from tunewright.workloads.tabular import stages
 
 
 @pytest.fixture
@@ -19,3 +20,18 @@ def blended(tmp_path):
         return cache.get(measured.key).artifact, measured.samples
 
     return go
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """What each fit from here on learns from, in order."""
+    seen, resolve = [], stages.resolve
+
+    def spy(name):
+        found = resolve(name)
+        if not name.endswith(":fit"):
+            return found
+        return lambda training, *rest: seen.append(training) or found(training, *rest)
+
+    monkeypatch.setattr(stages, "resolve", spy)
+    return seen

@@ -14,7 +14,7 @@ from tunewright.core.config import Config
 from tunewright.core.events import decode, encode
 from tunewright.core.roles import space_of
 from tunewright.deploying.bundle import load, write_index
-from tunewright.workloads.tabular import TableSpec, stages, table
+from tunewright.workloads.tabular import TableSpec, table
 from tunewright.workloads.tabular.data import Runtime, Schema, Transform
 from tunewright.workloads.tabular.families import FAMILIES, family_of
 from tunewright.workloads.tabular.kind import hand_over
@@ -95,18 +95,9 @@ def test_a_blend_is_the_mean_of_answers_on_the_targets_own_scale(skewed, ran):
         assert predictor.predict_row(row) == pytest.approx(mean)
 
 
-def test_a_fit_sees_its_own_and_the_judged_answers_on_one_scale(skewed, ran, monkeypatch):
-    seen, resolve = [], stages.resolve
-
-    def spy(name):
-        found = resolve(name)
-        if not name.endswith(":fit"):
-            return found
-        return lambda training, *rest: seen.append(training) or found(training, *rest)
-
-    monkeypatch.setattr(stages, "resolve", spy)
+def test_a_fit_sees_its_own_and_the_judged_answers_on_one_scale(skewed, ran, trained):
     artifact, _ = ran(config_of(skewed, "linear", **{KNOB: "log"}))
-    training = seen[0]  # the baseline's is behind it
+    training = trained[0]  # the baseline's is behind it
     assert training.judged[1] == pytest.approx(np.log(artifact.judged.y))
     assert training.y.max() < 20 < artifact.judged.y.max()
 

@@ -7,11 +7,11 @@ that is small by nature.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tunewright.core.config import Config
 from tunewright.core.evidence import Record
-from tunewright.core.goal import Goal
+from tunewright.core.goal import Constraint, Goal
 from tunewright.core.knobs import Real
 from tunewright.searching.chain import Chain
 from tunewright.searching.state import Seen
@@ -23,12 +23,19 @@ SPARE = 0.8  # of the bound is aimed at: what an answer costs beside the model d
 
 def smaller(seen: Seen, chain: Chain, goal: Goal) -> Iterator[Config]:
     """Smaller variants of what is best by the first objective and breaks a bound."""
-    first = goal.objectives[0]
-    knobs = [
-        knob
+    bounds = [
+        c
+        for c in goal.constraints
+        if c.op == "<=" and c.metric.better == "lower" and c.metric.evidence != "rows"
+    ]
+    lows = {
+        knob.name: knob.domain.low
         for knob in chain.late(seen.dearest)
         if knob.family == "simplification" and isinstance(knob.domain, Real)
-    ]
+    }
+    if not bounds or not lows:
+        return
+    first = goal.objectives[0]
     broken = [seen.record(config) for config in [*seen.broken.values()][-LOOKED_AT:]]
     known = [
         (first.signed(value), record.config.id, record)
@@ -36,28 +43,26 @@ def smaller(seen: Seen, chain: Chain, goal: Goal) -> Iterator[Config]:
         if record is not None and record is not seen.ranked.baseline  # that is called as today
         if (value := record.value(first)) is not None
     ]
-    for _, _, record in sorted(known)[:BEST] if knobs else ():
-        config, beyond = record.config, _beyond(record, seen.ranked.baseline, goal)
+    for _, _, record in sorted(known)[:BEST]:
+        config, beyond = record.config, _beyond(record, seen.ranked.baseline, bounds)
+        if beyond <= 1.0:
+            continue
         cut = {
-            knob.name: max(
-                knob.domain.low, float(f"{float(config[knob.name]) * SPARE / max(beyond, 1.0):.4g}")
-            )
-            for knob in knobs
-            if knob.name in config and isinstance(knob.domain, Real)
+            name: max(low, float(f"{float(config[name]) * SPARE / beyond:.4g}"))
+            for name, low in lows.items()
+            if name in config
         }
-        if beyond > 1.0 and any(value < float(config[name]) for name, value in cut.items()):
+        if any(value < float(config[name]) for name, value in cut.items()):
             yield chain.config({**config, **cut})
 
 
-def _beyond(record: Record, baseline: Record | None, goal: Goal) -> float:
-    """How many times a bound on time or size it takes; of several the most."""
+def _beyond(record: Record, baseline: Record | None, bounds: Sequence[Constraint]) -> float:
+    """How many times a bound it takes; of several the most."""
     most = 0.0
-    for constraint in goal.constraints:
+    for constraint in bounds:
         metric = constraint.metric
         value = record.value(metric)
         base = baseline.value(metric) if baseline else None
-        if metric.evidence == "rows" or metric.better != "lower" or constraint.op != "<=":
-            continue
         bound = constraint.bound(base or 0.0)
         if value is not None and bound > 0 and math.isfinite(value):
             most = max(most, value / bound)
