@@ -244,10 +244,12 @@ def _search(history: History, plan: Plan, free: Resources, elapsed_s: float) -> 
         if t.number in halted
     ]
     proposals = [proposal for proposal in wanted if isinstance(proposal, Proposal)]
-    # What ended within the reserve would be taken from it; to blend what there is takes no time.
+    # What ended within the reserve would be taken from it; what is made already takes no time.
     near = plan.budget.reserve_reached(elapsed_s, reserve_s + plan.costs.last_s(ranked))
     if over or (baseline and near):
-        proposals = [p for p in proposals if p.config.members or (p.fidelity.since and not over)]
+        proposals = [
+            p for p in proposals if p.config.members or (not over and (p.made or p.fidelity.since))
+        ]
     limit_s = _limit_s(plan, baseline)
     trials = [
         plan.trial(history.last_number + i, p.config, p.fidelity, Purpose(), limit_s)

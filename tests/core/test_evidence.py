@@ -226,3 +226,21 @@ def test_what_was_not_reported_is_unknown():
     assert read(AUC, ok(time=1.0)) is None
     assert read(AUC, ok(auc=Sample(()))) is None
     assert Record(A).change(AUC, Record(B)) is None
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=5), st.data())
+def test_time_is_told_by_the_fit_that_is_about_as_large_as_what_is_handed_over(trees, data):
+    """Early stopping leaves each fold's fit its own size; the mean of them is refitted."""
+    bound = Config({"n": 3000})
+    runs = [(trial(A), ok(time=1.0))]
+    runs += [(trial(bound, since="", fold=i), ok(auc=0.9, n=n)) for i, n in enumerate(trees)]
+    record = learned(*runs).records[bound.id]
+    apart = [abs(n / fmean(trees) - 1) for n in trees]
+    assert apart[record.typical] == min(apart)
+    assert not record.outgrown  # as long as nothing was timed
+    timed = data.draw(st.lists(st.integers(0, len(trees) - 1), min_size=1, unique=True))
+    runs += [(trial(bound, fold=i), ok(auc=0.9, n=trees[i], time=trees[i])) for i in timed]
+    record = learned(*runs).records[bound.id]
+    nearest = min(timed, key=lambda i: (apart[i], i))
+    assert record.value(TIME) == trees[nearest]
+    assert record.outgrown == (apart[nearest] > 0.1)

@@ -5,11 +5,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
+from types import SimpleNamespace
 
 import pytest
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config, digest_of
+from tunewright.core.costs import Costs
 from tunewright.core.events import Ended, Started
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
@@ -272,6 +274,39 @@ def test_what_is_good_and_breaks_a_bound_is_cut_as_short_as_the_bound_asks_for()
     assert cut  # by 0.8 of the bound over what it takes, 120 us
     after = [t for t, _ in history.ended() if timed[0] < t.number < cut[0].number]
     assert sum(not t.need.alone for t in after) <= 3
+
+
+def test_where_the_baseline_breaks_a_bound_its_own_fit_is_called_as_quicker_ones_are():
+    known = SPACE.config({"family": "linear", "penalty": 0.5, "runtime": "middle"})
+    searcher = JointSearcher(
+        problem("maximize auc subject to latency <= 0.5 ms", TIMED, prior=(known,))
+    )
+    history = run(searcher, World(DEAR), trials=4)
+    third = [t for t, _ in history.ended()][2]
+    assert third.config == SPACE.config({**BASELINE, "runtime": "middle"})
+
+
+def test_what_needs_no_further_fit_is_still_cut_when_the_search_ends():
+    good, budget = (
+        SPACE.config({"family": "trees", "rate": 0.05, "runtime": "fast"}),
+        Budget(seconds=20),
+    )
+    costs = Costs(budget, 1, STAGES, BLEND, "predict")
+    goal = "maximize auc subject to latency <= 60 us"
+    searcher = JointSearcher(problem(goal, TIMED, prior=(good,), budget=budget, costs=costs))
+    proposed = []
+
+    def propose(history, n):
+        wanted = searcher.propose(history, n)
+        proposed.extend(wanted)
+        return wanted
+
+    world = World({"linear": 0.05, "trees": 14.0, "net": 0.05})
+    run(SimpleNamespace(propose=propose), world, seconds=20)
+    after = proposed[proposed.index(Proposal(good, TIMED)) + 1 :]
+    cut = [p for p in after if p.config != good and not p.config.members]
+    assert [p.config["keep"] for p in cut[:2]] == [0.4, 0.4]
+    assert [(p.made, bool(p.fidelity.since)) for p in cut[:2]] == [(True, False), (False, True)]
 
 
 def test_timing_trials_come_in_batches():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median, stdev
 from typing import final
@@ -13,6 +13,7 @@ from tunewright.core.metrics import Metric
 from tunewright.core.trial import Measurement, Outcome, Piece, Trial
 
 REFIT_SPREAD = 0.1  # relative, of what is fixed for a model, when it learns from more rows
+ABOUT = 0.1  # of a fit's size: what differs by less costs about the same
 SPREAD = 0.05  # relative, from process to process: what is assumed where a config was run once
 
 
@@ -49,7 +50,7 @@ class Record:
     base: the baseline's record, None for its own. fit_s: the stages that can be cached, whoever
     made them; made_s: of these what was made when it was first tried; measure_s: those that run
     anew. key: names the deepest artifact of it. chosen: what it made of a knob that it was given an
-    upper bound of or was to learn, by knob and piece.
+    upper bound of or was to learn, by knob and piece. anew: the folds whose fits were timed.
     """
 
     config: Config
@@ -63,6 +64,7 @@ class Record:
     failures: list[str] = field(default_factory=list)
     key: str = ""
     chosen: dict[str, dict[Piece, float]] = field(default_factory=dict)
+    anew: set[int] = field(default_factory=set)
     _known: dict[str, tuple[int, int, Estimate]] = field(default_factory=dict, repr=False)
 
     def value(self, metric: Metric) -> float | None:
@@ -91,7 +93,7 @@ class Record:
         return estimate
 
     def _estimate(self, metric: Metric) -> Estimate | None:
-        readings = [*self.readings.get(metric.name, {}).values()]
+        readings = self._alike(metric)
         if not readings:
             return None
         if metric.evidence == "rows":
@@ -102,6 +104,39 @@ class Record:
         if len(readings) == 1:
             return Estimate(value, SPREAD * abs(value) if metric.quiet else 0.0)
         return Estimate(value, stdev(r.value for r in readings) / math.sqrt(len(readings)))
+
+    @property
+    def typical(self) -> int:
+        """The fold whose fit came nearest in size to what is handed over: it is the one to time."""
+        return self._nearest(self._apart())
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether what was measured anew was of another size than what is handed over."""
+        apart = self._apart()
+        return bool(self.anew) and bool(apart) and apart[self._nearest(self.anew)] > ABOUT
+
+    def _alike(self, metric: Metric) -> list[Reading]:
+        """The readings that tell of what is handed over: each fold's fit has a size of its own."""
+        readings = self.readings.get(metric.name, {})
+        if not metric.since:
+            return [*readings.values()]
+        fold = self._nearest({piece.fold for piece in readings})
+        return [reading for piece, reading in readings.items() if piece.fold == fold]
+
+    def _nearest(self, folds: Iterable[int]) -> int:
+        apart = self._apart()
+        return min(folds, key=lambda fold: (apart.get(fold, math.inf), fold), default=0)
+
+    def _apart(self) -> dict[int, float]:
+        """How far each fold's fit is from the mean of all, by what it counted (trees, epochs)."""
+        apart: dict[int, float] = {}
+        for name, chosen in self.chosen.items():
+            if isinstance(self.config[name], int):
+                mean = _mean([*chosen.values()])
+                for piece, count in chosen.items():
+                    apart[piece.fold] = max(apart.get(piece.fold, 0.0), abs(count / mean - 1))
+        return apart
 
     def _beside_baseline(self, metric: Metric, readings: Sequence[Reading]) -> float:
         changes = [reading.change for reading in readings if reading.change is not None]
@@ -232,6 +267,7 @@ class Evidence:
         if since:
             record.measure_s = record.measure_s or fresh_s
             record.measured += 1
+            record.anew.add(trial.fidelity.piece.fold)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -191,10 +191,14 @@ class Problem:
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """A config worth trying, and how far."""
+    """A config worth trying, and how far.
+
+    made: all that is dear about it is there already, so that it may still begin as the search ends.
+    """
 
     config: Config
     fidelity: Fidelity
+    made: bool = False
 
 
 @final

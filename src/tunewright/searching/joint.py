@@ -129,7 +129,7 @@ class JointSearcher:
             if waiting:
                 return waiting[:n]
         if now.closing:
-            return ()
+            return self._cut(now)[:n]
         wanted = self._rest(now)[:n]
         for i in range(len(wanted), n):
             chance = random.Random(f"{self._seed}/{history.last_number + i}")  # noqa: S311
@@ -170,7 +170,7 @@ class JointSearcher:
             return True
         first = next(iter(seen.board(0, 1)), None)
         needed = seen.ranked.baseline_breaks or not seen.ranked.promising
-        return first is not None and not first.measured and needed
+        return first is not None and needed and self._chain.key(first.config) in seen.untimed
 
     # Trials
 
@@ -180,10 +180,10 @@ class JointSearcher:
         piece = Piece(fold=fold, seed=self._seed)
         return Proposal(config, Fidelity(self._cached, "", effort, piece))
 
-    def _anew(self, config: Config, repeat: int = 0) -> Proposal:
+    def _anew(self, config: Config, fold: int = 0, repeat: int = 0) -> Proposal:
         """A trial of what must be measured anew."""
         assert self._fresh is not None
-        piece = Piece(seed=self._seed, repeat=repeat)
+        piece = Piece(fold=fold, seed=self._seed, repeat=repeat)
         return Proposal(config, replace(self._fresh, piece=piece))
 
     def _first(self, config: Config) -> Proposal:
@@ -265,7 +265,7 @@ class JointSearcher:
         fewest = min(pair, key=lambda r: (r.measured, r is b))
         if fewest.measured >= REPEATS or self._chain.key(fewest.config) in now.busy:
             return []
-        return [self._anew(fewest.config, fewest.measured)]
+        return [self._anew(fewest.config, fewest.typical, fewest.measured)]
 
     def _waiting(self, now: Moment) -> Iterator[Proposal]:
         """Timing trials worth having, the most promising first, then repeats of the best."""
@@ -285,7 +285,7 @@ class JointSearcher:
             if gain >= WORTH * best or record.config.members
         ]
         for _, record in sorted(worth, key=lambda pair: (-pair[0], pair[1].config.id)):
-            yield self._anew(record.config)
+            yield self._anew(record.config, record.typical)
         yield from self._repeats(now)
 
     def _gains(self, seen: Seen, configs: Sequence[Config]) -> list[float]:
@@ -316,10 +316,10 @@ class JointSearcher:
         promoted = self._promoted(now, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
-        for less in smaller(seen, self._chain, self._goal):
+        for less in self._less(seen):
             if self._is_new(less, self._chain.key(less), now):
                 return self._first(less)
-        if seen.ranked.baseline_breaks:  # what is known for its quality may be too large or slow
+        if seen.hopeless:  # what is known for its quality may be too large or slow
             others = self._untried(now, chance, self._prior_families)
             if others is not None:
                 return self._first(others)
@@ -340,6 +340,28 @@ class JointSearcher:
         prefix = self._chain.prefix(seen.dearest, config) if self._dear(seen) else ""
         dear = prefix and prefix not in seen.prefixes
         return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
+
+    def _less(self, seen: Seen) -> Iterator[Config]:
+        """Where the baseline breaks a bound: its fit, called as others are; then what is cut."""
+        if seen.ranked.baseline_breaks:
+            own = self._chain.baseline
+            late = {knob.name for knob in self._chain.late(seen.dearest)}
+            for config, _ in self._prior:
+                if self._chain.family(config) == self._chain.family(own):
+                    called = {name: value for name, value in config.items() if name in late}
+                    yield self._chain.config({**own, **called})
+                    break
+        yield from smaller(seen, self._chain, self._goal)
+
+    def _cut(self, now: Moment) -> list[Proposal]:
+        """What needs no further fit to hold a bound."""
+        made = now.seen.prefixes
+        return [
+            replace(self._first(less), made=True)
+            for less in self._less(now.seen)
+            if self._chain.prefix(now.seen.dearest, less) in made
+            if self._is_new(less, self._chain.key(less), now)
+        ]
 
     def _next_prior(self, now: Moment) -> Config | None:
         """The next config that is worth trying first, None where all were."""

@@ -22,7 +22,10 @@ SPARE = 0.8  # of the bound is aimed at: what an answer costs beside the model d
 
 
 def smaller(seen: Seen, chain: Chain, goal: Goal) -> Iterator[Config]:
-    """Smaller variants of what is best by the first objective and breaks a bound."""
+    """Smaller variants of what breaks a bound and is better than all that hold it.
+
+    Better by the first objective, of which the smaller one seldom has more.
+    """
     bounds = [
         c
         for c in goal.constraints
@@ -43,7 +46,12 @@ def smaller(seen: Seen, chain: Chain, goal: Goal) -> Iterator[Config]:
         if record is not None and record is not seen.ranked.baseline  # that is called as today
         if (value := record.value(first)) is not None
     ]
-    for _, _, record in sorted(known)[:BEST]:
+    holding = next(iter(seen.board(0, 1)), None)
+    best = holding.value(first) if holding else None
+    bar = math.inf if best is None else first.signed(best)
+    for value, _, record in sorted(known)[:BEST]:
+        if value >= bar:
+            return
         config, beyond = record.config, _beyond(record, seen.ranked.baseline, bounds)
         if beyond <= 1.0:
             continue

@@ -159,6 +159,8 @@ class Seen:
             self.untimed[self._chain.key(trial.config)] = trial.config
             self.gathered += 1
             self.gathered_s += cost_s
+        elif record.outgrown:
+            self.untimed[self._chain.key(trial.config)] = trial.config
         self._learn_config(trial, record, measurement, cost_s, best)
         self._learn_noise(trial, record)
         self._refresh()
@@ -323,7 +325,8 @@ class Seen:
             return
         self.repeats += 1
         for metric in self._goal.objectives:
-            values = [r.value for r in record.readings.get(metric.name, {}).values()]
+            known, fold = record.readings.get(metric.name, {}), trial.fidelity.piece.fold
+            values = [r.value for piece, r in known.items() if piece.fold == fold]
             if metric.since and len(values) > 1 and min(values) > 0:
                 before = [math.log(value) for value in values[:-1]]
                 apart = math.log(values[-1]) - sum(before) / len(before)

@@ -177,6 +177,22 @@ class _Read:
 
 
 @final
+class _Told(dict[str, float]):
+    """The numbers of texts in a column of plain numbers, remembered: rows of texts say few."""
+
+    def __init__(self, schema: ColumnSchema) -> None:
+        super().__init__()
+        self._schema = schema
+
+    def __missing__(self, value: str) -> float:
+        read = read_value(self._schema, value)
+        if len(self) >= MOST_TOLD:
+            self.clear()
+        self[value] = number = math.nan if read is None else float(read)
+        return number
+
+
+@final
 class _Texts:
     """The numbers of texts, looked up as codes are."""
 
@@ -210,9 +226,8 @@ class Encoder:
         places = {name: i for i, name in enumerate(self._names)}
         made = [(f, places[f.column], places.get(f.other, 0)) for f in schema.features]
         plain = [(f.column, f.part) for f in schema.features]
-        self._told: list[dict[str, float | str | None]] = [
-            {} for _ in schema.columns
-        ]  # texts, as they were read
+        looked_up = dict(self._lookups)
+        self._plain = [(i, _Told(c)) for i, c in enumerate(schema.columns) if i not in looked_up]
         self._made = [] if plain == [(name, "value") for name in self._names] else made
 
     def __call__(self, row: Row) -> array[float]:
@@ -220,16 +235,20 @@ class Encoder:
         try:
             return self._encoded([row[name] for name in self._names])
         except _ODD:
-            return self._without_nones(row)
+            return self._spelled(row)
 
     def _encoded(self, values: list[Any]) -> array[float]:
         for i, lookup in self._lookups:
             values[i] = lookup[values[i]]
         return array("d", self._features(values))
 
-    def _without_nones(self, row: Row) -> array[float]:
+    def _spelled(self, row: Row) -> array[float]:
+        """The same of a row with missing values, or with numbers that are written as texts."""
         try:
             values = [row[name] for name in self._names]
+            for i, told in self._plain:
+                if isinstance(values[i], str):
+                    values[i] = told[values[i]]
             return self._encoded([math.nan if value is None else value for value in values])
         except _ODD:
             return array("d", self._features(self._carefully(row)))
@@ -258,7 +277,7 @@ class Encoder:
                 raise InputError(f"expected a value for column {column.name!r}; got none: {hint}")
             value = row[column.name]
             try:
-                read = self._read(i, value)
+                read = read_value(column, value)
             except (TypeError, ValueError):
                 expected = "a text" if column.kind == "category" else f"a {column.kind}"
                 raise InputError(
@@ -268,14 +287,3 @@ class Encoder:
             found = lookups[i][value] if i in lookups else read
             values.append(math.nan if found is None else found)
         return values
-
-    def _read(self, i: int, value: Any) -> float | str | None:
-        """What a cell of a column says. Texts are remembered, as rows of texts say few things."""
-        if not isinstance(value, str):
-            return read_value(self._columns[i], value)
-        told = self._told[i]
-        if value not in told:
-            if len(told) >= MOST_TOLD:
-                told.clear()
-            told[value] = read_value(self._columns[i], value)
-        return told[value]
