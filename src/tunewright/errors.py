@@ -13,7 +13,9 @@ TunewrightError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -61,3 +63,15 @@ def check_type(name: str, value: Any, kind: type | tuple[type, ...], example: st
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise InputError(f"{name}: expected such as {example}; got {value!r:.60}")
+
+
+@contextmanager
+def as_arguments() -> Iterator[None]:
+    """Within it, what an InputError calls an option of the command line is called an argument."""
+    try:
+        yield
+    except InputError as error:
+        text = re.sub(r"\bsay --([a-z-]+) ([^\s;,]+)", r'say \1="\2"', str(error))
+        text = re.sub(r"(?<![\w-])--([a-z][a-z-]*)", lambda m: m[1].replace("-", "_"), text)
+        error.args = (text,)
+        raise

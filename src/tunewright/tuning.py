@@ -10,12 +10,13 @@ from typing import Any
 
 from tunewright import session
 from tunewright.core.config import Value
-from tunewright.errors import InputError, check_type
+from tunewright.errors import InputError, as_arguments, check_type
 from tunewright.planning import NO_LIMITS, Limits, Request, kind_for, kind_of
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
 
 
+@as_arguments()
 def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     workload: Any,
     *,

@@ -29,6 +29,8 @@ def refused(call):
     with pytest.raises(InputError) as error:
         call()
     assert len(str(error.value).splitlines()) == 1
+    assert " --" not in str(error.value)  # options are of the command line
+    return str(error.value)
 
 
 @settings(deadline=None)
@@ -84,3 +86,15 @@ def test_one_text_is_a_list_of_one():
     assert tw.Command(("ls", "{x}"), knob="x=1:1..3").knob == ("x=1:1..3",)
     assert tw.Question(minimize="cpu_s").minimize == ("cpu_s",)
     assert tw.Programs(env="A=1").env == ("A=1",)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"time": "x", "test": "more.csv"}, "expected time or test; got both"),
+        ({"drop": ["w"]}, "expected drop to name a column; got 'w'"),
+        ({"monotone": "x=increasing", "types": "x=category"}, 'say types="x=number"'),
+    ],
+)
+def test_what_is_an_option_elsewhere_is_an_argument_here(table, said, told):
+    assert told in refused(lambda: tw.tune(tw.Table(table, "y", **said), **TABLE))
