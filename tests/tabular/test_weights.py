@@ -163,7 +163,7 @@ def read_of(spec):
         (lambda i: "" if i % 30 == 29 else 1, "got no value in row 30, one of 10;"),
         (lambda i: "inf" if i % 99 == 9 else 1 + i % 7, "from 0 on in 'w'; got"),
         (lambda _: 0, "a weight above 0 in 'w'; got 0 in every row"),
-        (lambda i: "abc"[i % 3], "--weight to hold numbers; got 'w': categorys"),
+        (lambda i: "abc"[i % 3], "--weight to hold numbers; got 'w': kind category"),
     ],
 )
 def test_weights_that_cannot_be_meant_are_one_sentence(tmp_path, weight, said):

@@ -219,8 +219,11 @@ class _Columns:
         """How much each row counts: those to be kept a finite number, none negative, not all 0."""
         learned = self.learn(name, words=False)
         if isinstance(learned, str) or learned.schema.kind not in ("number", "boolean"):
-            got = learned if isinstance(learned, str) else f"{learned.schema.kind}s"
-            raise InputError(f"expected --weight to hold numbers; got {name!r}: {got}")
+            got = learned if isinstance(learned, str) else f"kind {learned.schema.kind}"
+            raise InputError(
+                f"expected --weight to hold numbers; got {name!r}: {got}; say --types "
+                f"{shlex.quote(name)}=number if it is one, or name another column"
+            )
         values = learned.column.values
         wrong = keep & ~((values >= 0) & np.isfinite(values))
         if wrong.any():

@@ -47,8 +47,8 @@ def read_target(
     """
     if schema.kind in ("date", "time"):
         raise InputError(
-            f"expected a target of texts or numbers; got {schema.kind}s in {source.target!r}; name "
-            "another column with --target"
+            f"expected a target of texts or numbers; got kind {schema.kind} in "
+            f"{source.target!r}; name another column with --target"
         )
     distinct = np.unique(column.values[usable])
     if len(distinct) < 2:
