@@ -19,9 +19,21 @@ from tunewright.core.knobs import Choice, Knob, Real, Space, When
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.preference import ranking
 from tunewright.core.roles import BLEND, Effort, Problem, Proposal
-from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
+from tunewright.core.trial import (
+    Fidelity,
+    Measurement,
+    Need,
+    Outcome,
+    Piece,
+    Purpose,
+    Span,
+    Trial,
+)
 from tunewright.searching.blending import TURNS
+from tunewright.searching.chain import Chain
 from tunewright.searching.joint import LOW_ROWS, JointSearcher
+from tunewright.searching.racing import Race
+from tunewright.searching.state import Seen
 from tunewright.testing.searchers import GOALS, METRICS, SMALL, SearcherContract
 
 AUC = Metric("auc", "higher", BLEND, scale="difference", margin=0.005, evidence="rows")
@@ -518,6 +530,27 @@ def test_blends_need_no_fit():
         for member, _ in trial.config.members:
             assert trial.fidelity.piece.fold in had[member.id]
         had[trial.config.id].add(trial.fidelity.piece.fold)
+
+
+def test_a_blend_has_no_fold_before_all_its_members_do():
+    asked = problem("maximize auc", efforts=FOLDS, budget=Budget(trials=200))
+    chain = Chain(asked)
+    seen, race, world, made = Seen(asked, chain), Race(asked, chain), World(QUICK), set()
+    a, b = (SPACE.config({"family": "trees", "rate": rate}) for rate in (0.04, 0.06))
+    blend = Config({}, [(a, 0.5), (b, 0.5)])
+
+    def tried(config, fold):
+        fidelity = Fidelity(BLEND, piece=Piece(fold=fold))
+        trial = Trial(1, config, fidelity, Purpose())
+        seen.learn(trial, world(trial, made))
+
+    for config in (BASELINE, a, b, blend):
+        tried(config, 0)
+    assert race.missing(seen, seen.record(blend)) is None
+    tried(a, 1)
+    assert race.missing(seen, seen.record(blend)) is None
+    tried(b, 1)
+    assert race.missing(seen, seen.record(blend)) == 1
 
 
 @pytest.mark.parametrize("goal", ["minimize latency", SPEED])

@@ -201,7 +201,7 @@ class Ranking:
         return settled(self._preferred(clear or fit).config)
 
     def _known_best(self, records: list[Record]) -> list[Record]:
-        """Those that were judged on more than half as many pieces as any, where rows decide.
+        """Those that were judged on at least half as many pieces as any, where rows decide.
 
         All stand where they do beside the baseline on the same pieces; but luck on one is no merit.
         """
@@ -209,7 +209,7 @@ class Ranking:
         if first.evidence != "rows":
             return records
         most = max(record.pieces(first) for record in records)
-        return [record for record in records if 2 * record.pieces(first) > most]
+        return [record for record in records if 2 * record.pieces(first) >= most]
 
     def front(self) -> list[Record]:
         """The Pareto set: what holds every constraint and is beaten by none on all objectives."""

@@ -58,11 +58,17 @@ class Race:
         return len(self.folds(record)) >= self.count(seen)
 
     def missing(self, seen: Seen, record: Record) -> int | None:
-        """The first fold that was not tried; None where all were, or one was in vain."""
-        tried = [k for k in range(self.count(seen)) if (record.config.id, k) in seen.tried]
+        """The first fold that was not tried; None where all were, or one was in vain.
+
+        A blend has none that a member lacks: it would have to fit that one itself.
+        """
+        members = [member for member, _ in record.config.members]
+        folds = range(self.count(seen))
+        tried = [k for k in folds if (record.config.id, k) in seen.tried]
         if len(self.folds(record)) < len(tried):
             return None
-        return next((k for k in range(self.count(seen)) if k not in tried), None)
+        ready = (k for k in folds if all((member.id, k) in seen.tried for member in members))
+        return next((k for k in ready if k not in tried), None)
 
     def survivors(self, seen: Seen) -> Iterator[tuple[Record, int]]:
         """Contenders that lack a fold, the best first, while further folds are not too dear.
