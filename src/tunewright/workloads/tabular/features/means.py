@@ -7,6 +7,7 @@ other folds, and a new row those of all training rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -99,16 +100,12 @@ def _table(code: Ints, answers: Floats, known: int, weights: Floats | None) -> F
 
 def day_looked_up(table: tuple[float, ...], first: int, seconds: Any) -> Any:
     """The table's value for the day of a moment; its last for one that was not there."""
-    if isinstance(seconds, float):
-        day = seconds // DAY_S - first
-        if day != day:  # noqa: PLR0124 - NaN is not itself
-            return table[-2]
-        return table[int(day)] if 0 <= day < len(table) - 2 else table[-1]
-    days = seconds // DAY_S - first
-    inside = (days >= 0) & (days < len(table) - 2)
-    places = np.where(inside, days, len(table) - 1)
-    places[np.isnan(days)] = len(table) - 2
-    return np.array(table)[places.astype(np.int64)]
+    days, unknown = seconds // DAY_S - first, len(table) - 2
+    if isinstance(days, float):
+        inside, missing = 0 <= days < unknown, days != days  # noqa: PLR0124 - NaN is not itself
+        return looked_up(table, float(unknown) if missing else days if inside else math.nan)
+    known = np.where((days >= 0) & (days < unknown), days, np.nan)
+    return looked_up(table, np.where(np.isnan(days), unknown, known))
 
 
 def looked_up(table: tuple[float, ...], code: Any) -> Any:
