@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import Literal, final
 
@@ -104,7 +104,7 @@ class Plan:
     limit_s: float = LIMIT_UNBOUNDED_S
     capped: bool = False
 
-    @property
+    @cached_property
     def costs(self) -> Costs:
         """What its trials cost."""
         names, proof = tuple(stage.name for stage in self.stages), self.proof

@@ -1,6 +1,7 @@
 """Comparisons of the same rows under two models: against published numbers and by invariants."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -240,6 +241,20 @@ def test_losses_of_few_rows_of_a_class_say_nothing(positives, known):
     interval = compare_rows(Rows(rows.baseline, rows.candidate, classes), 0.05)
     assert (interval.note == "") is known
     assert known or interval.note == "only 9 rows of class 1; at least 10 are needed"
+
+
+@pytest.mark.parametrize("counts", [(4, 6), (1,) * 10, (9, 9, 9)])
+def test_classes_of_very_few_rows_count_together_where_all_rows_count_the_same(counts):
+    rare = [float(label) for label, count in enumerate(counts, 2) for _ in range(count)]
+    classes = [*rare, *[float(i % 2) for i in range(200 - len(rare))]]
+    rows = losses(10, 200)
+    together = Rows(rows.baseline, rows.candidate, classes)
+    pooled = [min(label, 2.0) for label in classes]
+    assert not compare_rows(together, 0.05).note
+    assert compare_rows(together, 0.05) == compare_rows(replace(together, classes=pooled), 0.05)
+    fewest = min(counts)
+    note = f"only {fewest} rows of class {2 + counts.index(fewest)}; at least 10 are needed"
+    assert compare_rows(replace(together, by_class=True), 0.05).note == note
 
 
 def test_few_groups_with_a_class_say_nothing_however_many_rows_they_have():

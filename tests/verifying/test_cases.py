@@ -435,7 +435,7 @@ def test_the_rows_of_all_folds_are_judged_together():
     look = Look(
         refits={"candidate": dict(reversed(refits(cand).items())), "baseline": refits(base)}
     )
-    rows = rows_of(look, "auc")
+    rows = rows_of(look, AUC)
     assert rows.baseline == pytest.approx(joined(base))
     assert rows.candidate == pytest.approx(joined(cand))
     assert list(rows.classes) == joined(classes)
@@ -443,7 +443,7 @@ def test_the_rows_of_all_folds_are_judged_together():
     assert rows.labels == LABELS
     decision, _, (told,) = judged("maximize auc", look)
     assert (decision, told.n, told.evidence) == (ACCEPT, 120, "rows")
-    assert rows_of(look, "acc") is None
+    assert rows_of(look, ACC) is None
 
 
 # A baseline of another day

@@ -119,7 +119,7 @@ class Record:
     def _alike(self, metric: Metric) -> list[Reading]:
         """The readings that tell of what is handed over: each fold's fit has a size of its own."""
         readings = self.readings.get(metric.name, {})
-        if not metric.since:
+        if not metric.since or not self.chosen:
             return [*readings.values()]
         fold = self._nearest({piece.fold for piece in readings})
         return [reading for piece, reading in readings.items() if piece.fold == fold]
@@ -208,17 +208,17 @@ class Evidence:
             return record
         self._costs(record, trial, measurement)
         record.key = measurement.key or record.key
+        own = trial.fidelity.piece
+        shared = replace(own, repeat=0) if own.repeat else own
         for metric in self._metrics:
             if self._counts(metric, trial) and (reading := read(metric, measurement)) is not None:
-                piece = trial.fidelity.piece
-                piece = piece if metric.since else replace(piece, repeat=0)  # read again: not new
+                piece = own if metric.since else shared  # read again: not new
                 if self._refitted and metric.evidence == "fixed":
                     reading = replace(reading, error=REFIT_SPREAD * abs(reading.value))
                 record.readings.setdefault(metric.name, {})[piece] = reading
         for name, sample in measurement.samples.items():
             if name in trial.config and sample.values:
-                piece = replace(trial.fidelity.piece, repeat=0)
-                record.chosen.setdefault(name, {})[piece] = sample.values[0]
+                record.chosen.setdefault(name, {})[shared] = sample.values[0]
         return record
 
     def members(self, record: Record) -> list[Record]:

@@ -56,6 +56,7 @@ class Metric:
     since: from this stage on the chain runs anew for each value in evidence; by default the stage
     that reports it, and "" (it may come from the cache) for rows and fixed values.
     quiet: it depends on what else the machine does, so its trials have the machine alone.
+    by_class: each class counts the same, however few rows it has.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Metric:
     evidence: Evidence = "pairs"
     since: str = ""
     quiet: bool = False
+    by_class: bool = False
 
     def __post_init__(self) -> None:
         if self.evidence in ("pairs", "same data") and not self.since:

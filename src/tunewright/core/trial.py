@@ -75,6 +75,8 @@ class Need:
 
     def __or__(self, other: Need) -> Need:
         """What both need, one after the other."""
+        if self == other:
+            return self
         return Need(
             max(self.cores, other.cores), max(self.memory_mib, other.memory_mib),
             max(self.gpus, other.gpus), self.alone or other.alone,

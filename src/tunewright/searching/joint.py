@@ -61,6 +61,7 @@ class Pool:
 
     source: Iterator[tuple[float, dict[str, Value]]]
     made: list[tuple[Config, str]] = field(default_factory=list)
+    past: int = 0  # of these so many are known, and will be as long as there are these models
 
 
 @final
@@ -316,13 +317,14 @@ class JointSearcher:
         promoted = self._promoted(now, PROMOTED)
         if promoted is not None:
             return self._first(promoted)
-        for less in self._less(seen):
+        for less in self._less(now):
             if self._is_new(less, self._chain.key(less), now):
                 return self._first(less)
-        if seen.hopeless:  # what is known for its quality may be too large or slow
+        few = self._few_fits(now)
+        if seen.hopeless or few:  # what is known for its quality may be too large or slow
             others = self._untried(now, chance, self._prior_families)
             if others is not None:
-                return self._first(others)
+                return self._shared(others, rows=LOW_ROWS) if few else self._first(others)
         known = self._next_prior(now)
         if known is not None:
             few = self._dear(seen, PRIOR_FITS) and (len(seen.made) > 1 or bool(now.busy))
@@ -341,9 +343,17 @@ class JointSearcher:
         dear = prefix and prefix not in seen.prefixes
         return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
 
-    def _less(self, seen: Seen) -> Iterator[Config]:
-        """Where the baseline breaks a bound: its fit, called as others are; then what is cut."""
-        if seen.ranked.baseline_breaks:
+    def _few_fits(self, now: Moment) -> bool:
+        """Whether there is no time for fits such as those that are known for their quality."""
+        return self._rows and PRIOR_FITS * now.seen.dearest_s > now.left_s
+
+    def _less(self, now: Moment) -> Iterator[Config]:
+        """Where the baseline breaks a bound, or leaves no time: its own fit, called as others are.
+
+        Then what is cut short to hold a bound.
+        """
+        seen = now.seen
+        if seen.ranked.baseline_breaks or self._few_fits(now):
             own = self._chain.baseline
             late = {knob.name for knob in self._chain.late(seen.dearest)}
             for config, _ in self._prior:
@@ -358,7 +368,7 @@ class JointSearcher:
         made = now.seen.prefixes
         return [
             replace(self._first(less), made=True)
-            for less in self._less(now.seen)
+            for less in self._less(now)
             if self._chain.prefix(now.seen.dearest, less) in made
             if self._is_new(less, self._chain.key(less), now)
         ]
@@ -511,7 +521,9 @@ class JointSearcher:
         if pool is None:
             pool = self._pool(modelled, seen, turn, kind, family)
             modelled.pools[turn, kind, family] = pool
-        for i in range(LISTED):
+        while pool.past < len(pool.made) and pool.made[pool.past][1] in seen.made:
+            pool.past += 1
+        for i in range(pool.past, LISTED):
             if i == len(pool.made):
                 values = next(pool.source, None)
                 if values is None:

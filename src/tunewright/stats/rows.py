@@ -42,6 +42,8 @@ class Rows:
     () where there is none. groups: rows of one group stay together; () where each is its own.
     labels: what the classes are called, where each is a place in this list. weights: how much each
     row counts, all above 0; () where all count the same. The metric is then the mean by these.
+    by_class: each class counts the same, however few rows it has; else the classes that have very
+    few count together as one.
     """
 
     baseline: Sequence[float]
@@ -50,6 +52,7 @@ class Rows:
     groups: Sequence[float] = ()
     labels: Sequence[str] = ()
     weights: Sequence[float] = ()
+    by_class: bool = False
 
     @property
     def means(self) -> tuple[float, float]:
@@ -111,6 +114,24 @@ def influence(
     return [float(x) for x in whole + (moved - moved @ sizes / n)[block]]
 
 
+def units_by_class(label: NDArray[np.intp], unit: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many units hold each class. label, unit: those of each row, whole numbers from 0."""
+    count = int(unit.max()) + 1
+    return np.bincount(np.unique(label * count + unit) // count)
+
+
+def pooled(label: NDArray[np.intp], units_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The classes of rows with those of very few units taken as one.
+
+    Where all rows count the same, a row of a rare class says what any rare row does; a class of two
+    rows among thousands must not keep all others from saying anything.
+    """
+    rare = units_of < LEAST_OF_A_CLASS
+    if rare.all() or not rare.any():
+        return label
+    return np.where(rare[label], int(np.flatnonzero(rare)[0]), label)
+
+
 def blocks_of(n: int, blocks: int = BLOCKS) -> list[float]:
     """The block of each row: by chance, the same for the same arguments, sizes within one row."""
     return [float(x) for x in np.random.default_rng(n).permutation(n) % min(blocks, n)]
@@ -156,8 +177,11 @@ class _Units:
         if not len(rows.classes):
             return cls(unit, weights, sizes, len(sizes), "")
         names, label = np.unique(np.asarray(rows.classes, np.float64), return_inverse=True)
-        units_of = np.bincount(np.unique(label * len(sizes) + unit) // len(sizes))
-        rarest, least = int(units_of.argmin()), int(units_of.min())
+        units_of = units_by_class(label, unit)
+        rarest = int(units_of.argmin())
+        if not rows.by_class:
+            units_of = units_by_class(pooled(label, units_of), unit)
+        least = int(units_of[units_of > 0].min())
         note = "only one class among the rows" if len(names) < 2 else ""
         if not note and least < LEAST_OF_A_CLASS:
             what = "groups with" if len(rows.groups) else "rows of"

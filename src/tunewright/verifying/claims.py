@@ -92,7 +92,7 @@ def _by_value(case: Case, claim: Claim) -> Comparison:
 def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     """By the same untouched rows under both models."""
     metric, constraint = claim.metric, claim.constraint
-    rows = rows_of(case.look, metric.name)
+    rows = rows_of(case.look, metric)
     if rows is None:
         # Only the clock ends a look of which no part was refitted for both.
         late = not folds_of(case.look)
@@ -119,7 +119,7 @@ def _by_test(rows: Rows, alpha: float, *, factor: float, ratio: bool) -> Interva
     return compare_rows(rows, alpha, factor=factor, ratio=ratio)
 
 
-def rows_of(look: Look, metric: str) -> Rows | None:
+def rows_of(look: Look, metric: Metric) -> Rows | None:
     """What both refits gave for the same untouched rows, of the folds that both have, or None.
 
     Where the clock ended a look, the folds are judged that were over by then: it cannot know what
@@ -127,7 +127,8 @@ def rows_of(look: Look, metric: str) -> Rows | None:
     """
     both = folds_of(look)
     columns = {
-        arm: [values_of(look.refits[arm][fold], f"{metric}_rows") for fold in both] for arm in ARMS
+        arm: [values_of(look.refits[arm][fold], f"{metric.name}_rows") for fold in both]
+        for arm in ARMS
     }
     base, cand = (sum(columns[arm], ()) for arm in ARMS)
     if not base or not cand:
@@ -137,7 +138,7 @@ def rows_of(look: Look, metric: str) -> Rows | None:
         sum((values_of(m, name) for m in folds), ()) for name in ("class", "group", "weight")
     )
     labels = next((m.samples["class"].labels for m in folds if "class" in m.samples), ())
-    return Rows(base, cand, classes, groups, labels, weights)
+    return Rows(base, cand, classes, groups, labels, weights, metric.by_class)
 
 
 def folds_of(look: Look) -> list[int]:

@@ -21,8 +21,9 @@ from tunewright.workloads.tabular.data import Floats, Ints, Judged, Task
 _TINY = 1e-15  # the least probability that a log loss believes
 
 _BALANCED = Metric(
-    "balanced_accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows"
-)
+    "balanced_accuracy", "higher", "blend", scale="difference", margin=0.005, evidence="rows",
+    by_class=True,
+)  # fmt: skip
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "binary": (
         Metric("roc_auc", "higher", "blend", scale="difference", margin=0.005, evidence="rows"),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.stats.rows import pooled, units_by_class
 from tunewright.workloads.tabular.data import Column, Floats, Ints
 from tunewright.workloads.tabular.weighing import effective
 
@@ -182,8 +183,17 @@ def only_learned(keys: Keys) -> Ints:
 
 
 def rarest(keys: Keys, y: NDArray[Any], classes: int) -> int:
-    """How many clusters of these rows hold the class that fewest do; 0 without classes."""
-    return min((len(np.unique(keys[y == label])) for label in range(classes)), default=0)
+    """How many clusters of these rows hold the class that fewest do; 0 without classes.
+
+    Those that very few do are taken as one, as in a verdict.
+    """
+    if not classes or not len(y):
+        return 0
+    unit = np.unique(keys, return_inverse=True)[1]
+    counts = units_by_class(y, unit)
+    if counts.size < classes or not counts.all():
+        return 0
+    return int(min(count for count in units_by_class(pooled(y, counts), unit) if count))
 
 
 def worth(keys: Keys, weights: Floats | None) -> float:
