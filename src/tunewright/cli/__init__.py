@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Each command is imported when it is called: `--help` must not wait for numpy.
 COMMANDS = {
     "tune": ("tunewright.cli.tune", "Search for a better config and prove it."),
+    "init": ("tunewright.cli.init", "Write a commented tune.toml to begin with."),
     "verify": ("tunewright.cli.verify", "Say whether one program is really better than another."),
     "study": ("tunewright.cli.study", "List, show and resume studies."),
     "report": ("tunewright.cli.report", "Write a study's report as one HTML file."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 
 from tunewright.core.budget import parse_budget
@@ -25,9 +26,12 @@ def preview(
     lines = [*kind_of(request.kind).describe(workload, goal, looks_before)]
     lines.append(("goal", goal.text))
     lines += [("margin", _margin(m)) for m in goal.objectives if len(goal.objectives) > 1]
-    knobs = sorted(space_of(workload).knobs, key=lambda knob: knob.family)
+    space = space_of(workload)
+    knobs = sorted(space.knobs, key=lambda knob: knob.family)
     for family, of in groupby(knobs, lambda knob: knob.family):
         lines.append((family, "; ".join(_knob(knob) for knob in of)))
+    if math.isfinite(space.count):
+        lines.append(("space", f"{space.count:,.0f} configs at most"))
     lines.append(("budget", _budget(request)))
     if (request.limits.workers or 1) > 1 and any(metric.quiet for metric in goal.metrics):
         told = "where nothing is timed; what is timed has the machine alone, one run at a time"

@@ -510,27 +510,48 @@ def build(spec: CommandSpec, baseline: Mapping[str, Value], stated: Stated) -> C
     return command(spec, baseline, stated)
 
 
-def parse(argv: Sequence[str], said: Mapping[str, Any], _seed: int) -> CommandSpec:
+def parse(stated: CommandSpec | Sequence[str], said: Mapping[str, Any], _seed: int) -> CommandSpec:
     """The spec that a command line states."""
-    tolerance = read_tolerance(said.get("tolerance"))
-    return CommandSpec(tuple(argv), **{**said, "tolerance": tolerance}, cwd=str(Path.cwd()))
+    read = dict(said)
+    if "tolerance" in said:
+        read["tolerance"] = read_tolerance(said["tolerance"])
+    if isinstance(stated, CommandSpec):
+        return replace(stated, **read)
+    return CommandSpec(tuple(stated), **{"cwd": str(Path.cwd()), **read})
+
+
+def written(body: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """The fields of a spec that a file in this directory states; its program may be one text."""
+    where = str(directory / body.get("cwd", "."))
+    argv = body.get("argv")
+    words = {"argv": tuple(split_line(argv, "argv", where))} if isinstance(argv, str) else {}
+    same = {"same_output": ""} if body.get("same_output") is True else {}
+    return {**body, **words, **same, "cwd": where}
 
 
 def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[str, str]]:
     """The program, its steps, and what is measured."""
     facts, base = workload.facts, workload.baseline
     own = workload.stages[-1].name
-    lines = [(f"step {name}", line) for name, line in facts.steps.items() if name != own]
+    lines = [(f"step {name}", _short(line)) for name, line in facts.steps.items() if name != own]
+    first = str(workload.command_lines(base)[own]["line"])
     names = ", ".join(metric.name for metric in workload.metrics)
     return [
-        ("program", shlex.join(facts.argv)),
+        ("program", _short(shlex.join(facts.argv))),
         *lines,
         ("directory", facts.cwd),
         ("output", told_check(facts.check)),
         ("metrics", f"{names}; quality is judged on the same data as the search saw"),
         ("baseline", " ".join(f"{knob}={value}" for knob, value in base.items())),
+        ("first run", _short(first)),
         *(("note", note) for note in facts.notes),
     ]
+
+
+def _short(line: str) -> str:
+    """A command line on one line: of code that stands in it the beginning and the end."""
+    lines = line.split("\n")
+    return line if len(lines) == 1 else f"{lines[0]} … {lines[-1]}"
 
 
 def told_check(check: Check | None) -> str:
@@ -562,6 +583,7 @@ COMMAND = Kind(
     name="command",
     spec=CommandSpec,
     parse=parse,
+    written=written,
     build=build,
     describe=describe,
     hand_over=hand_over,
