@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, assert_never, final
 
@@ -57,7 +57,9 @@ class Knob:
     from a config elsewhere; None for always.
     own_process: a process that has run one value never runs another (two runtimes in one process
     distort each other's timing).
-    baseline_only: values that a baseline may have and a search never proposes.
+    baseline_only: values that a baseline may have and a search never proposes. requires: what must
+    hold between its value and those of knobs above it, wherever all of them are active; a config
+    that breaks it is never proposed.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Knob:
     when: Condition | None = None
     own_process: bool = False
     baseline_only: tuple[Value, ...] = ()
+    requires: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
         domain = self.domain
@@ -203,7 +206,13 @@ class Space:
                         f"knob {knob.name!r} depends on {other!r}, which must stand before it"
                     )
             seen[knob.name] = knob
-        self.config({})  # so that a condition which cannot be asked is found now
+            for required in knob.requires:
+                for other in required.knobs:
+                    if other not in seen:
+                        raise InputError(
+                            f"{required.text!r} reads {other!r}: {nearest(other, seen)}"
+                        )
+        self.why_broken(self.config({}))  # so that what cannot be asked is found now
 
     def config(self, values: Mapping[str, Value]) -> Config:
         """The Config with these values, defaults elsewhere and inactive knobs left out.
@@ -224,7 +233,10 @@ class Space:
         return Config(chosen)
 
     def asked(self, values: Mapping[str, Value]) -> Config:
-        """The Config that a user asks for. Raises InputError also for a knob that is inactive."""
+        """The Config that a user asks for.
+
+        Raises InputError also for a knob that is inactive, and for a requirement that is broken.
+        """
         config = self.config(values)
         for name in values:
             if name not in config and (when := self.by_name[name].when) is not None:
@@ -233,7 +245,24 @@ class Space:
                     f"knob {name!r} is read only where {when.text}; got {got}; "
                     f"{self._remedy(when, config)}, or drop {name}"
                 )
+        if broken := self.why_broken(config):
+            raise InputError(f"{broken}; give other values, or drop it")
         return config
+
+    def why_broken(self, config: Config) -> str | None:
+        """Which requirement between knobs a config breaks, or None.
+
+        One that reads an inactive knob has nothing to say.
+        """
+        for required in self._requirements:
+            if all(name in config for name in required.knobs) and not required.holds(config):
+                got = ", ".join(f"{name}={config[name]}" for name in required.knobs)
+                return f"expected {required.text}; got {got}"
+        return None
+
+    @cached_property
+    def _requirements(self) -> tuple[Condition, ...]:
+        return tuple(required for knob in self.knobs for required in knob.requires)
 
     def _remedy(self, when: Condition, config: Config) -> str:
         """What to add to a config so that a condition holds, where one choice will do."""
@@ -274,3 +303,22 @@ class Space:
         """The knobs of these stages."""
         wanted = set(stages)
         return tuple(knob for knob in self.knobs if knob.stage in wanted)
+
+
+def requiring(knobs: Sequence[Knob], conditions: Iterable[Condition]) -> tuple[Knob, ...]:
+    """The knobs, each with those conditions of which it is the last one that is read.
+
+    Raises InputError for a condition that reads none of them, or something else.
+    """
+    names = [knob.name for knob in knobs]
+    own: dict[str, list[Condition]] = {}
+    for condition in conditions:
+        for name in condition.knobs:
+            if name not in names:
+                raise InputError(f"{condition.text!r} reads {name!r}: {nearest(name, names)}")
+        if not condition.knobs:
+            raise InputError(f"expected a condition on knobs; got {condition.text!r}; name one")
+        own.setdefault(max(condition.knobs, key=names.index), []).append(condition)
+    return tuple(
+        replace(knob, requires=(*knob.requires, *own.get(knob.name, ()))) for knob in knobs
+    )

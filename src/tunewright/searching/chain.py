@@ -71,13 +71,19 @@ class Chain:
         """The config with these values of what is searched, and the baseline's of the rest."""
         return self.space.config({**self._kept, **values})
 
+    def fits(self, config: Config) -> bool:
+        """Whether it keeps what is required between knobs: only then it may be proposed."""
+        return self.space.why_broken(config) is None
+
     def every(self) -> Iterator[Config]:
         """Every config, exact knobs at their defaults, of a space that is small; else nothing."""
         knobs = [knob for knob in self.searched if not knob.exact]
         if math.prod(knob.count for knob in knobs) > ENUMERATED:
             return
         for values in product(*map(_all, knobs)):
-            yield self.config(dict(zip([k.name for k in knobs], values, strict=True)))
+            config = self.config(dict(zip([k.name for k in knobs], values, strict=True)))
+            if self.fits(config):
+                yield config
 
 
 def _name_of(config: Config, left_out: Container[str]) -> str:

@@ -191,6 +191,19 @@ class Vectors:
                 values[knob.name] = known[int(unit * len(known))] if known else knob.at(float(unit))
         return when.holds(values)
 
+    def fitting(self, rows: Floats) -> Floats:
+        """The rows that keep what is required between knobs."""
+        requirements = [required for knob in self.knobs for required in knob.requires]
+        if not requirements:
+            return rows
+        active = self._active(rows)
+        fits = np.ones(len(rows), dtype=bool)
+        for required in requirements:
+            columns = [self._column[name] for name in required.knobs]
+            asked = active[:, columns].all(axis=1)
+            fits &= ~asked | self._held(required, rows, active)
+        return rows[fits]
+
     def keys(self, rows: Floats) -> list[bytes]:
         """Equal for rows that are the same config."""
         same = np.where(self._active(rows), np.round(rows, 6), -1.0)
