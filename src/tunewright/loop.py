@@ -23,7 +23,7 @@ from tunewright.core.knobs import Space
 from tunewright.core.metrics import Metric
 from tunewright.core.preference import FAILING_BASELINE, Ranking
 from tunewright.core.roles import BLEND, Halt, Proposal, Resources, Searcher, Stage
-from tunewright.core.trial import Arm, Fidelity, Need, Piece, Purpose, Trial
+from tunewright.core.trial import FRESH, Arm, Fidelity, Need, Piece, Purpose, Trial
 from tunewright.core.verdict import Comparison, Decision, Verdict, alpha_of
 from tunewright.verifying.claims import Case, folds_of
 from tunewright.verifying.judge import judge
@@ -44,7 +44,6 @@ MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine'
 PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
 PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
 ENOUGH_SHARE = 0.85  # of what a verification may cost: with so much left there is time for it
-FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
 
 
 @final

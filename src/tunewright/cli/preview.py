@@ -17,6 +17,7 @@ from tunewright.planning import Request, kind_of
 from tunewright.reporting.layout import labelled
 
 COLUMN = 15  # of the labels
+LISTED = 12  # values of a choice that are shown
 
 
 def preview(
@@ -49,10 +50,15 @@ def _margin(metric: Metric) -> str:
 def _knob(knob: Knob) -> str:
     match knob.domain:
         case Choice(values):
-            domain = ",".join(str(v) for v in values)
+            shown = [str(v) for v in values]
+            domain = ",".join(shown)
+            if len(shown) > LISTED:
+                domain = f"{','.join(shown[:3])},…,{shown[-1]}, {len(shown)} values"
         case Integer(low, high) | Real(low, high):
             domain = f"{low:g}..{high:g}"
-    return f"{knob.name}={knob.default} ({knob.stage}: {domain})"
+    unit = f" {knob.unit}" if knob.unit else ""
+    when = f" when {knob.when.text}" if knob.when and knob.family == "hyperparameter" else ""
+    return f"{knob.name}={knob.default} ({knob.stage}: {domain}{unit}{when})"
 
 
 def _budget(request: Request) -> str:

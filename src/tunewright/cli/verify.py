@@ -36,8 +36,9 @@ from tunewright.session import Result
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
 from tunewright.verifying.pairs import looks
-from tunewright.workloads.command import DIFFERENCE, read_tolerance
 from tunewright.workloads.comparison import NEW, OLD
+from tunewright.workloads.programs.program import DIFFERENCE
+from tunewright.workloads.programs.spec import read_tolerance
 
 BARE = "--same-output"
 ASKED = "asked.json"  # beside a study: where its result is to be written

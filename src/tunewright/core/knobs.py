@@ -59,7 +59,7 @@ class Knob:
     distort each other's timing).
     baseline_only: values that a baseline may have and a search never proposes. requires: what must
     hold between its value and those of knobs above it, wherever all of them are active; a config
-    that breaks it is never proposed.
+    that breaks it is never proposed. unit: what a number is counted in, for whoever reads it.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Knob:
     own_process: bool = False
     baseline_only: tuple[Value, ...] = ()
     requires: tuple[Condition, ...] = ()
+    unit: str = ""
 
     def __post_init__(self) -> None:
         domain = self.domain

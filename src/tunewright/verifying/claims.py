@@ -192,7 +192,7 @@ def _why_no_proof(metric: Metric, pairs: Sequence[tuple[float, float]], level: f
     """
     if metric.unit == "s":
         return "every run took equally long: the clock is too coarse for it"
-    if metric.evidence != "same data":
+    if metric.evidence not in ("same data", "fresh data"):
         return "every pair changed alike, which proves nothing; is the metric's evidence 'fixed'?"
     n = len(pairs)
     return "" if 0.5**n <= level else f"{n} pairs that changed alike are too few"

@@ -17,12 +17,13 @@ from tunewright.core.metrics import Metric
 from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
 from tunewright.core.trial import Need
 from tunewright.errors import InputError
-from tunewright.workloads.command import LAST, CommandSpec, CommandWorkload, Program, command
+from tunewright.workloads.command import SETUP, CommandWorkload, command
+from tunewright.workloads.programs.program import LAST, Program
+from tunewright.workloads.programs.spec import CommandSpec
 from tunewright.workloads.programs.words import split_line
 
 ARM = "program"  # the knob
 OLD, NEW, YARDSTICK = "A", "B", "yardstick"
-SETUP = "setup"
 CALL_MARGIN = 0.02
 
 
