@@ -166,6 +166,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Pairs: {pairs}; error level: {alpha:g}.",
         "在搜索从未见过的进程中测得，质量用搜索从未见过的数据判定。成对运行：{pairs}；显著性水平：{alpha:g}。",
     ),
+    "several": (
+        "{n} programs held against the first. The chance of any wrong ACCEPT among them is at most {alpha:.1%} (Holm):",
+        "{n} 个程序分别与第一个比较。其中出现任何错误 ACCEPT 的概率至多 {alpha:.1%}（Holm 法）：",
+    ),
+    "error level": ("(error level {alpha:.3g})", "（显著性水平 {alpha:.3g}）"),
     "compared note": (
         "Fresh processes in pairs of random order; {pairs} pairs. "
         "The chance of a wrong ACCEPT is at most 2.5 %.",
