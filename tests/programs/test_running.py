@@ -247,6 +247,17 @@ def test_what_a_run_used_is_counted(tmp_path):
         command(CommandSpec(("echo", "{n}"), knob=knob, metric="x=used:page_fault"))
 
 
+@pytest.mark.parametrize(
+    ("path", "alone"),
+    [("{dir}/out", False), ("{make}/out", False), ("out", True), ("out{n}", True)],
+)
+def test_runs_that_share_a_file_do_not_run_side_by_side(path, alone):
+    spec = CommandSpec(("echo", "{n}"), knob="n=1:1..2", step="make=true", metric=f"m=file:{path}")
+    workload = command(spec)
+    assert workload.metrics[-1].quiet is alone
+    assert any("one runs at a time" in note for note in workload.facts.notes) is alone
+
+
 def test_progress_is_read_as_it_is_printed(tmp_path):
     seen = []
     script = "for i in 1 2 3; do echo epoch $i: acc=0.$i, loss 0.5; done; echo epoch x acc=1; : {n}"

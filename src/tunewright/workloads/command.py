@@ -146,10 +146,10 @@ def command(
         tuple(replace(metric.reader, cwd=where) for metric in tests),
     )
     paths = [reader.path for reader in (*readers, *around.readers) if reader.reads_file]
-    paths += [check.path] if check else []
-    paths += [str(spec.stdin)] if spec.stdin else []
+    paths += [check.path] if check and check.path else []
+    stdin = [str(spec.stdin)] if spec.stdin else []
     templates = tuple(read_template(text, where) for text in spec.config)
-    texts = _Texts(_stage_words(spec, where), around, _variables(spec, where), tuple(paths),
+    texts = _Texts(_stage_words(spec, where), around, _variables(spec, where), (*paths, *stdin),
                    templates)  # fmt: skip
     names = [knob_name(text) for text in spec.knob]
     _check_names(names, [*texts.words][:-1], [template.name for template in templates])
@@ -182,8 +182,15 @@ def command(
     since = next((s.name for s in stages if s.knobs or CHANCE & placeholders_in(s.argv)), LAST)
     fresh = "split" in texts.reads(texts.every)
     own = [_evidenced(metric.metric, tests, fresh=fresh) for metric in metrics]
+    common = _common(paths, texts.words)
+    if common:  # two runs at a time would write over each other's
+        own = [replace(metric, quiet=True) for metric in own]
     steps = {name: shlex.join(argv) for name, argv in texts.words.items()}
     notes = [*(note for knob in read for note in knob.notes), *_notes(texts.words, metrics)]
+    notes += [
+        f"{path} is the same file for all runs, so one runs at a time; best let it be in {{dir}}"
+        for path in common
+    ]
     return CommandWorkload(
         name=" ".join(Path(word).name for word in spec.argv[:2] if not has_placeholder(word)),
         stages=stages,
@@ -227,6 +234,12 @@ def _evidenced(metric: Metric, tests: Sequence[StatedMetric], *, fresh: bool) ->
     """The metric, proven on fresh data where a verification reads other data than the search."""
     other = fresh or metric.name in [test.metric.name for test in tests]
     return replace(metric, evidence="fresh data") if other else metric
+
+
+def _common(paths: Iterable[str], steps: Iterable[str]) -> list[str]:
+    """Those files that all runs share: in no directory of a run's own."""
+    own = {"dir", *steps}
+    return [path for path in dict.fromkeys(paths) if not placeholders_in([path]) & own]
 
 
 def _knobs(
@@ -468,7 +481,9 @@ def describe(workload: CommandWorkload, _goal: Goal, _looks: int) -> list[tuple[
     facts, base = workload.facts, workload.baseline
     own = workload.stages[-1].name
     lines = [(f"step {name}", _short(line)) for name, line in facts.steps.items() if name != own]
-    first = str(workload.command_lines(base)[own]["line"])
+    words: dict[str, Any] = workload.command_lines(base)[own]
+    set_ = [f"{name}={shlex.quote(text)}" for name, text in words["env"].items()]
+    first = " ".join([*set_, shlex.join(words["argv"])])
     fresh = any(metric.evidence == "fresh data" for metric in workload.metrics)
     names = ", ".join(metric.name for metric in workload.metrics)
     return [

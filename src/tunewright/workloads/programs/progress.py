@@ -19,6 +19,7 @@ PROGRESS_FORMAT = (
 )
 Report = Callable[[float, Mapping[str, Sample]], None]
 _LOOK_S = 0.2
+_MOST = 5  # reports of one look: each is kept for good
 _CALLED = re.compile(r"([A-Za-z_]\w*)\s*(?:[=:]|\\s\*|\s)*\s*$")  # the word before a group
 _LONGEST = 2**16  # bytes of a line: of a longer one the beginning is dropped
 
@@ -49,10 +50,10 @@ class Progress:
         tails = [_Tail(path) for path in streams]
 
         def look() -> None:
-            for tail in tails:
-                for line in tail.lines():
-                    if told := self.read(line):
-                        report(*told)
+            lines = [line for tail in tails for line in tail.lines()]
+            told = [one for line in lines if (one := self.read(line))]
+            for one in told[-_MOST:]:
+                report(*one)
 
         def watch() -> None:
             while not over.wait(_LOOK_S):
