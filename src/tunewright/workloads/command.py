@@ -283,7 +283,7 @@ def _coerced(space: Space, values: Mapping[str, Value]) -> dict[str, Value]:
 def _said(spec: CommandSpec, offers: Sequence[Offer]) -> list[tuple[str, str]]:
     """How a program is run, beside its words."""
     lines = [
-        (name, line)
+        (name.replace("_", " "), line)
         for name in ("prepare", "cleanup", "test_command")
         if (line := getattr(spec, name))
     ]
