@@ -240,7 +240,7 @@ SENTENCES: dict[str, str] = {
     "{word} is handed over as it is, since no shell reads it": "{word} 原样传递，因为没有 shell 解释它",
     "where one should: {text}": "若需要 shell：{text}",
     "the standard input is not handed to the program": "标准输入不会传给程序",
-    "write --stdin FILE": "请写 --stdin FILE",
+    "say --stdin": "请用 --stdin 指定",
     "{place} is the same file for all runs, so one runs at a time": "{place} 由所有运行共用，故一次只运行一个",
     "best let it be in {dir}": "最好放在 {dir} 中",
     "must be the baseline's: all that is printed": "须与基线相同：全部输出",

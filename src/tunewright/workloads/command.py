@@ -304,7 +304,7 @@ def _notes(words: Mapping[str, Sequence[str]], metrics: Sequence[StatedMetric]) 
     notes = [note for argv in words.values() for note in notes_on(argv)]
     notes += [metric.note for metric in metrics if metric.note]
     if input_waits():
-        notes.append("the standard input is not handed to the program; write --stdin FILE")
+        notes.append("the standard input is not handed to the program; say --stdin")
     return notes
 
 
