@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tunewright.planning import Limits
     from tunewright.session import Result, resume
     from tunewright.tuning import tune
-    from tunewright.workloads.command import CommandSpec as Command
+    from tunewright.workloads.programs.spec import CommandSpec as Command
     from tunewright.workloads.tabular.workload import TableSpec as Table
 
 # Imported when first asked for: a process that only predicts must not load the tuner.
@@ -30,7 +30,7 @@ _PUBLIC = {
     "Question": "tunewright.comparing:Question",
     "Sampling": "tunewright.comparing:Sampling",
     "Table": "tunewright.workloads.tabular.workload:TableSpec",
-    "Command": "tunewright.workloads.command:CommandSpec",
+    "Command": "tunewright.workloads.programs.spec:CommandSpec",
     "Limits": "tunewright.planning:Limits",
     "Programs": "tunewright.comparing:Programs",
     "TunedClassifier": "tunewright.estimators:TunedClassifier",

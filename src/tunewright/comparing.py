@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, final
@@ -128,30 +128,47 @@ class Sampling:
 @final
 @dataclass(frozen=True)
 class Programs:
-    """How command lines are run and what is read from them; see workloads.command."""
+    """How command lines are run and what is read from them; see `CommandSpec`.
+
+    timeout_s: wall time of a run, at most; None for half the budget.
+    """
 
     metrics: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     setup: str | None = None
+    env_file: str | None = None
+    stdin: str | None = None
+    shell: str | None = None
+    ok_exit: tuple[int, ...] = (0,)
+    prepare: str | None = None
+    cleanup: str | None = None
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         """Take one text for a list of one."""
         for name in ("metrics", "env"):
             object.__setattr__(self, name, names_of(name, getattr(self, name)))
-        check_type("setup", self.setup, (str, NoneType), "'make all'")
+        for name in ("setup", "env_file", "stdin", "shell", "prepare", "cleanup"):
+            check_type(name, getattr(self, name), (str, NoneType), "'make all'")
+        check_type("timeout_s", self.timeout_s, (int, float, NoneType), "10.0")
 
     def spec(self, lines: Mapping[str, str], question: Question) -> ProgramsSpec:
         """The spec of a comparison of these lines."""
         return ProgramsSpec(
             dict(lines), tuple(self.metrics), tuple(self.env), self.setup, str(Path.cwd()),
-            question.check, question.tolerance,
+            question.check, question.tolerance, self.env_file, self.stdin, self.shell,
+            self.ok_exit, self.prepare, self.cleanup,
         )  # fmt: skip
 
     def or_as(self, saved: Programs) -> Programs:
         """What is said here, and as it was for a saved baseline where nothing is."""
-        return Programs(
-            self.metrics or saved.metrics, self.env or saved.env, self.setup or saved.setup
-        )
+        nothing = Programs()
+        said = {
+            field.name: own
+            for field in fields(Programs)
+            if (own := getattr(self, field.name)) != getattr(nothing, field.name)
+        }
+        return replace(saved, **said)
 
 
 @final
@@ -222,7 +239,8 @@ def compared(
     name = Path((lines[list(lines)[-1]].split() or [""])[0]).name
     runs = saved.runs if saved else {}
     spec = programs.spec(lines, question or Question())
-    return _asked("programs", f"verify-{name}", spec, question, sampling, runs)
+    request, workload = _asked("programs", f"verify-{name}", spec, question, sampling, runs)
+    return replace(request, limits=replace(request.limits, trial_s=programs.timeout_s)), workload
 
 
 def measured(line: str, programs: Programs, sampling: Sampling) -> tuple[Request, Workload]:
@@ -264,7 +282,8 @@ def _asked(  # noqa: PLR0913, PLR0917 - a request's own parts
     """A whole request to prove the new arm, and its workload, which the goal is read against."""
     workload = kind_of(kind).build(spec, {}, question.stated if question else {})
     goal = question.goal(workload.metrics) if question else ""
-    proof = Proving({ARM: NEW}, sampling.pairs, bool(question and question.ignore_failures), runs)
+    new = [*kind_of(kind).arms(spec)][-1]
+    proof = Proving({ARM: new}, sampling.pairs, bool(question and question.ignore_failures), runs)
     request = Request(
         name, kind, spec, goal, budget=sampling.budget, seed=sampling.seed,
         limits=Limits(workers=WORKERS), proof=proof,

@@ -23,8 +23,8 @@ from tunewright.core.knobs import Space
 from tunewright.core.metrics import Metric
 from tunewright.core.preference import FAILING_BASELINE, Ranking
 from tunewright.core.roles import BLEND, Halt, Proposal, Resources, Searcher, Stage
-from tunewright.core.trial import Arm, Fidelity, Need, Piece, Purpose, Trial
-from tunewright.core.verdict import Comparison, Decision, Verdict, alpha_of
+from tunewright.core.trial import FRESH, Arm, Fidelity, Need, Piece, Purpose, Trial
+from tunewright.core.verdict import Comparison, Decision, Verdict
 from tunewright.verifying.claims import Case, folds_of
 from tunewright.verifying.judge import judge
 from tunewright.verifying.pairs import (
@@ -44,7 +44,6 @@ MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine'
 PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
 PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
 ENOUGH_SHARE = 0.85  # of what a verification may cost: with so much left there is time for it
-FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
 
 
 @final
@@ -60,7 +59,7 @@ class Proof:
     runs that fail are left out instead of making everything inconclusive; patient: they do not end
     the look at once either. same_output: both arms must put out the same. saved: what a baseline
     gave earlier, by metric; then the arms are a yardstick and the candidate. looks_before: looks
-    that earlier studies took at the same rows.
+    that earlier studies took at the same rows. among: how many comparisons share the error.
     """
 
     through: str
@@ -75,6 +74,7 @@ class Proof:
     same_output: bool = False
     saved: Mapping[str, Sequence[tuple[float | None, float]]] = field(default_factory=dict)
     looks_before: int = 0
+    among: int = 1
 
 
 @final
@@ -387,6 +387,7 @@ def _case(plan: Plan, look: Look, number: int, elapsed_s: float) -> Case:
         look, number + proof.looks_before, plan.goal,
         ended=pairs_over or plan.budget.over(elapsed_s), watched=proof.watched,
         ignore_failures=proof.ignore_failures, same_output=proof.same_output, saved=proof.saved,
+        among=proof.among,
     )  # fmt: skip
 
 
@@ -433,7 +434,7 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     refit = look.refits.get(arm, {}).get(0)
     return Verdict(
         decision, config, reason, comparisons, pairs=len(look.complete()),
-        looks=case.number if plan.proof.folds else 0, alpha=alpha_of(case.number),
+        looks=case.number if plan.proof.folds else 0, alpha=case.alpha,
         parts=len(folds_of(look)), of_parts=plan.proof.folds,
         key=refit.key if refit and refit.key else _key(history, plan, config),
     )  # fmt: skip

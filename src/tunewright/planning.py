@@ -58,13 +58,14 @@ class Proving:
 
     candidate: the knobs to be proven, other than the baseline's; None to search for them.
     pairs: pairs of runs at most. ignore_failures: runs that fail are left out. saved: a baseline's
-    earlier runs, by metric, as (yardstick, value).
+    earlier runs, by metric, as (yardstick, value). among: how many comparisons share the error.
     """
 
     candidate: Mapping[str, Value] | None = None
     pairs: int = MAX_PAIRS
     ignore_failures: bool = False
     saved: Mapping[str, tuple[tuple[float | None, float], ...]] = field(default_factory=dict)
+    among: int = 1
 
 
 @final
@@ -231,6 +232,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
             same_output=kind_of(request.kind).same_output(request.workload),
             saved=proof.saved,
             looks_before=looks_before,
+            among=proof.among,
         ),
         candidate=space.config({**workload.baseline, **(proof.candidate or {})})
         if proven

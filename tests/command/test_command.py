@@ -24,7 +24,8 @@ from tunewright.running.chain import run_chain
 from tunewright.running.processes import ProcessExecutor
 from tunewright.testing.executors import drain
 from tunewright.testing.stages import StageCase, StageContract
-from tunewright.workloads.command import COMMAND, CommandSpec, command
+from tunewright.workloads.command import COMMAND, command
+from tunewright.workloads.programs.spec import CommandSpec
 
 PYTHON = sys.executable
 WRITE = "import sys; open(sys.argv[1] + '/out', 'w').write(sys.argv[2])"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
+from tunewright.core.conditions import Condition
+from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, requiring
 from tunewright.errors import InputError
 from tunewright.testing import strategies
 
@@ -63,8 +64,21 @@ def test_equal_steps_reach_every_whole_number(low, count, log):
         (lambda: knob(domain=Real(0, 1), default=math.nan), "expected a number 0..1; got nan"),
         (lambda: knob(domain=Choice((1, 2)), default=True), r"expected one of [1, 2]; got True"),
         (lambda: Space((knob(), knob())), "knob 'k' is defined twice"),
-        (lambda: Space((knob(when=When("z", (1,))),)), "depends on 'z', which must stand before"),
+        (
+            lambda: Space((knob(when=Condition.one_of("z", (1,))),)),
+            "depends on 'z', which must stand before",
+        ),
         (lambda: Space((knob("depth"),)).config({"dept": 1}), "did you mean 'depth'?"),
+        (
+            lambda: Space((knob(requires=(Condition("k * z < 9"),)),)),
+            "'k * z < 9' reads 'z': known: k",
+        ),
+        (
+            lambda: Space(requiring([knob("a"), knob("b")], [Condition("a+b<9")])).asked({"b": 6}),
+            "expected a + b < 9; got a=5, b=6; give other values",
+        ),
+        (lambda: requiring([knob("alpha")], [Condition("alpa < 3")]), "did you mean 'alpha'?"),
+        (lambda: requiring([knob()], [Condition("1 < 3")]), "expected a condition on knobs"),
         (lambda: Space((knob(),)).config({"k": 99}), "knob 'k': expected a whole number 1..9"),
     ],
 )
@@ -79,7 +93,7 @@ def test_a_config_holds_exactly_the_active_knobs(data):
     space = data.draw(strategies.spaces())
     config = space.at([data.draw(strategies.units) for _ in space.knobs])
     for each in space.knobs:
-        active = each.when is None or config.get(each.when.knob) in each.when.values
+        active = each.when is None or each.when.holds(config)
         assert (each.name in config) == active
         assert not active or each.why_invalid(config[each.name]) is None
     assert space.config(config) == config
@@ -97,8 +111,8 @@ def test_a_condition_on_an_inactive_knob_is_never_met():
     space = Space(
         (
             knob("a", Choice(("x", "y")), "x"),
-            knob("b", Choice(("x", "y")), "x", when=When("a", ("y",))),
-            knob("c", when=When("b", ("x",))),
+            knob("b", Choice(("x", "y")), "x", when=Condition.one_of("a", ("y",))),
+            knob("c", when=Condition.one_of("b", ("x",))),
         )
     )
     assert dict(space.default) == {"a": "x"}
@@ -108,3 +122,21 @@ def test_a_condition_on_an_inactive_knob_is_never_met():
 def test_a_whole_number_for_a_real_knob_names_the_same_config():
     space = Space((knob("rate", Real(0, 2), 1),))
     assert space.config({"rate": 1}).id == space.config({"rate": 1.0}).id == space.default.id
+
+
+def test_a_requirement_says_nothing_of_an_inactive_knob():
+    space = Space(
+        requiring(
+            [
+                knob("a", Choice(("x", "y")), "x"),
+                knob("b", when=Condition.one_of("a", ("y",))),
+                knob("c"),
+            ],
+            [Condition("b < c")],
+        )
+    )
+    assert [len(each.requires) for each in space.knobs] == [0, 0, 1]
+    assert space.why_broken(space.config({"c": 1})) is None
+    broken = space.config({"a": "y", "c": 1})
+    assert space.why_broken(broken) == "expected b < c; got b=5, c=1"
+    assert Space(space.knobs).digest == space.digest

@@ -20,7 +20,7 @@ from tunewright.deploying.deploy import LEARNED, deploy, used
 from tunewright.errors import InputError
 from tunewright.planning import Proving, Request, to_json
 from tunewright.session import Result
-from tunewright.workloads.command import CommandSpec
+from tunewright.workloads.programs.spec import CommandSpec
 
 AUC = Metric("roc_auc", "higher", "fit", scale="difference", evidence="rows")
 TABLE_BUDGET = "6 trials"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunewright.errors import InputError
-from tunewright.workloads.command import CommandSpec, command
+from tunewright.workloads.command import command
 from tunewright.workloads.programs.placeholders import (
     check_plain,
     check_values,
@@ -18,6 +18,7 @@ from tunewright.workloads.programs.placeholders import (
     is_name,
     placeholders_in,
 )
+from tunewright.workloads.programs.spec import CommandSpec
 
 SHOW = f"{sys.executable} -S -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
 VALUES = st.text(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunewright.errors import InputError
-from tunewright.workloads.command import CommandSpec, command
+from tunewright.workloads.command import command
+from tunewright.workloads.programs.spec import CommandSpec
 from tunewright.workloads.programs.words import (
     checked_words,
     input_waits,

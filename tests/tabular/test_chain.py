@@ -478,7 +478,7 @@ def test_a_knob_that_nothing_reads_is_refused_with_what_to_type(tmp_path, worklo
     path = workloads["binary"].stages[0].source.path
     with pytest.raises(
         InputError,
-        match=r"'linear_c' is read only with family=linear; got family=lightgbm; add family=linear, or drop linear_c",
+        match=r"'linear_c' is read only where family == 'linear'; got family=lightgbm; add family=linear, or drop linear_c",
     ):
         table(TableSpec(path, "y"), {"linear_c": 99})
     with pytest.raises(InputError, match="add family=linear, or drop linear_c"):

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 # Each command is imported when it is called: `--help` must not wait for numpy.
 COMMANDS = {
     "tune": ("tunewright.cli.tune", "Search for a better config and prove it."),
+    "init": ("tunewright.cli.init", "Write a commented tune.toml to begin with."),
     "verify": ("tunewright.cli.verify", "Say whether one program is really better than another."),
+    "knobs": ("tunewright.cli.knobs", "List the ready-made knobs of this machine."),
     "study": ("tunewright.cli.study", "List, show and resume studies."),
     "report": ("tunewright.cli.report", "Write a study's report as one HTML file."),
     "predict": ("tunewright.cli.predict", "Predict rows with a bundle."),

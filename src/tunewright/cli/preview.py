@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 
 from tunewright.core.budget import parse_budget
@@ -16,6 +17,7 @@ from tunewright.planning import Request, kind_of
 from tunewright.reporting.layout import labelled
 
 COLUMN = 15  # of the labels
+LISTED = 12  # values of a choice that are shown
 
 
 def preview(
@@ -25,9 +27,12 @@ def preview(
     lines = [*kind_of(request.kind).describe(workload, goal, looks_before)]
     lines.append(("goal", goal.text))
     lines += [("margin", _margin(m)) for m in goal.objectives if len(goal.objectives) > 1]
-    knobs = sorted(space_of(workload).knobs, key=lambda knob: knob.family)
+    space = space_of(workload)
+    knobs = sorted(space.knobs, key=lambda knob: knob.family)
     for family, of in groupby(knobs, lambda knob: knob.family):
         lines.append((family, "; ".join(_knob(knob) for knob in of)))
+    if math.isfinite(space.count):
+        lines.append(("space", f"{space.count:,.0f} configs at most"))
     lines.append(("budget", _budget(request)))
     if (request.limits.workers or 1) > 1 and any(metric.quiet for metric in goal.metrics):
         told = "where nothing is timed; what is timed has the machine alone, one run at a time"
@@ -45,10 +50,15 @@ def _margin(metric: Metric) -> str:
 def _knob(knob: Knob) -> str:
     match knob.domain:
         case Choice(values):
-            domain = ",".join(str(v) for v in values)
+            shown = [str(v) for v in values]
+            domain = ",".join(shown)
+            if len(shown) > LISTED:
+                domain = f"{','.join(shown[:3])},…,{shown[-1]}, {len(shown)} values"
         case Integer(low, high) | Real(low, high):
             domain = f"{low:g}..{high:g}"
-    return f"{knob.name}={knob.default} ({knob.stage}: {domain})"
+    unit = f" {knob.unit}" if knob.unit else ""
+    when = f" when {knob.when.text}" if knob.when and knob.family == "hyperparameter" else ""
+    return f"{knob.name}={knob.default} ({knob.stage}: {domain}{unit}{when})"
 
 
 def _budget(request: Request) -> str:

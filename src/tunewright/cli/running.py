@@ -18,7 +18,7 @@ import click
 from tunewright import planning, session
 from tunewright.cli.lines import Display, Lines, Silence, check_output, columns
 from tunewright.core.config import Config
-from tunewright.core.events import Ended, Event, Finished, Refitted, Started
+from tunewright.core.events import Ended, Event, Finished, Refitted, Reported, Started
 from tunewright.core.goal import Goal
 from tunewright.core.history import DRIVER_RESTART, History
 from tunewright.core.metrics import Metric
@@ -237,6 +237,7 @@ class _Progress:
     found: str = ""
     phase: str = field(default="search")
     look: int = 0
+    far: str = ""
 
     def __call__(self, event: Event, history: History) -> None:
         at_s = event.elapsed_s
@@ -258,6 +259,8 @@ class _Progress:
                 self._search(event, history)
             case Finished():
                 self.lines.say(at_s, "done")
+            case Reported():
+                self.far = _how_far(event)
             case Refitted(_, split, key, detail):
                 rows = "every row" if split == "all" else "all but the test rows"
                 self.lines.say(
@@ -270,11 +273,12 @@ class _Progress:
 
     def _doing(self, history: History) -> str:
         """What is said after a silence."""
+        far = f"; {self.far}" if self.far and history.running else ""
         if self.phase == "search":
-            return f"{len(history)} trials; {self.found or 'nothing better so far'}"
+            return f"{len(history)} trials; {self.found or 'nothing better so far'}{far}"
         done = sum(trial.purpose.kind == self.phase for trial, _ in history.ended())
         what = "refits" if self.phase == "refit" else "runs of pairs"
-        return f"verification: {done} {what} so far"
+        return f"verification: {done} {what} so far{far}"
 
     def _whose(self, number: int, history: History) -> str:
         """The config of a trial that has ended just now, or was lost."""
@@ -314,6 +318,12 @@ class _Progress:
             return
         if short := short_of(summary(history, self.goal)):
             self.lines.say(event.elapsed_s, short)
+
+
+def _how_far(event: Reported) -> str:
+    """How far a running trial has told to be."""
+    values = [f"{name} {sample.values[0]:.4g}" for name, sample in event.samples.items()]
+    return f"trial {event.number} at {', '.join([f'step {event.step:g}', *values])}"
 
 
 def metric_text(metric: Metric, value: float) -> str:

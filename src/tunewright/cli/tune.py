@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, final
 
 import click
+from click.core import ParameterSource
 
 from tunewright import planning, session
 from tunewright.cli.lines import columns
 from tunewright.cli.preview import preview
 from tunewright.cli.running import ALL, Telling, run, started_s, telling
+from tunewright.cli.written import SUFFIX, read_request
 from tunewright.core.budget import parse_budget
 from tunewright.core.goal import Goal
 from tunewright.core.kinds import Kind
@@ -76,7 +80,7 @@ def _in_order(
               help="What to beat instead of the defaults: what you have today.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Makes chance repeatable.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at a time, at most.")
-@click.option("--trial-limit", metavar="TIME", help="Wall time of one trial, at most.")
+@click.option("--timeout", metavar="TIME", help="Wall time of one trial, at most.")
 @click.option("--memory", metavar="SIZE", help="Memory of one trial, at most: 4GiB.")
 @click.option("--refit", type=click.Choice(["all", "verified"]),
               help="Hand over the recipe fitted on all rows, or the very model that was verified. "
@@ -88,13 +92,17 @@ def _in_order(
 def command(ctx: click.Context, /, data: str | None, **options: Any) -> int:
     """Search for a better config and prove it.
 
+    DATA is a table, or a file such as tune.toml that says it all (see `tunewright init`); options
+    go before what it says.
+
     \b
+    tunewright tune tune.toml --dry-run
     tunewright tune adult.csv --target income --minimize latency_p50
     tunewright tune --knob level=6:1..9 --minimize wall_s -- zstd -{level} -f big.tar
     """  # noqa: D301 - click wants the character itself
     began_s, tell = started_s(), Telling(options.pop("quiet"), options.pop("json_"))
     options["objectives"] = ctx.meta["objectives"]
-    request = _request(data, ctx.meta["program"], options)
+    request = _request(ctx, data, ctx.meta["program"], options)
     if options["dry_run"]:
         _understand(request)
         return 0
@@ -128,47 +136,68 @@ def _understand(request: Request, tell: Telling = ALL) -> tuple[Workload, Goal]:
     return workload, goal
 
 
-def _request(data: str | None, program: Sequence[str], options: dict[str, Any]) -> Request:
-    if (data is None) == (not program):
-        raise InputError(
-            "expected a data file, or a program after '--'; "
-            + (
-                "got both; drop one of them"
-                if data
-                else "got neither; try 'tunewright tune --help'"
-            )
-        )
-    kinds = _kinds()
-    kind = next(kind for kind in kinds if kind.takes == ("data" if data else "program"))
+def _request(
+    ctx: click.Context, data: str | None, program: Sequence[str], options: dict[str, Any]
+) -> Request:
+    """The request that a command line makes, by itself or over what a file says."""
+    _check_named(data, program)
+    kinds, base = _kinds(), None
+    if data is not None and data.endswith(SUFFIX):
+        base = read_request(Path(data))
+    takes = "data" if data else "program"
+    kind = next(k for k in kinds if (k.name == base.kind if base else k.takes == takes))
     for other in kinds:
         for option in other.options:
             if other is not kind and _given(options[option.target]):
-                wanted = "a program after '--'" if data else "a data file"
+                wanted = "a program" if kind.takes == "data" else "a data file"
                 raise InputError(f"--{option.name} belongs to {wanted}; drop it")
     said = {o.target: options[o.target] for o in kind.options if _given(options[o.target])}
     named, knobs = options["baseline"] or "", dict[str, Any]()
     if "=" in named:
         named, knobs = "", _baseline(named)
-    if named and program:
+    if named and kind.takes == "program":
         raise InputError(f"--baseline: expected KNOB=VALUE,… for a program; got {named!r}")
     if named:
         said["baseline"] = named
-    spec = kind.parse(data or program, said, options["seed"])
-    return Request(
-        name=options["name"] or kind.called(spec),
-        kind=kind.name,
-        workload=spec,
-        goal=_goal(options),
-        baseline=knobs,
-        budget=options["budget"],
-        seed=options["seed"],
-        limits=Limits(
-            options["workers"],
-            _quantity(options["trial_limit"], "s", "--trial-limit"),
-            (_quantity(options["memory"], "B", "--memory") or 0) / 2**20 or None,
-        ),
-        refit=options["refit"] or "",
+    seed = options["seed"] if base is None or _typed(ctx, "seed") else base.seed
+    spec = kind.parse(base.workload if base else data or program, said, seed)
+    limits = Limits(
+        options["workers"],
+        _quantity(options["timeout"], "s", "--timeout"),
+        (_quantity(options["memory"], "B", "--memory") or 0) / 2**20 or None,
     )
+    if base is None:
+        return Request(
+            options["name"] or kind.called(spec), kind.name, spec, _goal(options), knobs,
+            options["budget"], seed, limits, refit=options["refit"] or "",
+        )  # fmt: skip
+    return replace(
+        base,
+        workload=spec,
+        name=options["name"] or base.name,
+        goal=_goal(options) or base.goal,
+        baseline=knobs or base.baseline,
+        budget=options["budget"] if _typed(ctx, "budget") else base.budget,
+        seed=seed,
+        limits=Limits(*(
+            getattr(base.limits, field.name) if getattr(limits, field.name) is None
+            else getattr(limits, field.name)
+            for field in fields(Limits)
+        )),
+        refit=options["refit"] or base.refit,
+    )  # fmt: skip
+
+
+def _check_named(data: str | None, program: Sequence[str]) -> None:
+    if (data is None) != (not program):
+        return
+    got = "both; drop one of them" if data else "neither; try 'tunewright tune --help'"
+    raise InputError(f"expected a data file, a tune.toml, or a program after '--'; got {got}")
+
+
+def _typed(ctx: click.Context, name: str) -> bool:
+    """Whether an option with a default was typed."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _given(value: Any) -> bool:

@@ -19,32 +19,57 @@ from tunewright.comparing import Programs, Question, Sampling
 from tunewright.core.events import Ended, Event, Opened
 from tunewright.core.history import History
 from tunewright.core.metrics import Metric
+from tunewright.core.roles import Workload
 from tunewright.core.trial import Outcome
-from tunewright.core.units import format_quantity
-from tunewright.core.verdict import ALPHA, MIN_PAIRS, Decision
+from tunewright.core.units import format_quantity, parse_quantity
+from tunewright.core.verdict import ALPHA, MIN_PAIRS, Decision, alpha_of
 from tunewright.errors import InputError
 from tunewright.planning import Request
 from tunewright.reporting.comparison import COLUMN as LABELS
-from tunewright.reporting.formats import to_json, to_junit, to_markdown
+from tunewright.reporting.formats import (
+    to_json,
+    to_json_of,
+    to_junit,
+    to_junit_of,
+    to_markdown,
+    to_markdown_of,
+)
 from tunewright.reporting.layout import labelled
+from tunewright.reporting.phrases import headline
 from tunewright.reporting.reasons import short_of
 from tunewright.reporting.summary import Summary, summary
 from tunewright.reporting.text import render_text
 from tunewright.reporting.words import say
 from tunewright.running.chain import FAILURES
 from tunewright.session import Result
+from tunewright.several import labelled as labelled_lines
+from tunewright.several import verify_all
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
 from tunewright.verifying.pairs import looks
-from tunewright.workloads.command import DIFFERENCE, read_tolerance
+from tunewright.workloads.command import METRIC, RUNNING
 from tunewright.workloads.comparison import NEW, OLD
+from tunewright.workloads.programs.program import DIFFERENCE
+from tunewright.workloads.programs.spec import read_codes, read_tolerance
 
 BARE = "--same-output"
 ASKED = "asked.json"  # beside a study: where its result is to be written
+SEVERAL = {"json_": to_json_of, "markdown": to_markdown_of, "junit": to_junit_of}
 WRITTEN = {"json_": to_json, "markdown": to_markdown, "junit": to_junit}
 PLACES = ("save", "json_", "markdown", "junit")
 ASKING = ("minimize", "maximize", "noninferior", "equivalent", "json_", "markdown", "junit")
 CODES = {Decision.ACCEPT: 0, Decision.REJECT: 1, Decision.INCONCLUSIVE: 3}
+
+
+def _with_running(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with the options of how a program is run and read."""
+    for option in reversed((METRIC, *RUNNING)):
+        made = click.option(
+            f"--{option.name}", option.target, multiple=option.many, metavar=option.metavar,
+            help=option.help, is_flag=False, flag_value=option.bare,
+        )  # fmt: skip
+        command = made(command)
+    return command
 
 
 @final
@@ -63,21 +88,15 @@ class VerifyCommand(click.Command):
 
 
 @click.command(cls=VerifyCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("programs", nargs=-1, metavar="OLD NEW")
+@click.argument("programs", nargs=-1, metavar="OLD NEW …")
 @click.option("--minimize", multiple=True, metavar="METRIC", help="Must get smaller: wall_s.")
 @click.option("--maximize", multiple=True, metavar="METRIC", help="Must get larger.")
 @click.option("--noninferior", multiple=True, metavar="'METRIC: MARGIN'",
               help="Must not get worse by more: 'acc: 0.002', 'peak_bytes: 5%'.")  # fmt: skip
 @click.option("--equivalent", multiple=True, metavar="'METRIC: MARGIN'",
               help="Must not change by more.")  # fmt: skip
-@click.option("--metric", multiple=True, metavar="NAME=SOURCE",
-              help="json:PATH:KEY, file:PATH or regex:PATTERN.")  # fmt: skip
-@click.option("--env", multiple=True, metavar="NAME=TEXT", help="An environment variable.")
-@click.option(
-    "--setup",
-    metavar="COMMAND",
-    help="Run once before all; in it {dir} is its directory, in the programs {setup}.",
-)
+@_with_running
+@click.option("--timeout", metavar="TIME", help="Wall time of one run, at most.")
 @click.option("--budget", default="60s", show_default=True, help="Wall time, at most.")
 @click.option("--pairs", default=comparing.PAIRS, show_default=True,
               type=click.IntRange(MIN_PAIRS, comparing.MOST_PAIRS),
@@ -95,6 +114,8 @@ class VerifyCommand(click.Command):
 def command(programs: Sequence[str], **options: Any) -> int:
     """Say whether NEW is really better than OLD: by pairs of fresh processes in random order.
 
+    Each of several is held against the first, and all of them share one error.
+
     Exit code 0: everything asked for is proven. 1: something is refuted. 3: not enough evidence.
 
     \b
@@ -104,7 +125,7 @@ def command(programs: Sequence[str], **options: Any) -> int:
     """  # noqa: D301 - click wants the character itself
     began_s = started_s()
     _check(programs, options)
-    read = Programs(tuple(options["metric"]), tuple(options["env"]), options["setup"])
+    read = _programs(options)
     sampling = Sampling(options["budget"], options["pairs"], options["seed"])
     if options["save"]:
         return _save(programs[0], read, sampling, options["save"])
@@ -113,6 +134,8 @@ def command(programs: Sequence[str], **options: Any) -> int:
         False if options["same_output"] is None else options["same_output"],
         read_tolerance(options["tolerance"]), options["ignore_failures"],
     )  # fmt: skip
+    if len(programs) > 2:
+        return _several(programs, read, question, sampling, options)
     if options["against"]:
         saved = comparing.read_saved(options["against"])
         request, workload = comparing.gated(saved, programs[0], read, question, sampling)
@@ -124,6 +147,55 @@ def command(programs: Sequence[str], **options: Any) -> int:
     return conclude(
         lambda: session.begin(request, workload=workload, watch=watch, began_s=began_s), watch
     )
+
+
+def _programs(options: Mapping[str, Any]) -> Programs:
+    """How the programs are run and read."""
+    codes, timeout = options["ok_exit"], options["timeout"]
+    said = {o.target: options[o.target] for o in RUNNING if o.name not in ("env", "ok-exit")}
+    return Programs(
+        tuple(options["metric"]), tuple(options["env"]), **said,
+        ok_exit=read_codes(codes) if codes else (0,),
+        timeout_s=parse_quantity(timeout, "s") if timeout else None,
+    )  # fmt: skip
+
+
+def _several(
+    programs: Sequence[str],
+    read: Programs,
+    question: Question,
+    sampling: Sampling,
+    options: Mapping[str, Any],
+) -> int:
+    """Hold each against the first, one after the other, and say what all of them together show."""
+
+    def watching(request: Request, workload: Workload) -> PairLines:
+        first, second = _arms(request)
+        click.echo(f"{second} held against {first}: {request.workload.lines[second]}")
+        return PairLines(*_first(request, question, workload.metrics), Lines())
+
+    try:
+        found = verify_all(programs, read, question, sampling, watching=watching)
+    except session.Interrupted as interrupted:
+        click.echo(str(interrupted), err=True)
+        return 130
+    each = [
+        replace(summary(one.result.history, one.result.goal), verdict=one.verdict) for one in found
+    ]
+    for one, shown in zip(found, each, strict=True):
+        click.echo("\n" + render_text(shown, columns()), nl=False)
+        click.echo(f"report    tunewright report {one.result.directory.name}")
+    click.echo("\n" + say("several", "en", n=len(found), alpha=alpha_of(1)))
+    for one, shown in zip(found, each, strict=True):
+        level = say("error level", "en", alpha=one.verdict.alpha)
+        click.echo(f"{one.arm}  {headline(shown)}   {level}")
+    for name in WRITTEN:
+        if options[name]:
+            _put(name, options[name], SEVERAL[name](each))
+    decisions = {one.verdict.decision for one in found}
+    if Decision.REJECT in decisions:
+        return CODES[Decision.REJECT]
+    return CODES[Decision.ACCEPT if decisions == {Decision.ACCEPT} else Decision.INCONCLUSIVE]
 
 
 def resume(directory: Path, request: Request, history: History, began_s: float) -> int:
@@ -285,7 +357,9 @@ def _check(programs: Sequence[str], options: Mapping[str, Any]) -> None:
         )
     for name in PLACES:
         _check_writable(name.rstrip("_"), options[name])
-    if len(programs) != (1 if alone else 2):
+    if len(programs) > 2 and not alone:
+        labelled_lines(programs)
+    elif len(programs) != (1 if alone else 2):
         wanted = "one program" if alone else "two programs, each in quotes"
         raise InputError(
             f"expected {wanted}; got {len(programs)}; "
@@ -320,10 +394,14 @@ def _save(line: str, read: Programs, sampling: Sampling, path: Path) -> int:
 
 def _write(shown: Summary, places: Mapping[str, str]) -> None:
     for name, path in places.items():
-        try:
-            Path(path).write_text(WRITTEN[name](shown), encoding="utf-8")
-        except OSError as error:
-            option = name.rstrip("_")
-            raise InputError(
-                f"--{option}: expected a place to write; got {path}: {error.strerror}"
-            ) from error
+        _put(name, path, WRITTEN[name](shown))
+
+
+def _put(name: str, path: str | Path, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        option = name.rstrip("_")
+        raise InputError(
+            f"--{option}: expected a place to write; got {path}: {error.strerror}"
+        ) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, final
 
 from tunewright.core.config import Config, Value
@@ -69,7 +70,9 @@ class Kind:
     """A kind of workload.
 
     spec: a frozen dataclass of plain JSON values: what the user says about it. parse: a spec from
-    the data or the program as typed, the options given, and the seed.
+    the data or the program as typed, or from a spec that a file states, with the options given and
+    the seed. written: the fields of a spec
+    as a file states them, made whole: its paths are as seen from the file's directory.
     build: the workload that a spec and the baseline's knobs make, where the goal states for some
     metrics which way is better. Raises InputError.
     takes: what names it on the command line: a data file, or a program behind "--".
@@ -93,6 +96,7 @@ class Kind:
     hand_over: Callable[[Later, Config, Artifact | None], HandOver | None] = lambda *_: None
     takes: Literal["data", "program", ""] = ""
     parse: Callable[[Any, Mapping[str, Any], int], Any] = lambda *_: None
+    written: Callable[[Mapping[str, Any], Path], Mapping[str, Any]] = lambda body, _: body
     options: tuple[Option, ...] = ()
     warm: tuple[str, ...] = ()
     arms: Callable[[Any], Mapping[str, str]] = lambda _: {}

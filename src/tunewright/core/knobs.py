@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, assert_never, final
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, Value, digest_of
 from tunewright.errors import InputError, nearest
 
@@ -49,22 +50,16 @@ Domain = Integer | Real | Choice
 
 @final
 @dataclass(frozen=True)
-class When:
-    """Active only while another knob has one of these values. Data, not code."""
-
-    knob: str
-    values: tuple[Value, ...]
-
-
-@final
-@dataclass(frozen=True)
 class Knob:
     """A named thing that may be changed.
 
-    exact: may change what a stage costs, never what it produces.
+    exact: may change what a stage costs, never what it produces. when: it is active, and absent
+    from a config elsewhere; None for always.
     own_process: a process that has run one value never runs another (two runtimes in one process
     distort each other's timing).
-    baseline_only: values that a baseline may have and a search never proposes.
+    baseline_only: values that a baseline may have and a search never proposes. requires: what must
+    hold between its value and those of knobs above it, wherever all of them are active; a config
+    that breaks it is never proposed. unit: what a number is counted in, for whoever reads it.
     """
 
     name: str
@@ -73,9 +68,11 @@ class Knob:
     family: Family
     stage: str
     exact: bool = False
-    when: When | None = None
+    when: Condition | None = None
     own_process: bool = False
     baseline_only: tuple[Value, ...] = ()
+    requires: tuple[Condition, ...] = ()
+    unit: str = ""
 
     def __post_init__(self) -> None:
         domain = self.domain
@@ -204,11 +201,19 @@ class Space:
                 raise InputError(
                     f"knob {knob.name!r} is defined twice; give one of them another name"
                 )
-            if knob.when and knob.when.knob not in seen:
-                raise InputError(
-                    f"knob {knob.name!r} depends on {knob.when.knob!r}, which must stand before it"
-                )
+            for other in knob.when.knobs if knob.when else ():
+                if other not in seen:
+                    raise InputError(
+                        f"knob {knob.name!r} depends on {other!r}, which must stand before it"
+                    )
             seen[knob.name] = knob
+            for required in knob.requires:
+                for other in required.knobs:
+                    if other not in seen:
+                        raise InputError(
+                            f"{required.text!r} reads {other!r}: {nearest(other, seen)}"
+                        )
+        self.why_broken(self.config({}))  # so that what cannot be asked is found now
 
     def config(self, values: Mapping[str, Value]) -> Config:
         """The Config with these values, defaults elsewhere and inactive knobs left out.
@@ -220,7 +225,7 @@ class Space:
                 raise InputError(f"unknown knob {name!r}: {nearest(name, self.by_name)}")
         chosen: dict[str, Value] = {}
         for knob in self.knobs:
-            if knob.when and chosen.get(knob.when.knob) not in knob.when.values:
+            if knob.when and not knob.when.holds(chosen):
                 continue
             value = values.get(knob.name, knob.default)
             if reason := knob.why_invalid(value):
@@ -229,16 +234,47 @@ class Space:
         return Config(chosen)
 
     def asked(self, values: Mapping[str, Value]) -> Config:
-        """The Config that a user asks for. Raises InputError also for a knob that is inactive."""
+        """The Config that a user asks for.
+
+        Raises InputError also for a knob that is inactive, and for a requirement that is broken.
+        """
         config = self.config(values)
         for name in values:
             if name not in config and (when := self.by_name[name].when) is not None:
-                wanted = " or ".join(f"{when.knob}={value}" for value in when.values)
+                got = ", ".join(f"{other}={config.get(other)}" for other in when.knobs)
                 raise InputError(
-                    f"knob {name!r} is read only with {wanted}; got "
-                    f"{when.knob}={config.get(when.knob)}; add {wanted}, or drop {name}"
+                    f"knob {name!r} is read only where {when.text}; got {got}; "
+                    f"{self._remedy(when, config)}, or drop {name}"
                 )
+        if broken := self.why_broken(config):
+            raise InputError(f"{broken}; give other values, or drop it")
         return config
+
+    def why_broken(self, config: Config) -> str | None:
+        """Which requirement between knobs a config breaks, or None.
+
+        One that reads an inactive knob has nothing to say.
+        """
+        for required in self._requirements:
+            if all(name in config for name in required.knobs) and not required.holds(config):
+                got = ", ".join(f"{name}={config[name]}" for name in required.knobs)
+                return f"expected {required.text}; got {got}"
+        return None
+
+    @cached_property
+    def _requirements(self) -> tuple[Condition, ...]:
+        return tuple(required for knob in self.knobs for required in knob.requires)
+
+    def _remedy(self, when: Condition, config: Config) -> str:
+        """What to add to a config so that a condition holds, where one choice will do."""
+        others = [
+            f"{other}={value}"
+            for other in when.knobs
+            if isinstance(domain := self.by_name[other].domain, Choice)
+            for value in domain.values
+            if when.holds({**config, other: value})
+        ]
+        return f"add {' or '.join(others)}" if others else "change that"
 
     def at(self, point: Sequence[float]) -> Config:
         """The Config at a point of the unit cube, one coordinate a knob."""
@@ -268,3 +304,22 @@ class Space:
         """The knobs of these stages."""
         wanted = set(stages)
         return tuple(knob for knob in self.knobs if knob.stage in wanted)
+
+
+def requiring(knobs: Sequence[Knob], conditions: Iterable[Condition]) -> tuple[Knob, ...]:
+    """The knobs, each with those conditions of which it is the last one that is read.
+
+    Raises InputError for a condition that reads none of them, or something else.
+    """
+    names = [knob.name for knob in knobs]
+    own: dict[str, list[Condition]] = {}
+    for condition in conditions:
+        for name in condition.knobs:
+            if name not in names:
+                raise InputError(f"{condition.text!r} reads {name!r}: {nearest(name, names)}")
+        if not condition.knobs:
+            raise InputError(f"expected a condition on knobs; got {condition.text!r}; name one")
+        own.setdefault(max(condition.knobs, key=names.index), []).append(condition)
+    return tuple(
+        replace(knob, requires=(*knob.requires, *own.get(knob.name, ()))) for knob in knobs
+    )

@@ -39,7 +39,7 @@ class Sample:
         return ordered[low] + (where - low) * (ordered[high] - ordered[low])
 
 
-Evidence = Literal["rows", "pairs", "same data", "fixed"]
+Evidence = Literal["rows", "pairs", "same data", "fresh data", "fixed"]
 
 
 @final
@@ -52,7 +52,8 @@ class Metric:
     and which quantile of it.
     margin: by how much it may get worse and still count as not worse.
     evidence: what a verdict on it rests on: untouched "rows" of data; "pairs" of runs; runs on the
-    "same data" as the search saw; or "fixed": a config has one value, and repeating proves nothing.
+    "same data" as the search saw, or on "fresh data"; or "fixed": a config has one value, and
+    repeating proves nothing.
     since: from this stage on the chain runs anew for each value in evidence; by default the stage
     that reports it, and "" (it may come from the cache) for rows and fixed values.
     quiet: it depends on what else the machine does, so its trials have the machine alone.
@@ -73,7 +74,7 @@ class Metric:
     by_class: bool = False
 
     def __post_init__(self) -> None:
-        if self.evidence in ("pairs", "same data") and not self.since:
+        if self.evidence in ("pairs", "same data", "fresh data") and not self.since:
             object.__setattr__(self, "since", self.stage)
 
     def of(self, samples: Mapping[str, Sample]) -> float | None:

@@ -15,6 +15,9 @@ Process = Literal["any", "own", "lane", "fresh"]
 _STRICTER: tuple[Process, ...] = ("any", "own", "lane", "fresh")
 
 
+FRESH = 2**30  # repeats from here on belong to verifications: no search ever has their chance
+
+
 @final
 @dataclass(frozen=True)
 class Piece:
@@ -31,6 +34,11 @@ class Piece:
     fold: int = 0
     seed: int = 0
     repeat: int = 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether its chance is a verification's own."""
+        return self.repeat >= FRESH
 
 
 @final

@@ -34,8 +34,8 @@ class Comparison:
 
     estimate, low, high: a ratio candidate / baseline, or a difference candidate - baseline.
     limit: what the interval was held against, on the same scale; for an equivalence the upper one.
-    evidence: "pairs" of fresh processes, untouched "rows", the "same data" as the search saw, one
-    "fixed" value, or a "saved" baseline.
+    evidence: "pairs" of fresh processes, untouched "rows", the "same data" as the search saw,
+    "fresh data", one "fixed" value, or a "saved" baseline.
     watched: nothing was asked of the metric; ACCEPT says that it is not worse than its margin.
     detectable: the smallest change, on the same scale, that this much evidence finds with 80 %
     power; nan where that is not known. note: why nothing more can be said.
@@ -52,7 +52,7 @@ class Comparison:
     limit: float
     decision: Decision
     n: int
-    evidence: Literal["pairs", "rows", "same data", "fixed", "saved"]
+    evidence: Literal["pairs", "rows", "same data", "fresh data", "fixed", "saved"]
     detectable: float = math.nan
     note: str = ""
 

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     Ended = tuple[int, int, struct_rusage]
 
     class Order(TypedDict):
-        """What to start. limit_s: None for none. shell: "" to fork the program from here."""
+        """What to start. limit_s: None for none. shell: "" to fork the program from here.
+
+        tree: whether the memory of the whole tree is looked at.
+        """
 
         argv: list[str]
         cwd: str | None
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         limit_s: float | None
         output_bytes: int
         shell: str
+        tree: bool
 
     class Report(TypedDict):
         """How it went. error: of the system, where it could not be started, else 0."""
@@ -53,6 +57,11 @@ if TYPE_CHECKING:
         floor_bytes: int
         timed_out: bool
         flooded: bool
+        page_faults: int
+        context_switches: int
+        read_bytes: int
+        written_bytes: int
+        tree_bytes: int
 
 
 SUBREAPER = 36  # prctl(2)
@@ -66,6 +75,8 @@ exec(marshal.loads(body))
 """
 _LOOK_S = 0.25  # how often orphans are reaped and the output's size is looked at
 _BLIND_S = 0.002  # the same where the kernel cannot tell that a process has ended
+_TREE_S = 0.05  # how often the memory of the tree is looked at
+_BLOCK = 512  # bytes in which the kernel counts what goes to and from disks
 _PATIENCE_S = 5.0  # how long to go after processes that do not die
 _HANDED, _GO = 3, 4  # the child writes its number to one and waits at the other
 # The inner shell kills the outer one, which makes it a child of this process; then it becomes the
@@ -111,7 +122,8 @@ def _adopt_orphans() -> None:
 def _run(order: Order) -> Report:
     report: Report = {
         "error": 0, "returncode": 0, "wall_s": 0.0, "cpu_s": 0.0, "peak_bytes": 0,
-        "floor_bytes": 0, "timed_out": False, "flooded": False,
+        "floor_bytes": 0, "timed_out": False, "flooded": False, "page_faults": 0,
+        "context_switches": 0, "read_bytes": 0, "written_bytes": 0, "tree_bytes": 0,
     }  # fmt: skip
     first, handed, go, report["floor_bytes"] = _start(order)
     if first < 0:
@@ -122,7 +134,9 @@ def _run(order: Order) -> Report:
     os.write(go, b"\n")
     os.close(go)
     running, ended = True, []
-    for now_s in _wakes(first, start_s, order["limit_s"]):
+    for now_s in _wakes(first, start_s, order["limit_s"], often=order["tree"]):
+        if order["tree"]:
+            report["tree_bytes"] = max(report["tree_bytes"], _held())
         ended += _reaped()
         report["wall_s"] = now_s - start_s
         running = first not in [pid for pid, *_ in ended]
@@ -138,6 +152,10 @@ def _run(order: Order) -> Report:
     for pid, status, usage in ended:
         report["cpu_s"] += usage.ru_utime + usage.ru_stime
         report["peak_bytes"] = max(report["peak_bytes"], usage.ru_maxrss * unit)
+        report["page_faults"] += usage.ru_minflt + usage.ru_majflt
+        report["context_switches"] += usage.ru_nvcsw + usage.ru_nivcsw
+        report["read_bytes"] += usage.ru_inblock * _BLOCK
+        report["written_bytes"] += usage.ru_oublock * _BLOCK
         if pid == first:
             report["returncode"] = os.waitstatus_to_exitcode(status)
     report["cpu_s"] = max(report["cpu_s"] - before_s, 0.0)
@@ -220,11 +238,13 @@ def _become(order: Order, shell: str, hand: int, wait: int) -> None:
         os._exit(127)
 
 
-def _wakes(first: int, start_s: float, limit_s: float | None) -> Iterator[float]:
+def _wakes(
+    first: int, start_s: float, limit_s: float | None, *, often: bool = False
+) -> Iterator[float]:
     """The time, whenever something may have happened; stops when who asked is gone."""
     poll = select.poll()
     poll.register(0, 0)  # only the hang-up is told
-    pause_s = _LOOK_S
+    pause_s = _TREE_S if often else _LOOK_S
     try:
         poll.register(os.pidfd_open(first), select.POLLIN)
     except (AttributeError, OSError):
@@ -277,6 +297,32 @@ def _children() -> Iterator[int]:
                 continue
             if int(stat[stat.rindex(b")") + 1 :].split()[1]) == own:
                 yield int(name)
+
+
+def _held() -> int:
+    """The bytes that all descendants of this process hold in memory now."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            try:
+                stat = _content(f"/proc/{name}/stat")
+                parents[int(name)] = int(stat[stat.rindex(b")") + 1 :].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+    ours, held, page = {os.getpid()}, 0, os.sysconf("SC_PAGESIZE")
+    more = True
+    while more:
+        more = False
+        for pid, parent in parents.items():
+            if parent in ours and pid not in ours:
+                ours.add(pid)
+                more = True
+    for pid in ours - {os.getpid()}:
+        try:
+            held += int(_content(f"/proc/{pid}/statm").split()[1]) * page
+        except (OSError, ValueError, IndexError):
+            continue
+    return held
 
 
 def _kill(pid: int) -> None:

@@ -64,6 +64,24 @@ class Stream:
 
 @final
 @dataclass(frozen=True)
+class Counts:
+    """What the kernel counted of a whole process tree.
+
+    page_faults, context_switches: of any kind. read_bytes, written_bytes: from and to a disk; what
+    the page cache answered is not among them. tree_bytes: the most memory that all processes held
+    at one time, as far as looking every 50 ms tells; pages that several share count for each. It is
+    0 unless it was asked for.
+    """
+
+    page_faults: int = 0
+    context_switches: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    tree_bytes: int = 0
+
+
+@final
+@dataclass(frozen=True)
 class ProgramRun:
     """How a program ended, and what the kernel counted of its whole process tree.
 
@@ -83,6 +101,7 @@ class ProgramRun:
     stderr: Stream
     timed_out: bool = False
     flooded: bool = False
+    counts: Counts = Counts()
 
     @property
     def digest(self) -> str:
@@ -101,11 +120,13 @@ def run_program(  # noqa: PLR0913 - what a shell would be told of a program
     stdin: Path | None = None,
     limit_s: float | None = None,
     output_bytes: int = OUTPUT_BYTES,
+    tree: bool = False,
 ) -> ProgramRun:
     """Run a program to its end, without a shell, and kill what it leaves.
 
     spool: a directory for the files `stdout` and `stderr`, which hold all that it printed. stdin: a
-    file; by default it reads nothing. After `limit_s` seconds of its own the whole tree is killed.
+    file; by default it reads nothing. tree: whether the memory of the tree is sampled. After
+    `limit_s` seconds of its own the whole tree is killed.
     Raises OSError when it cannot be started.
     """
     environment = dict(os.environ if env is None else env)
@@ -121,6 +142,7 @@ def run_program(  # noqa: PLR0913 - what a shell would be told of a program
         "limit_s": limit_s,
         "output_bytes": output_bytes,
         "shell": SHELL if _kept_by_shells(environment) else "",
+        "tree": tree,
     }
     report = _launched(order)
     if report["error"]:
@@ -135,7 +157,11 @@ def run_program(  # noqa: PLR0913 - what a shell would be told of a program
         Stream.read(stderr),
         report["timed_out"],
         report["flooded"],
-    )
+        Counts(
+            report["page_faults"], report["context_switches"], report["read_bytes"],
+            report["written_bytes"], report["tree_bytes"],
+        ),
+    )  # fmt: skip
 
 
 def _launched(order: launcher.Order) -> launcher.Report:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -22,8 +23,30 @@ ICONS = {"ACCEPT": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔"}
 
 def to_json(summary: Summary) -> str:
     """Everything that the verdict says, and each pair; what is not known is null."""
+    return json.dumps(_body(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_json_of(summaries: Sequence[Summary]) -> str:
+    """The same of several comparisons, as a list."""
+    bodies = [_body(summary) for summary in summaries]
+    return json.dumps(bodies, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_markdown_of(summaries: Sequence[Summary]) -> str:
+    """Several comparisons, one below the other."""
+    return "\n".join(map(to_markdown, summaries))
+
+
+def to_junit_of(summaries: Sequence[Summary]) -> str:
+    """A test suite for each comparison."""
+    suites = ET.Element("testsuites")
+    suites.extend(map(_suite, summaries))
+    return _xml(suites)
+
+
+def _body(summary: Summary) -> dict[str, Any]:
     verdict = summary.verdict
-    body = {
+    return {
         "decision": verdict.decision.name if verdict else None,
         "sentence": headline(summary),
         "reason": verdict.reason if verdict else None,
@@ -44,7 +67,6 @@ def to_json(summary: Summary) -> str:
         ],
         "study": summary.study,
     }
-    return json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_markdown(summary: Summary) -> str:
@@ -66,6 +88,16 @@ def to_junit(summary: Summary) -> str:
     What is refuted fails; what could not be proven is an error, since nobody should take it for
     passed; what was merely told is left out.
     """
+    return _xml(_suite(summary))
+
+
+def _xml(element: ET.Element) -> str:
+    ET.indent(element)
+    text = ET.tostring(element, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _suite(summary: Summary) -> ET.Element:
     verdict = summary.verdict
     decision = verdict.decision.name if verdict else "INCONCLUSIVE"
     cases = [("verdict", decision, headline(summary))]
@@ -86,8 +118,7 @@ def to_junit(summary: Summary) -> str:
     suite.set("failures", str(counts["REJECT"]))
     suite.set("errors", str(counts["INCONCLUSIVE"]))
     suite.set("time", f"{summary.elapsed_s:.3f}")
-    ET.indent(suite)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suite, encoding="unicode")}\n'
+    return suite
 
 
 def _comparison(c: Comparison) -> dict[str, Any]:

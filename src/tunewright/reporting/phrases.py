@@ -204,7 +204,7 @@ def unlike(summary: Summary, language: Language) -> list[str]:
     """Where the change by pairs is not that of the medians beside it, a line each."""
     lines = []
     for c in summary.verdict.comparisons if summary.verdict else ():
-        known = c.scale == "ratio" and c.evidence in {"pairs", "same data"}
+        known = c.scale == "ratio" and c.evidence in {"pairs", "same data", "fresh data"}
         if not known or not all(0 < x < math.inf for x in (c.baseline, c.candidate, c.estimate)):
             continue
         medians = c.candidate / c.baseline
@@ -232,7 +232,9 @@ def limit_of(comparison: Comparison, units: Units) -> str:
 
 def verified_note(verdict: Verdict, language: Language, *, compared: bool = False) -> str:
     """What the verdict rests on: which rows and processes, how many looks, at which error level."""
-    key = "verified note" if verdict.looks else "same data note"
+    fresh = any(c.evidence == "fresh data" for c in verdict.comparisons)
+    key = "fresh data note" if fresh else "same data note"
+    key = "verified note" if verdict.looks else key
     if compared:
         saved = any(c.evidence == "saved" for c in verdict.comparisons)
         key = "saved note" if saved else "compared note"

@@ -161,6 +161,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "Pairs: {pairs}; error level: {alpha:g}.",
         "在搜索从未见过的进程中、用搜索所用的数据测得。成对运行：{pairs}；显著性水平：{alpha:g}。",
     ),
+    "fresh data note": (
+        "Measured in processes that the search never saw, quality on data that it never saw. "
+        "Pairs: {pairs}; error level: {alpha:g}.",
+        "在搜索从未见过的进程中测得，质量用搜索从未见过的数据判定。成对运行：{pairs}；显著性水平：{alpha:g}。",
+    ),
+    "several": (
+        "{n} programs held against the first. The chance of any wrong ACCEPT among them is at most {alpha:.1%} (Holm):",
+        "{n} 个程序分别与第一个比较。其中出现任何错误 ACCEPT 的概率至多 {alpha:.1%}（Holm 法）：",
+    ),
+    "error level": ("(error level {alpha:.3g})", "（显著性水平 {alpha:.3g}）"),
     "compared note": (
         "Fresh processes in pairs of random order; {pairs} pairs. "
         "The chance of a wrong ACCEPT is at most 2.5 %.",
@@ -178,6 +188,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "pairs": ("{n} pairs", "{n} 对进程"),
     "rows": ("{n:,} rows", "{n:,} 行数据"),
     "same data": ("{n} pairs, same data", "{n} 对，相同数据"),
+    "fresh data": ("{n} pairs, fresh data", "{n} 对，新数据"),
     "fixed": ("one value each", "各一个固定值"),
     "handed over": ("What is handed over", "交付的配置"),
     "unproven config": ("unproven", "未证实"),

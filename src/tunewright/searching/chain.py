@@ -36,7 +36,7 @@ class Chain:
         self._late: dict[str, tuple[Knob, ...]] = {"": ()}
         names = {knob.name for knob in self.searched}
         self._kept = {n: v for n, v in problem.baseline.items() if n not in names}
-        leaned_on = {knob.when.knob for knob in space.knobs if knob.when}
+        leaned_on = {name for knob in space.knobs if knob.when for name in knob.when.knobs}
         self.arm = next(
             (k for k in self.searched if k.name in leaned_on and len(proposed(k)) > 1), None
         )
@@ -71,13 +71,19 @@ class Chain:
         """The config with these values of what is searched, and the baseline's of the rest."""
         return self.space.config({**self._kept, **values})
 
+    def fits(self, config: Config) -> bool:
+        """Whether it keeps what is required between knobs: only then it may be proposed."""
+        return self.space.why_broken(config) is None
+
     def every(self) -> Iterator[Config]:
         """Every config, exact knobs at their defaults, of a space that is small; else nothing."""
         knobs = [knob for knob in self.searched if not knob.exact]
         if math.prod(knob.count for knob in knobs) > ENUMERATED:
             return
         for values in product(*map(_all, knobs)):
-            yield self.config(dict(zip([k.name for k in knobs], values, strict=True)))
+            config = self.config(dict(zip([k.name for k in knobs], values, strict=True)))
+            if self.fits(config):
+                yield config
 
 
 def _name_of(config: Config, left_out: Container[str]) -> str:

@@ -507,6 +507,8 @@ class JointSearcher:
         seen = now.seen
         if key in seen.made or key in now.busy or not self._in_time(now, config):
             return False
+        if not self._chain.fits(config):
+            return False
         return not seen.low or self._chain.prefix(seen.dearest, config) not in seen.low
 
     # The model
@@ -534,7 +536,8 @@ class JointSearcher:
                 pool.made.append((config, self._chain.key(config)))
             config, key = pool.made[i]
             if self._is_new(config, key, now):
-                return self._chain.config({**config, **self._exact_values(seen, chance)})
+                other = self._chain.config({**config, **self._exact_values(seen, chance)})
+                return other if self._chain.fits(other) else config
         return None
 
     def _pool(

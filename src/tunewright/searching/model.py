@@ -14,6 +14,7 @@ from tunewright.searching.forest import Floats, Forest, Whole
 from tunewright.searching.vectors import Vectors
 
 RANDOM = 150  # candidates from all over the space, beside the neighbours of the best
+DRAWN = 8  # times so many are drawn where most break what is required between knobs
 MOVED = 20  # candidates that differ from each of the best in a few knobs
 STEPS = 2  # of local search, from the best candidates of the step before
 CLIMBERS = 4  # that it goes on from
@@ -83,9 +84,13 @@ class Model:
         chance = np.random.default_rng([*self._seed, *repr(stream).encode()])
         columns = [vectors.column(name) for name in free]
         starts = np.array([vectors.row({**base, **fixed}) for base in bases])
-        rows = starts[chance.integers(len(starts), size=RANDOM)]
-        rows[:, columns] = vectors.random(RANDOM, chance)[:, columns]
-        found = [rows]
+        found: list[Floats] = []
+        for _ in range(DRAWN):
+            rows = starts[chance.integers(len(starts), size=RANDOM)]
+            rows[:, columns] = vectors.random(RANDOM, chance)[:, columns]
+            found.append(vectors.fitting(rows))
+            if sum(map(len, found)) >= RANDOM // 2:
+                break
         for start in starts:
             found += [
                 vectors.neighbours(start, columns, chance),
@@ -108,8 +113,8 @@ class Model:
             yield float(gain[i]), vectors.values(rows[i])
 
     def _new(self, rows: Floats, seen: set[bytes]) -> Floats:
-        """The rows that are not among the seen, each once; they are then."""
-        fresh = []
+        """The rows that may be tried and are not among the seen, each once; they are then."""
+        rows, fresh = self._vectors.fitting(rows), []
         for i, key in enumerate(self._vectors.keys(rows)):
             if key not in seen:
                 seen.add(key)

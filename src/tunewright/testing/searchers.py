@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from itertools import product
 from typing import final
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, digest_of
 from tunewright.core.events import Ended, Event, Started
 from tunewright.core.goal import Goal, parse_goal
 from tunewright.core.history import History
-from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
+from tunewright.core.knobs import Choice, Integer, Knob, Real, Space
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.roles import Effort, Halt, Problem, Proposal, Searcher, space_of
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
@@ -40,7 +41,14 @@ LARGE = _workload(
     [
         Knob("method", Choice(("a", "b")), "a", "algorithm", "make"),
         Knob("rate", Real(0.01, 1, log=True), 0.1, "hyperparameter", "make"),
-        Knob("depth", Integer(1, 9), 3, "hyperparameter", "make", when=When("method", ("b",))),
+        Knob(
+            "depth",
+            Integer(1, 9),
+            3,
+            "hyperparameter",
+            "make",
+            when=Condition.one_of("method", ("b",)),
+        ),
         Knob("parts", Integer(1, 4), 1, "resource", "make", exact=True),
     ],
     [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run", own_process=True)],
@@ -49,6 +57,18 @@ ENDLESS = _workload(
     [Knob("rate", Real(0.0, 1.0), 0.5, "hyperparameter", "make")],
     [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run")],
 )
+NARROW = _workload(
+    [
+        Knob("rate", Real(0.0, 1.0), 0.2, "hyperparameter", "make"),
+        Knob("threads", Integer(1, 8), 1, "resource", "make"),
+    ],
+    [
+        Knob(
+            "workers", Integer(1, 8), 1, "resource", "run",
+            requires=(Condition("threads * workers <= 8"), Condition("rate * workers < 1")),
+        ),
+    ],
+)  # fmt: skip
 SMALL = _workload(
     [Knob("depth", Integer(1, 3), 1, "hyperparameter", "make")],
     [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run")],
@@ -169,9 +189,18 @@ class SearcherContract:
             for _, _, proposals in asked:
                 assert len(proposals) <= n
                 for proposal in proposals:
-                    assert space.config(proposal.config) == proposal.config
+                    assert space.asked(proposal.config) == proposal.config
                     assert all(0.05 <= share <= 1 for share in proposal.fidelity.effort.values())
                     assert proposal.fidelity.piece.split == "search"
+
+    def test_what_breaks_a_requirement_between_knobs_is_never_proposed(self) -> None:
+        """Though most of the space breaks one."""
+        space = space_of(NARROW)
+        for goal in GOALS:
+            asked = self.study(NARROW, goal, n=3)
+            tried = [p.config for _, _, proposals in asked for p in proposals]
+            assert len(set(tried)) > TRIALS // 3
+            assert all(space.asked(config) == config for config in tried)
 
     def test_nothing_is_proposed_twice_at_the_same_evidence(self) -> None:
         """Not while it runs, and not after it ended."""

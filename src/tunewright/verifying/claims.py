@@ -12,7 +12,7 @@ from typing import Literal, final
 from tunewright.core.goal import Constraint, Goal
 from tunewright.core.metrics import Metric
 from tunewright.core.trial import Arm, Measurement, Outcome
-from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision
+from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision, alpha_of
 from tunewright.stats.intervals import Interval
 from tunewright.stats.pairs import EARLY_SHARE, detectable, early, last, unpaired
 from tunewright.stats.rows import Rows, compare_rows
@@ -42,7 +42,8 @@ class Case:
     holds then, and before it a sequential one. watched: metrics that are compared, of which
     nothing is asked. ignore_failures: failed runs are left out instead of making everything
     inconclusive. same_output: both arms must put out the same. saved: what a baseline gave earlier,
-    by metric, as pairs (yardstick, value); the look's own baseline is then the yardstick.
+    by metric, as pairs (yardstick, value); the look's own baseline is then the yardstick. among:
+    how many cases share the error.
     """
 
     look: Look
@@ -53,6 +54,12 @@ class Case:
     ignore_failures: bool = False
     same_output: bool = False
     saved: Mapping[str, Sequence[tuple[float | None, float]]] = field(default_factory=dict)
+    among: int = 1
+
+    @property
+    def alpha(self) -> float:
+        """The one-sided error that it may spend."""
+        return alpha_of(self.number) / self.among
 
 
 def compare(case: Case, claim: Claim, alpha: float) -> Comparison:
@@ -193,7 +200,7 @@ def _why_no_proof(metric: Metric, pairs: Sequence[tuple[float, float]], level: f
     """
     if metric.unit == "s":
         return "every run took equally long: the clock is too coarse for it"
-    if metric.evidence != "same data":
+    if metric.evidence not in ("same data", "fresh data"):
         return "every pair changed alike, which proves nothing; is the metric's evidence 'fixed'?"
     n = len(pairs)
     return "" if 0.5**n <= level else f"{n} pairs that changed alike are too few"

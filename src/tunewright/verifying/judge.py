@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tunewright.core.goal import within_margin
-from tunewright.core.verdict import Comparison, Decision, alpha_of
+from tunewright.core.verdict import Comparison, Decision
 from tunewright.verifying.claims import Case, Claim, compare
 from tunewright.verifying.pairs import ARMS, failing_arm, failure_story, outputs_of
 
@@ -52,7 +52,7 @@ def _comparisons(case: Case) -> tuple[tuple[Comparison, ...], dict[str, Decision
     Constraints must all hold, so each may spend the whole error. Objectives and watched metrics are
     claims of which any may be made, so they share it by Holm.
     """
-    alpha = alpha_of(case.number)
+    alpha = case.alpha
     free = [Claim(metric, "objective") for metric in case.goal.objectives]
     free += [Claim(metric, "watched") for metric in case.watched]
 

@@ -17,12 +17,13 @@ from tunewright.core.metrics import Metric
 from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
 from tunewright.core.trial import Need
 from tunewright.errors import InputError
-from tunewright.workloads.command import LAST, CommandSpec, CommandWorkload, Program, command
+from tunewright.workloads.command import CommandWorkload, command
+from tunewright.workloads.programs.program import LAST, Program
+from tunewright.workloads.programs.spec import CommandSpec
 from tunewright.workloads.programs.words import split_line
 
 ARM = "program"  # the knob
 OLD, NEW, YARDSTICK = "A", "B", "yardstick"
-SETUP = "setup"
 CALL_MARGIN = 0.02
 
 
@@ -66,8 +67,8 @@ class ProgramsSpec:
     """Command lines, the baseline first, and how they are run and read.
 
     No shell reads them: words are split as a shell would, nothing more. metrics, env: as for a
-    command. setup: a command line to be run once before all; its directory is `{setup}`.
-    same_output, tolerance: as for a command.
+    command. setup: a command line to be run once before all; its directory is `{setup}`. All others
+    are as for a command, too.
     """
 
     lines: Mapping[str, str]
@@ -77,6 +78,12 @@ class ProgramsSpec:
     cwd: str | None = None
     same_output: str | None = None
     tolerance: float = 0.0
+    env_file: str | None = None
+    stdin: str | None = None
+    shell: str | None = None
+    ok_exit: tuple[int, ...] = (0,)
+    prepare: str | None = None
+    cleanup: str | None = None
 
 
 @final
@@ -100,14 +107,17 @@ def programs(
 
     Raises InputError for a line that cannot be read or run.
     """
-    steps = (f"{SETUP}={spec.setup}",) if spec.setup else ()
     each = {}
     for arm, line in spec.lines.items():
-        words = tuple(split_line(line, f"program {arm}", spec.cwd or "."))
+        where = spec.cwd or "."
+        words = (line,) if spec.shell else tuple(split_line(line, f"program {arm}", where))
         plain = CommandSpec(words, cwd=spec.cwd)
+        if arm == YARDSTICK:
+            plain = replace(plain, argv=tuple(split_line(line, f"program {arm}", where)))
         read = replace(
-            plain, metric=spec.metrics, step=steps, env=spec.env, same_output=spec.same_output,
-            tolerance=spec.tolerance,
+            plain, metric=spec.metrics, env=spec.env, same_output=spec.same_output,
+            tolerance=spec.tolerance, env_file=spec.env_file, stdin=spec.stdin, shell=spec.shell,
+            ok_exit=spec.ok_exit, setup=spec.setup, prepare=spec.prepare, cleanup=spec.cleanup,
         )  # fmt: skip
         each[arm] = command(plain if arm == YARDSTICK else read, stated=stated)
     return _joined(each, spec.lines)
@@ -172,7 +182,7 @@ def _bare(program: Program) -> Program:
 def describe(workload: ComparisonWorkload, _goal: Goal, _looks: int) -> list[tuple[str, str]]:
     """What is compared."""
     last = workload.stages[-1]
-    check = last.programs[NEW].check if isinstance(last, Either) else None
+    check = [*last.programs.values()][-1].check if isinstance(last, Either) else None
     return [*workload.lines.items(), *([("output", check.told)] if check else [])]
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
 
 from tunewright import knobs as ready_made
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Value
-from tunewright.core.knobs import Choice, Family, Integer, Knob, Real
-from tunewright.core.units import THOUSANDS
+from tunewright.core.knobs import Choice, Family, Knob
 from tunewright.errors import InputError
 from tunewright.workloads.programs.placeholders import is_name
+from tunewright.workloads.programs.ranges import WHOLE, read_range
 
-KNOB_FORMAT = "NAME=DEFAULT:LOW..HIGH[:log] or NAME=DEFAULT:A,B,C"
-_DIGITS = rf"(?:{THOUSANDS}|[0-9]+)"
-_WHOLE = rf"[-+]?{_DIGITS}"
-_REAL = rf"[-+]?(?:{_DIGITS}\.(?!\.)[0-9]*|[0-9]*\.[0-9]+|{_DIGITS})(?:[eE][-+]?[0-9]+)?"
-_RANGE = re.compile(rf"({_REAL})\.\.({_REAL})(:log)?")
+KNOB_FORMAT = "NAME=DEFAULT:LOW..HIGH[:log|:STEP|:xFACTOR] or NAME=DEFAULT:A,B,C"
+_WHEN = re.compile(r"(.*?\S)\s+when\s+(.+)", re.DOTALL)
 _RANGE_LIKE = re.compile(r"[^,/]+\.\.[^,/]+")
+_FLAG = re.compile(r"(on|off):flag")
+SHOWN = 5  # files that an error names
+ON_OFF: Mapping[str, bool] = {"on": True, "off": False}
 
 
 @final
@@ -43,26 +46,46 @@ def knob_name(text: str) -> str:
     return name
 
 
-def read_knob(text: str, stage: str, cores: int) -> StatedKnob:
+def read_knob(text: str, stage: str, cores: int, where: str = ".") -> StatedKnob:
     """The knob that a text states. `threads` and names that end so may be given without a domain.
 
-    Values of a choice reach the program as they were typed. Raises InputError.
+    Values of a choice reach the program as they were typed. "off:flag" is one that is present or
+    absent, "a.txt:files:*.txt" one of the files there are `where` the program runs, and behind
+    " when " stands a condition on knobs above. Raises InputError.
     """
     name = knob_name(text)
+    conditional = _WHEN.fullmatch(text)
+    if conditional is None:
+        return _unconditional(name, text, stage, cores, where)
+    stated = _unconditional(name, conditional[1], stage, cores, where)
+    try:
+        when = Condition(conditional[2])
+    except InputError as error:
+        raise InputError(f"knob {name!r}: {error}") from error
+    return replace(stated, knob=replace(stated.knob, when=when))
+
+
+def _unconditional(name: str, text: str, stage: str, cores: int, where: str) -> StatedKnob:
     resource = re.split("[-_]", name)[-1] == "threads"
     body = text.partition("=")[2]
     if resource and ":" not in body:
-        default = int(body.replace(",", "")) if re.fullmatch(_WHOLE, body) else cores
-        if body and not re.fullmatch(_WHOLE, body):
+        default = int(body.replace(",", "")) if re.fullmatch(WHOLE, body) else cores
+        if body and not re.fullmatch(WHOLE, body):
             raise InputError(f"knob {name!r}: expected a whole number of threads; got {text!r}")
         return StatedKnob(ready_made.threads(name, stage, default, cores, exact=False))
     family: Family = "resource" if resource else "hyperparameter"
+    if flag := _FLAG.fullmatch(body):
+        switch = Choice((False, True))
+        return StatedKnob(Knob(name, switch, ON_OFF[flag[1]], family, stage))
+    default_text, files, pattern = body.partition(":files:")
+    if files:
+        return StatedKnob(_files(name, default_text, pattern, stage, where))
     splits = [(body[:at], body[at + 1 :]) for at, char in enumerate(body) if char == ":"]
     for default_text, domain_text in splits:
-        span = _RANGE.fullmatch(domain_text)
-        if span and re.fullmatch(_REAL, default_text):
-            domain, default_value, notes = _range(name, default_text, span)
-            return StatedKnob(Knob(name, domain, default_value, family, stage), notes)
+        if stated := read_range(name, default_text, domain_text):
+            unit = stated.unit
+            knob = Knob(name, stated.domain, stated.default, family, stage, unit=unit)
+            return StatedKnob(knob, stated.notes)
         if default_text in domain_text.split(",") and not _RANGE_LIKE.fullmatch(domain_text):
             values = dict(zip(domain_text.split(","), _values(domain_text.split(",")), strict=True))
             choice = Choice(tuple(dict.fromkeys(values.values())))
@@ -73,26 +96,20 @@ def read_knob(text: str, stage: str, cores: int) -> StatedKnob:
     raise _unread(name, text, splits)
 
 
-def _range(
-    name: str, default_text: str, span: re.Match[str]
-) -> tuple[Integer | Real, Value, tuple[str, ...]]:
-    stated, log = (default_text, span[1], span[2]), bool(span[3])
-    texts = [text.replace(",", "") for text in stated]
-    numbers = [float(text) for text in texts]
-    if not all(map(math.isfinite, numbers)):
-        raise InputError(f"knob {name!r}: expected finite numbers; got {span[0]!r}")
-    default, low, high = numbers
-    tail = span[3] or ""
-    if all(re.fullmatch(_WHOLE, text) for text in texts):
-        whole = [int(text) for text in texts]
-        reals = f"{name}={whole[0]}.0:{whole[1]}.0..{whole[2]}.0{tail}"
-        note = f"{name} takes whole numbers from {whole[1]} to {whole[2]}; for reals: {reals}"
-        return Integer(whole[1], whole[2], log), whole[0], (note,)
-    notes: tuple[str, ...] = ()
-    if all(number.is_integer() and abs(number) < 2**53 for number in numbers):
-        wholes = f"{name}={default:.0f}:{low:.0f}..{high:.0f}{tail}"
-        notes = (f"{name} takes reals from {low:g} to {high:g}; for whole numbers: {wholes}",)
-    return Real(low, high, log), default, notes
+def _files(name: str, default: str, pattern: str, stage: str, where: str) -> Knob:
+    """One of the files that a pattern finds, as it finds them."""
+    found = sorted(
+        path
+        for path in glob.glob(pattern, root_dir=where, recursive=True)  # noqa: PTH207 - as typed
+        if Path(where, path).is_file()
+    )
+    if default not in found:
+        shown = ", ".join(found[:SHOWN]) + (" …" if len(found) > SHOWN else "")
+        raise InputError(
+            f"knob {name!r}: expected a default among the files that {pattern!r} finds in {where}; "
+            f"got {default!r}; there {'are ' + shown if found else 'is none'}"
+        )
+    return Knob(name, Choice(tuple(found)), default, "hyperparameter", stage)
 
 
 def _values(texts: list[str]) -> list[Value]:

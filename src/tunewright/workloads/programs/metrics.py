@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, final
+from statistics import fmean
+from typing import Literal, cast, final
 
 from tunewright.core.config import Value
-from tunewright.core.metrics import Metric
-from tunewright.core.texts import read_json
+from tunewright.core.metrics import Metric, Sample
 from tunewright.errors import InputError, TrialFailed, nearest
 from tunewright.measuring.processes import ProgramRun
 from tunewright.workloads.programs.failures import telling
 from tunewright.workloads.programs.numbers import parse_number, whole_around
 from tunewright.workloads.programs.placeholders import fill, placeholders_in
+from tunewright.workloads.programs.sources import SOURCES
 from tunewright.workloads.programs.words import split_named
 
-METRIC_FORMAT = "NAME=file:PATH, NAME=json:PATH:FIELD or NAME=regex:EXPRESSION"
+METRIC_FORMAT = (
+    "NAME=file:PATH, NAME=json:PATH:FIELD, NAME=csv:PATH:COLUMN, NAME=junit:PATH:COUNT, "
+    "NAME=tensorboard:PATH:TAG, NAME=regex:EXPRESSION or NAME=used:WHAT"
+)
 SCORE_MARGIN = 0.005
-Kind = Literal["file", "json", "regex"]
+# Which of several matches counts.
+MATCHED: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "regex": lambda values: values[-1],
+    "regex-first": lambda values: values[0],
+    "regex-mean": fmean,
+    "regex-max": max,
+    "regex-min": min,
+}
+# What the kernel counted of a run: of which metric `used:WHAT` is, and its unit.
+USED: Mapping[str, tuple[Callable[[ProgramRun], float], str]] = {
+    "page_faults": (lambda run: float(run.counts.page_faults), ""),
+    "context_switches": (lambda run: float(run.counts.context_switches), ""),
+    "read_bytes": (lambda run: float(run.counts.read_bytes), "B"),
+    "written_bytes": (lambda run: float(run.counts.written_bytes), "B"),
+    "tree_bytes": (lambda run: float(run.counts.tree_bytes), "B"),
+    "exit_code": (lambda run: float(run.returncode), ""),
+}
 Better = Literal["lower", "higher"]
 Stamps = Mapping[str, tuple[int, ...] | None]
 _RATES = frozenset({"speedup", "throughput", "qps", "tps", "rps", "fps"})
@@ -35,13 +55,28 @@ _TAIL = re.compile(r"\w+_p(\d{2})")  # lat_p99: that quantile of the values a ru
 @final
 @dataclass(frozen=True)
 class Reader:
-    """Where one metric is found after a run: the size of a file, in a JSON file, in the output."""
+    """Where one metric is found after a run: in a file, in the output, or in what it used.
+
+    kind: a name of SOURCES, MATCHED or "used". path: of the file, the expression, or what was used.
+    """
 
     name: str
-    kind: Kind
-    path: str  # of the file; for "regex" the expression
+    kind: str
+    path: str
     field: str = ""
     cwd: str = ""  # what its path is relative to; "" for where the process is
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether it is in a file that the run must write."""
+        return self.kind in SOURCES
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in."""
+        if self.kind == "used":
+            return USED[self.path][1]
+        return SOURCES[self.kind].unit if self.reads_file else ""
 
     def file(self, places: Mapping[str, Value]) -> Path:
         """Where the file is."""
@@ -55,25 +90,20 @@ class Reader:
         before: the `stamps` from before the run. Raises TrialFailed for what is not there, what an
         earlier run left, and what is no number.
         """
-        if self.kind == "regex":
-            return (self._last_match(run),)
+        if self.kind == "used":
+            return (USED[self.path][0](run),)
+        if not self.reads_file:
+            return (self._matched(run),)
         path = self.found(places, before)
-        if self.kind == "file":
-            return (float(path.stat().st_size),)
         try:
-            value: Any = read_json(path.read_bytes())
-        except ValueError as error:
-            raise TrialFailed(
-                f"expected metric {self.name} in {self.path}; it is no JSON: {error}"
-            ) from error
-        value = self._field(value)
-        values = value if isinstance(value, list) and value else [value]
-        return tuple(map(self._number, values))
+            return tuple(SOURCES[self.kind].read(path, self.field, f"metric {self.name}"))
+        except OSError as error:
+            raise TrialFailed(f"cannot read {self.path}: {error.strerror}") from error
 
     def found(self, places: Mapping[str, Value], before: Stamps) -> Path:
         """The file. Raises TrialFailed where this run did not write it."""
         path = self.file(places)
-        if not path.is_file():
+        if not path.exists():
             raise TrialFailed(f"expected {self.name} in {self.path}; the file is not there")
         if str(path) in before and before[str(path)] == _stamp(path):
             raise TrialFailed(
@@ -82,55 +112,31 @@ class Reader:
             )
         return path
 
-    def _last_match(self, run: ProgramRun) -> float:
-        """The last match in what went to standard output, else in what went to standard error."""
+    def _matched(self, run: ProgramRun) -> float:
+        """What matches in standard output, or where nothing does in standard error."""
+        which = MATCHED[self.kind]
         for stream in (run.stdout, run.stderr):
             text = stream.lines()
-            last = next(iter(deque(re.finditer(self.path, text, re.MULTILINE), maxlen=1)), None)
-            if last is None:
-                continue
-            caught = last[1] or ""
-            whole = None if _spelled_out(self.path) else whole_around(text, *last.span(1))
-            if whole is not None:
-                raise TrialFailed(
-                    f"metric {self.name}: expected a group that catches the whole number; got "
-                    f"{caught!r} of {whole!r}; let the group be ([^\\s]+), or spell out what "
-                    "stands beside it"
-                )
-            return parse_number(caught.strip().rstrip(".,;:"), f"metric {self.name}")
+            matches = re.finditer(self.path, text, re.MULTILINE)
+            if self.kind == "regex":  # of a long output only the last one is looked at
+                matches = iter(deque(matches, maxlen=1))
+            if values := [self._caught(match, text) for match in matches]:
+                return which(values)
         raise TrialFailed(
             f"expected metric {self.name} as {self.path!r} in the output; it is not there; "
             f"the output ends: {telling(run.stdout, run.stderr)}"
         )
 
-    def _field(self, value: Any) -> Any:
-        """What the field names; keys may hold dots: the longest that fits goes first."""
-        parts = self.field.split(".")
-        while parts:
-            for length in range(len(parts), 0, -1):
-                key: Any = ".".join(parts[:length])
-                if isinstance(value, list) and length == 1 and re.fullmatch("-?[0-9]+", key):
-                    key = int(key)
-                try:
-                    value = value[key]
-                except (LookupError, TypeError):
-                    continue
-                parts = parts[length:]
-                break
-            else:
-                known = f": {nearest(parts[0], value)}" if isinstance(value, Mapping) else ""
-                raise TrialFailed(
-                    f"expected metric {self.name} as {self.field} in {self.path}; "
-                    f"there is no {parts[0]!r}{known}"
-                )
-        return value
-
-    def _number(self, value: object) -> float:
-        known = isinstance(value, (int, float)) and not isinstance(value, bool)
-        text = value if isinstance(value, str) else repr(value) if known else ""
-        if not text:
-            raise TrialFailed(f"metric {self.name}: expected a finite number; got {value!r:.60}")
-        return parse_number(text, f"metric {self.name}")
+    def _caught(self, match: re.Match[str], text: str) -> float:
+        caught = match[1] or ""
+        whole = None if _spelled_out(self.path) else whole_around(text, *match.span(1))
+        if whole is not None:
+            raise TrialFailed(
+                f"metric {self.name}: expected a group that catches the whole number; got "
+                f"{caught!r} of {whole!r}; let the group be ([^\\s]+), or spell out what "
+                "stands beside it"
+            )
+        return parse_number(caught.strip().rstrip(".,;:"), f"metric {self.name}")
 
 
 @final
@@ -181,7 +187,7 @@ def stamps(
     paths = [
         reader.file(places)
         for reader in readers
-        if reader.kind != "regex" and not placeholders_in([reader.path]) & above
+        if reader.reads_file and not placeholders_in([reader.path]) & above
     ]
     return {str(path): _stamp(path) for path in paths}
 
@@ -189,9 +195,11 @@ def stamps(
 def _stamp(path: Path) -> tuple[int, ...] | None:
     try:
         status = path.stat()
+        inside = [each.lstat().st_mtime_ns for each in path.rglob("*")] if path.is_dir() else []
     except OSError:
         return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    newest = (len(inside), max(inside)) if inside else ()
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, *newest)
 
 
 def _read_metric(text: str, stage: str, stated: Mapping[str, Better]) -> StatedMetric:
@@ -199,13 +207,17 @@ def _read_metric(text: str, stage: str, stated: Mapping[str, Better]) -> StatedM
     said = next((d for d in ("higher", "lower") if rest.endswith(f":{d}")), None)
     rest = rest.removesuffix(f":{said}") if said else rest
     kind, _, path = rest.partition(":")
-    field = ""
-    if kind == "json":
+    source, field = SOURCES.get(kind), ""
+    if source and source.field:
         path, _, field = path.rpartition(":")
-    if kind not in ("file", "json", "regex") or not path or (kind == "json" and not field):
+    known = source or kind in MATCHED or kind == "used"
+    if not known or not path or (source and source.field and not field):
         raise InputError(f"metric {name!r}: expected {METRIC_FORMAT}; got {text!r}")
-    if kind == "regex":
+    if kind in MATCHED:
         _check_expression(name, path)
+    if kind == "used" and path not in USED:
+        raise InputError(f"metric {name!r}: unknown use {path!r}: {nearest(path, USED)}")
+    reader = Reader(name, kind, path, field)
     asked = stated.get(name)
     if asked and said and asked != said:
         raise InputError(
@@ -213,21 +225,19 @@ def _read_metric(text: str, stage: str, stated: Mapping[str, Better]) -> StatedM
             "the goal; drop one of them"
         )
     parts = {name, *re.split("[-_]", name.lower())}
-    score = kind != "file" and bool(parts & _SCORES)
+    score = not reader.unit and kind != "used" and bool(parts & _SCORES)
     guess = "higher" if score or parts & _RATES else "lower"
     metric = Metric(
         name,
         cast("Better", asked or said or guess),
         stage,
-        "B" if kind == "file" else "",
+        reader.unit,
         "difference" if score else "ratio",
         SCORE_MARGIN if score else 0.02,
         share=int(tail[1]) / 100 if (tail := _TAIL.fullmatch(name)) else 0.5,
         evidence="same data",
     )
-    return StatedMetric(
-        metric, Reader(name, cast("Kind", kind), path, field), guessed=not (asked or said)
-    )
+    return StatedMetric(metric, reader, guessed=not (asked or said))
 
 
 def _check_expression(name: str, expression: str) -> None:
@@ -244,3 +254,11 @@ def _check_expression(name: str, expression: str) -> None:
 def _spelled_out(expression: str) -> bool:
     """Whether an expression itself says that a comma or a dot beside its group is no part of it."""
     return re.search(r"[,;]\(|\)\\?[,;]|\)\\\.|\\\.\(", expression) is not None
+
+
+def samples_of(run: ProgramRun) -> dict[str, Sample]:
+    """What is measured of every run."""
+    samples = {"wall_s": Sample((run.wall_s,), "s"), "cpu_s": Sample((run.cpu_s,), "s")}
+    if run.peak_bytes is not None:
+        samples["peak_bytes"] = Sample((float(run.peak_bytes),), "B")
+    return samples

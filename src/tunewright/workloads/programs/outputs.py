@@ -71,7 +71,10 @@ class Check:
     ) -> Parts:
         """What is compared of a run. Raises TrialFailed where the run did not put it out."""
         if reader := self.reader(cwd):
-            return {self.path: reader.found(places, before)}
+            found = reader.found(places, before)
+            if found.is_dir():
+                raise TrialFailed(f"expected the output in the file {self.path}; it is a directory")
+            return {self.path: found}
         streams = dict(zip(PRINTED, (run.stdout, run.stderr), strict=True))
         if not self.pattern:
             return {name: stream.path for name, stream in streams.items()}

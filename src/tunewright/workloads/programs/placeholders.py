@@ -49,21 +49,53 @@ def check_plain(texts: Iterable[str], known: Collection[str]) -> None:
 
 
 def fill(text: str, places: Mapping[str, Value]) -> str:
-    """`text` with its placeholders replaced by their values as they are."""
-    return _PLACE.sub(lambda match: match[1] or str(places[match[2]]), text)
+    """`text` with its placeholders replaced by their values, a flag as true or false."""
+    return _PLACE.sub(lambda match: match[1] or _text(places[match[2]]), text)
+
+
+def fill_known(text: str, places: Mapping[str, Value]) -> str:
+    """`text` with those of its placeholders replaced that are known; the others stay."""
+    return _PLACE.sub(
+        lambda match: match[1] or (_text(places[match[2]]) if match[2] in places else match[0]),
+        text,
+    )
+
+
+def escaped(text: str) -> str:
+    """A text in which nothing will be replaced."""
+    return _PLACE.sub(lambda match: f"{{{match[0]}}}", text)
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _flag(name: str, value: bool) -> list[str]:  # noqa: FBT001 - the flag itself
+    """The words that a flag is: --name where it is present, and none where it is not."""
+    return [f"-{name}" if len(name) == 1 else f"--{name}"] if value else []
+
+
+def _filled(word: str, places: Mapping[str, Value]) -> list[str]:
+    alone = _PLACE.fullmatch(word)
+    value = places[alone[2]] if alone and alone[2] else None
+    if alone and isinstance(value, bool):
+        return _flag(alone[2], value)
+    return [fill(word, places)]
 
 
 def fill_words(words: Sequence[str], places: Mapping[str, Value]) -> list[str]:
     """Words of a command line with their placeholders replaced; each stays one word.
 
+    A flag that is a word of its own is --name there, or is not there.
     In the script of `sh -c` a value is quoted as its place needs it, so it is one word there as
     well. Raises InputError where that place is too deep in the script to be sure.
     """
     scripts = set(_scripts(words))
-    return [
-        _fill_script(word, places) if at in scripts else fill(word, places)
+    filled = (
+        [_fill_script(word, places)] if at in scripts else _filled(word, places)
         for at, word in enumerate(words)
-    ]
+    )
+    return [word for some in filled for word in some]
 
 
 def check_values(words: Sequence[str], values: Mapping[str, Iterable[Value]]) -> None:
@@ -97,8 +129,10 @@ def _fill_script(script: str, places: Mapping[str, Value]) -> str:
         if match[1]:
             filled.append(match[1])
             continue
-        value = str(places[match[2]])
-        if _PLAIN.fullmatch(value):
+        value = _text(places[match[2]])
+        if isinstance(flag := places[match[2]], bool) and quoted == "":
+            filled += _flag(match[2], flag)
+        elif _PLAIN.fullmatch(value):
             filled.append(value)
         elif quoted == "":
             filled.append(shlex.quote(value))

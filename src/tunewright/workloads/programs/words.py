@@ -133,6 +133,32 @@ def split_variable(text: str) -> tuple[str, str]:
     return name, value
 
 
+def read_env_file(path: str | Path) -> list[tuple[str, str]]:
+    """The variables of a file with a line NAME=VALUE each; a later one goes before an earlier one.
+
+    Values may stand in quotes, `export` before a name, and # begins a comment. Nothing in them is
+    replaced. Raises InputError, naming the line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise InputError(f"expected a file of variables; got {path}: {why}") from error
+    variables: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        stated = line.strip().removeprefix("export ").strip()
+        if not stated or stated.startswith("#"):
+            continue
+        try:
+            name, value = split_variable(stated)
+            quoted = value[:1] in ("'", '"')
+            value = shlex.split(value, comments=True)[0] if quoted else value.split(" #")[0].strip()
+        except (InputError, ValueError, IndexError) as error:
+            raise InputError(f"{path}, line {number}: expected NAME=text; got {line!r}") from error
+        variables[name] = value
+    return list(variables.items())
+
+
 def split_named(text: str, expected: str) -> tuple[str, str]:
     """The name before the first = of a text, and what is behind it. Raises InputError."""
     name, equals, rest = text.partition("=")

@@ -31,11 +31,14 @@ def build(spec: TableSpec, baseline: Mapping[str, Value], stated: Stated) -> Wor
     return made
 
 
-def parse(path: str, said: Mapping[str, Any], seed: int) -> TableSpec:
+def parse(stated: TableSpec | str, said: Mapping[str, Any], seed: int) -> TableSpec:
     """The spec that a command line states."""
-    families = tuple(str(said.get("families", "")).replace(",", " ").split())
-    rest = {name: value for name, value in said.items() if name != "families"}
-    return TableSpec(str(Path(path).absolute()), **rest, families=families, seed=seed)
+    read = dict(said)
+    if "families" in said:
+        read["families"] = tuple(str(said["families"]).replace(",", " ").split())
+    if isinstance(stated, TableSpec):
+        return replace(stated, **read, seed=seed)
+    return TableSpec(str(Path(stated).absolute()), **read, seed=seed)
 
 
 def describe(workload: TableWorkload, goal: Goal, looks_before: int) -> list[tuple[str, str]]:
@@ -147,10 +150,17 @@ def aims(workload: TableWorkload) -> list[Metric]:
     return [named[AIMS[workload.facts.task]], named["latency_p50"]]
 
 
+def written(body: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """The fields of a spec that a file in this directory states."""
+    paths = {name: str(directory / body[name]) for name in ("path", "test") if name in body}
+    return {**body, **paths}
+
+
 TABLE = Kind(
     name="table",
     spec=TableSpec,
     parse=parse,
+    written=written,
     build=build,
     describe=describe,
     hand_over=hand_over,
