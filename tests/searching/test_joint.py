@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from tunewright.core.budget import Budget
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, digest_of
 from tunewright.core.costs import Costs
 from tunewright.core.events import Ended, Started
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
-from tunewright.core.knobs import Choice, Knob, Real, Space, When
+from tunewright.core.knobs import Choice, Knob, Real, Space
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.preference import ranking
 from tunewright.core.roles import BLEND, Effort, Problem, Proposal
@@ -47,7 +48,7 @@ KNOBS = (
         0.1,
         "hyperparameter",
         "fit",
-        when=When("family", ("linear",)),
+        when=Condition.one_of("family", ("linear",)),
     ),
     Knob(
         "rate",
@@ -55,10 +56,15 @@ KNOBS = (
         0.9,
         "hyperparameter",
         "fit",
-        when=When("family", ("trees",)),
+        when=Condition.one_of("family", ("trees",)),
     ),
     Knob(
-        "width", Real(1, 100, log=True), 1.0, "hyperparameter", "fit", when=When("family", ("net",))
+        "width",
+        Real(1, 100, log=True),
+        1.0,
+        "hyperparameter",
+        "fit",
+        when=Condition.one_of("family", ("net",)),
     ),
     Knob("runtime", Choice(("slow", "middle", "fast")), "slow", "resource", "compile"),
     Knob("keep", Real(0.1, 1.0), 1.0, "simplification", "compile"),

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
+from tunewright.core.conditions import Condition
+from tunewright.core.knobs import Choice, Integer, Knob, Real, Space
 from tunewright.searching.arms import Arm, choose
 from tunewright.searching.forest import Forest
 from tunewright.searching.joint import spread
@@ -15,9 +16,9 @@ from tunewright.searching.vectors import Vectors
 
 SPACE = Space((
     Knob("kind", Choice(("a", "b", "c")), "a", "algorithm", "run"),
-    Knob("depth", Integer(1, 9), 3, "hyperparameter", "run", when=When("kind", ("b",))),
+    Knob("depth", Integer(1, 9), 3, "hyperparameter", "run", when=Condition.one_of("kind", ("b",))),
     Knob("size", Integer(1, 10_000, log=True), 10, "hyperparameter", "run"),
-    Knob("rate", Real(0.001, 1.0, log=True), 0.1, "hyperparameter", "run", when=When("kind", ("a", "c"))),
+    Knob("rate", Real(0.001, 1.0, log=True), 0.1, "hyperparameter", "run", when=Condition.one_of("kind", ("a", "c"))),
     Knob("block", Choice((64, 16, 32)), 16, "resource", "run"),
     Knob("old", Choice((True, False)), True, "resource", "run", baseline_only=(True,)),
 ))  # fmt: skip

@@ -23,7 +23,8 @@ from tunewright.core.upgrades import upgraded
 from tunewright.core.verdict import Verdict
 
 # Version 1: first format. Version 2: a trial states its need; knobs are data; no NaN in the JSON.
-FORMAT = 2
+# Version 3: a knob's condition is a text.
+FORMAT = 3
 ALWAYS: Mapping[str, Any] = {"always": True}  # of a field that is written at its default, too
 
 

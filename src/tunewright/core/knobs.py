@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, assert_never, final
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, Value, digest_of
 from tunewright.errors import InputError, nearest
 
@@ -49,19 +50,11 @@ Domain = Integer | Real | Choice
 
 @final
 @dataclass(frozen=True)
-class When:
-    """Active only while another knob has one of these values. Data, not code."""
-
-    knob: str
-    values: tuple[Value, ...]
-
-
-@final
-@dataclass(frozen=True)
 class Knob:
     """A named thing that may be changed.
 
-    exact: may change what a stage costs, never what it produces.
+    exact: may change what a stage costs, never what it produces. when: it is active, and absent
+    from a config elsewhere; None for always.
     own_process: a process that has run one value never runs another (two runtimes in one process
     distort each other's timing).
     baseline_only: values that a baseline may have and a search never proposes.
@@ -73,7 +66,7 @@ class Knob:
     family: Family
     stage: str
     exact: bool = False
-    when: When | None = None
+    when: Condition | None = None
     own_process: bool = False
     baseline_only: tuple[Value, ...] = ()
 
@@ -204,11 +197,13 @@ class Space:
                 raise InputError(
                     f"knob {knob.name!r} is defined twice; give one of them another name"
                 )
-            if knob.when and knob.when.knob not in seen:
-                raise InputError(
-                    f"knob {knob.name!r} depends on {knob.when.knob!r}, which must stand before it"
-                )
+            for other in knob.when.knobs if knob.when else ():
+                if other not in seen:
+                    raise InputError(
+                        f"knob {knob.name!r} depends on {other!r}, which must stand before it"
+                    )
             seen[knob.name] = knob
+        self.config({})  # so that a condition which cannot be asked is found now
 
     def config(self, values: Mapping[str, Value]) -> Config:
         """The Config with these values, defaults elsewhere and inactive knobs left out.
@@ -220,7 +215,7 @@ class Space:
                 raise InputError(f"unknown knob {name!r}: {nearest(name, self.by_name)}")
         chosen: dict[str, Value] = {}
         for knob in self.knobs:
-            if knob.when and chosen.get(knob.when.knob) not in knob.when.values:
+            if knob.when and not knob.when.holds(chosen):
                 continue
             value = values.get(knob.name, knob.default)
             if reason := knob.why_invalid(value):
@@ -233,10 +228,10 @@ class Space:
         config = self.config(values)
         for name in values:
             if name not in config and (when := self.by_name[name].when) is not None:
-                wanted = " or ".join(f"{when.knob}={value}" for value in when.values)
+                got = ", ".join(f"{other}={config.get(other)}" for other in when.knobs)
                 raise InputError(
-                    f"knob {name!r} is read only with {wanted}; got "
-                    f"{when.knob}={config.get(when.knob)}; add {wanted}, or drop {name}"
+                    f"knob {name!r} is read only where {when.text}; got {got}; "
+                    f"change that, or drop {name}"
                 )
         return config
 

@@ -19,6 +19,8 @@ def upgraded(kind: str, body: Body) -> tuple[str, Body]:
         return kind, {**body, "trial": _trial(body["trial"])}
     if kind == "Opened" and isinstance(body.get("knobs"), Mapping):
         return kind, _opened(body)
+    if kind == "Opened":
+        return kind, {**body, "knobs": [*map(_knob, body.get("knobs", ()))]}
     return kind, body
 
 
@@ -39,3 +41,11 @@ def _opened(body: Body) -> Body:
     arms = options.get("lines") or options.get("labels") or {}
     metrics = [{**metric, "quiet": metric["unit"] == "s"} for metric in body.get("metrics", ())]
     return {**body, "metrics": metrics, "knobs": [], "arms": arms}
+
+
+def _knob(body: Body) -> Body:
+    """Version 2 knew one condition alone: that another knob has one of some values."""
+    when = body.get("when")
+    if not isinstance(when, Mapping) or "values" not in when:
+        return body
+    return {**body, "when": {"text": f"{when['knob']} in {tuple(when['values'])!r}"}}

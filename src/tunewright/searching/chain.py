@@ -36,7 +36,7 @@ class Chain:
         self._late: dict[str, tuple[Knob, ...]] = {"": ()}
         names = {knob.name for knob in self.searched}
         self._kept = {n: v for n, v in problem.baseline.items() if n not in names}
-        leaned_on = {knob.when.knob for knob in space.knobs if knob.when}
+        leaned_on = {name for knob in space.knobs if knob.when for name in knob.when.knobs}
         self.arm = next(
             (k for k in self.searched if k.name in leaned_on and len(proposed(k)) > 1), None
         )

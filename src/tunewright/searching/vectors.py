@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Value
 from tunewright.core.knobs import Choice, Integer, Knob, Space
 
@@ -15,6 +18,7 @@ Floats = NDArray[np.float64]
 Chance = np.random.Generator
 
 WIDTHS = (0.03, 0.1, 0.25)  # of a step of a number, in shares of its domain
+TABLED = 4096  # so many sets of values are asked what a condition says before any is needed
 FEW = 32  # numbers with no more values than that step to the next one
 
 
@@ -30,6 +34,7 @@ class Vectors:
         self.knobs = space.knobs
         self._values = [_values(knob) for knob in space.knobs]
         self._column = {knob.name: i for i, knob in enumerate(space.knobs)}
+        self._tables: dict[Condition, NDArray[np.bool_]] = {}  # what each says, see _held
 
     def column(self, name: str) -> int:
         """Where a knob stands."""
@@ -145,20 +150,46 @@ class Vectors:
 
     def _active(self, rows: Floats) -> NDArray[np.bool_]:
         active = np.ones(rows.shape, dtype=bool)
+        held: dict[Condition, NDArray[np.bool_]] = {}
         for i, knob in enumerate(self.knobs):
             if knob.when is None:
                 continue
-            parent = self._column[knob.when.knob]
-            known = self._values[parent]
-            if known:
-                fits = np.array([value in knob.when.values for value in known])
-                at = np.minimum((rows[:, parent] * len(known)).astype(int), len(known) - 1)
-                chosen = fits[at]
-            else:
-                above = self.knobs[parent]
-                chosen = np.array([above.at(float(u)) in knob.when.values for u in rows[:, parent]])
-            active[:, i] = active[:, parent] & chosen
+            if knob.when not in held:
+                held[knob.when] = self._held(knob.when, rows, active)
+            active[:, i] = held[knob.when]
         return active
+
+    def _held(self, when: Condition, rows: Floats, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Where a condition holds; it is asked once for all rows that are equal in what it reads.
+
+        Values that can be listed are numbered, and one more is for inactive: so what a condition
+        says of each of them together is worked out once.
+        """
+        columns = [self._column[name] for name in when.knobs]
+        listed = [self._values[column] for column in columns]
+        sizes = [len(known) + 1 for known in listed]
+        if not all(listed) or math.prod(sizes) > TABLED:
+            read = np.where(active[:, columns], rows[:, columns], -1.0)
+            distinct, at = np.unique(read, axis=0, return_inverse=True)
+            return np.array([self._asked(when, columns, row) for row in distinct], bool)[at.ravel()]
+        if when not in self._tables:
+            middles = [[*((np.arange(n - 1) + 0.5) / (n - 1)), -1.0] for n in sizes]
+            told = [self._asked(when, columns, row) for row in product(*middles)]
+            self._tables[when] = np.array(told, bool)
+        at = np.zeros(len(rows), dtype=int)
+        for column, size in zip(columns, sizes, strict=True):
+            index = np.minimum((rows[:, column] * (size - 1)).astype(int), size - 2)
+            at = at * size + np.where(active[:, column], index, size - 1)
+        return self._tables[when][at]
+
+    def _asked(self, when: Condition, columns: Sequence[int], units: Sequence[float]) -> bool:
+        """Whether a condition holds at these positions of what it reads; below 0 is inactive."""
+        values: dict[str, Value] = {}
+        for column, unit in zip(columns, units, strict=True):
+            known, knob = self._values[column], self.knobs[column]
+            if unit >= 0:
+                values[knob.name] = known[int(unit * len(known))] if known else knob.at(float(unit))
+        return when.holds(values)
 
     def keys(self, rows: Floats) -> list[bytes]:
         """Equal for rows that are the same config."""

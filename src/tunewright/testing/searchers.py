@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from itertools import product
 from typing import final
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, digest_of
 from tunewright.core.events import Ended, Event, Started
 from tunewright.core.goal import Goal, parse_goal
 from tunewright.core.history import History
-from tunewright.core.knobs import Choice, Integer, Knob, Real, Space, When
+from tunewright.core.knobs import Choice, Integer, Knob, Real, Space
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.roles import Effort, Halt, Problem, Proposal, Searcher, space_of
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
@@ -40,7 +41,14 @@ LARGE = _workload(
     [
         Knob("method", Choice(("a", "b")), "a", "algorithm", "make"),
         Knob("rate", Real(0.01, 1, log=True), 0.1, "hyperparameter", "make"),
-        Knob("depth", Integer(1, 9), 3, "hyperparameter", "make", when=When("method", ("b",))),
+        Knob(
+            "depth",
+            Integer(1, 9),
+            3,
+            "hyperparameter",
+            "make",
+            when=Condition.one_of("method", ("b",)),
+        ),
         Knob("parts", Integer(1, 4), 1, "resource", "make", exact=True),
     ],
     [Knob("runtime", Choice(("slow", "fast")), "slow", "resource", "run", own_process=True)],

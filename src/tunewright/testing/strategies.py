@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config
 from tunewright.core.events import (
     Ended,
@@ -19,7 +20,7 @@ from tunewright.core.events import (
     Stopped,
 )
 from tunewright.core.history import DRIVER_RESTART, History
-from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real, Space, When
+from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real, Space
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.trial import (
     Fidelity,
@@ -71,7 +72,9 @@ def knobs(draw: st.DrawFn, before: Sequence[Knob] = ()) -> Knob:
     when = None
     if len(before) and draw(st.booleans()):
         other = draw(st.sampled_from(list(before)))
-        when = When(other.name, tuple(other.at(u) for u in draw(st.lists(units, max_size=2))))
+        when = Condition.one_of(
+            other.name, tuple(other.at(u) for u in draw(st.lists(units, max_size=2)))
+        )
     return Knob(
         name=f"{draw(names)}{len(before)}",
         domain=domain,

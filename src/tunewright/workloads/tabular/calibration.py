@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Value
-from tunewright.core.knobs import Choice, Knob, When
+from tunewright.core.knobs import Choice, Knob
 from tunewright.errors import TrialFailed
 from tunewright.workloads.tabular.data import Calibration, Floats, Runtime
 from tunewright.workloads.tabular.families import Family
@@ -35,7 +36,7 @@ def knobs_of(families: Sequence[Family], quality: Sequence[str]) -> tuple[Knob, 
     names = tuple(family.name for family in families if family.calibrated)
     if not names or "log_loss" not in quality:
         return ()
-    when = When("family", names)
+    when = Condition.one_of("family", names)
     return (Knob(KNOB, Choice((NONE, LEARNED)), NONE, "hyperparameter", "compile", when=when),)
 
 

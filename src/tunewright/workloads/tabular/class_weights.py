@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Value
-from tunewright.core.knobs import Choice, Knob, When
+from tunewright.core.knobs import Choice, Knob
 from tunewright.workloads.tabular.data import Floats, Prepared, Table
 
 KNOB, NONE, BALANCED = "class_weight", "none", "balanced"
@@ -23,7 +24,7 @@ IMBALANCED = 1.5  # times as many rows of the most frequent class as of the rare
 GAIN = frozenset({"balanced_accuracy", "f1"})
 
 
-def knobs_of(table: Table, quality: Sequence[str], when: When | None) -> tuple[Knob, ...]:
+def knobs_of(table: Table, quality: Sequence[str], when: Condition | None) -> tuple[Knob, ...]:
     """The knob, where the classes are imbalanced and the goal reads a metric that gains.
 
     quality: the metrics of the goal that rows judge.

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.core.knobs import Choice, Knob, When
+from tunewright.core.conditions import Condition
+from tunewright.core.knobs import Choice, Knob
 from tunewright.workloads.tabular.data import Floats, Runtime, Table, Transform
 from tunewright.workloads.tabular.weighing import picked
 
@@ -43,7 +44,7 @@ def names_of(table: Table) -> tuple[str, ...]:
     return ("sqrt", *(("log",) if table.y.min() > 0 else ()))
 
 
-def knobs_of(table: Table, when: When | None) -> tuple[Knob, ...]:
+def knobs_of(table: Table, when: Condition | None) -> tuple[Knob, ...]:
     """The knob, where there is something to choose from."""
     names = names_of(table)
     every = Choice(("none", *names))

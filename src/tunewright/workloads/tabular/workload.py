@@ -10,8 +10,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Protocol, final
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, Value, digest_of
-from tunewright.core.knobs import Choice, Knob, Space, When
+from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Stage, Untouched, space_of
@@ -199,7 +200,7 @@ def _chain(source: Source, read: Table, spec: TableSpec) -> tuple[Stage, ...]:
     def of(stage: str) -> tuple[Knob, ...]:
         return tuple(knob for knob in knobs if knob.stage == stage)
 
-    ours = When("family", names) if own else None  # what is yours has its own threads
+    ours = Condition.one_of("family", names) if own else None  # what is yours has its own threads
     quality = read_by(source.metrics, read.facts.task)
     temperature = calibration.knobs_of(families, quality)
     of_fit = (*transforms.knobs_of(read, ours), *class_weights.knobs_of(read, quality, ours))

@@ -8,8 +8,9 @@ from functools import cache
 from importlib.util import find_spec
 from typing import final
 
+from tunewright.core.conditions import Condition
 from tunewright.core.config import Config, Value
-from tunewright.core.knobs import Choice, Knob, When
+from tunewright.core.knobs import Choice, Knob
 from tunewright.core.registry import resolve
 from tunewright.core.trial import Need
 from tunewright.errors import InputError, nearest
@@ -101,7 +102,7 @@ class Family:
             self.runtime, Choice(tuple(self.runtimes)), self.default_runtime, "resource", "compile",
             own_process=True, baseline_only=heavy,
         )  # fmt: skip
-        own = When("family", (self.name,))
+        own = Condition.one_of("family", (self.name,))
         knobs = (*self.knobs(cores), runtime)
         return tuple(knob if knob.when else replace(knob, when=own) for knob in knobs)
 
