@@ -478,10 +478,10 @@ def test_a_knob_that_nothing_reads_is_refused_with_what_to_type(tmp_path, worklo
     path = workloads["binary"].stages[0].source.path
     with pytest.raises(
         InputError,
-        match=r"'linear_c' is read only where family == 'linear'; got family=lightgbm; change that, or drop linear_c",
+        match=r"'linear_c' is read only where family == 'linear'; got family=lightgbm; add family=linear, or drop linear_c",
     ):
         table(TableSpec(path, "y"), {"linear_c": 99})
-    with pytest.raises(InputError, match="change that, or drop linear_c"):
+    with pytest.raises(InputError, match="add family=linear, or drop linear_c"):
         table(TableSpec(path, "y"), {"linear_c": 99, "family": "lightgbm"})
     asked = table(TableSpec(path, "y"), {"linear_c": 99, "family": "linear"}).baseline
     assert (asked["family"], asked["linear_c"]) == ("linear", 99.0)

@@ -231,9 +231,20 @@ class Space:
                 got = ", ".join(f"{other}={config.get(other)}" for other in when.knobs)
                 raise InputError(
                     f"knob {name!r} is read only where {when.text}; got {got}; "
-                    f"change that, or drop {name}"
+                    f"{self._remedy(when, config)}, or drop {name}"
                 )
         return config
+
+    def _remedy(self, when: Condition, config: Config) -> str:
+        """What to add to a config so that a condition holds, where one choice will do."""
+        others = [
+            f"{other}={value}"
+            for other in when.knobs
+            if isinstance(domain := self.by_name[other].domain, Choice)
+            for value in domain.values
+            if when.holds({**config, other: value})
+        ]
+        return f"add {' or '.join(others)}" if others else "change that"
 
     def at(self, point: Sequence[float]) -> Config:
         """The Config at a point of the unit cube, one coordinate a knob."""
