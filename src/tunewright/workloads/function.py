@@ -35,7 +35,7 @@ OWN = (
     Metric("cpu_s", "lower", STAGE, "s", quiet=True),
     Metric("peak_bytes", "lower", STAGE, "B", evidence="same data"),
 )
-_MEASURED = {metric.name: metric.unit for metric in OWN}
+MEASURED = {metric.name: metric.unit for metric in OWN}
 
 
 @final
@@ -131,7 +131,7 @@ def _check(answer: Answer, config: Config, context: Context) -> None:
 
 def _used(answer: Answer) -> dict[str, Sample]:
     used = {"wall_s": answer.wall_s, "cpu_s": answer.cpu_s, "peak_bytes": answer.peak_bytes}
-    return {n: Sample((v,), _MEASURED[n]) for n, v in used.items() if v is not None}
+    return {n: Sample((v,), MEASURED[n]) for n, v in used.items() if v is not None}
 
 
 @final
@@ -157,7 +157,7 @@ def build(spec: FunctionSpec, baseline: Mapping[str, Value], stated: Stated) -> 
     named = tuple(
         _metric(name, better, spec.units.get(name, ""))
         for name, better in stated.items()
-        if name not in _MEASURED
+        if name not in MEASURED
     )
     steps = Effort(STEPS, 1.0, math.inf, continues=True)
     return FunctionWorkload(

@@ -26,11 +26,13 @@ class Function:
     """A function with the space of what may change in it; calling it calls the function.
 
     in_process: runs of it may share a process, since it keeps nothing from one call to the next.
+    label: what it is called, where that is not its own name.
     """
 
     function: Callable[..., Any]
     space: Mapping[str, Unnamed] = field(default_factory=dict)
     in_process: bool = False
+    label: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -44,6 +46,11 @@ class Function:
         """What the function gives."""
         return self.function(*args, **named)
 
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.label or name_of(self.function)
+
     def knobs(self) -> tuple[Knob, ...]:
         """Its knobs. Raises InputError where there are none, or they do not fit together."""
         for name, knob in self.space.items():
@@ -54,7 +61,7 @@ class Function:
                 )
         if not self.space:
             raise InputError(
-                f"expected knobs of {name_of(self.function)}; got none; decorate it with "
+                f"expected knobs of {self.name}; got none; decorate it with "
                 "@tunewright.workload(lr=tunewright.real(1e-5, 1e-1)), or give space={…}"
             )
         return Space(tuple(knob.named(name) for name, knob in self.space.items())).knobs
@@ -74,12 +81,18 @@ def workload(
     return lambda function: Function(function, space, in_process)
 
 
+def is_estimator(value: object) -> bool:
+    """Whether a value is an estimator, and no class of them."""
+    methods = ("fit", "get_params", "set_params")
+    return not isinstance(value, type) and all(hasattr(value, name) for name in methods)
+
+
 def spec_of(function: Function, goal: str, data: Any, directory: Path) -> FunctionSpec:
     """The spec of a function that is left with its data in the directory of a study.
 
     Raises InputError where it cannot be called with its knobs, or cannot travel.
     """
-    knobs, label = function.knobs(), name_of(function.function)
+    knobs = function.knobs()
     calling = calling_of(function.function, knobs, data=data is not None)
     objects = {name: knob.objects for name, knob in function.space.items() if knob.objects}
     where = directory.absolute() / PAYLOAD
@@ -95,7 +108,7 @@ def spec_of(function: Function, goal: str, data: Any, directory: Path) -> Functi
     units = {name: _UNITS.get(name.lower().split("_")[-1], "") for name in stated_directions(goal)}
     return FunctionSpec(
         payload=str(where),
-        label=label,
+        label=function.name,
         knobs=knobs,
         units={**units, **{name: unit for name, unit in stated_units(goal).items() if unit}},
         in_process=function.in_process,

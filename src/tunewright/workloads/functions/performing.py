@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import os
 import random
 import sys
@@ -45,13 +47,21 @@ class Payload:
 
 @cache
 def loaded(directory: str) -> Payload:
-    """The payload in a directory, read once a process. Raises TrialFailed where it cannot be."""
+    """The payload in a directory, read once a process. Raises TrialFailed where it cannot be.
+
+    What each run would import is imported here, and what a garbage collector would look through in
+    each forked process is set aside: pages that nobody writes to are not copied.
+    """
     try:
         payload: Payload = payloads.read(Path(directory))
+        if "numpy" in sys.modules:
+            importlib.import_module("numpy.random")
     except Exception as error:
         raise TrialFailed(
             f"cannot load the function in another process: {telling(error)}"
         ) from error
+    gc.collect()
+    gc.freeze()
     return payload
 
 
@@ -135,8 +145,8 @@ def _seed(seed: int) -> None:
     A forked process has its parent's chance, so otherwise every run would draw the same.
     """
     random.seed(seed)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(seed % 2**32)
+    if chance := sys.modules.get("numpy.random"):
+        chance.seed(seed % 2**32)
     if torch := sys.modules.get("torch"):
         with contextlib.suppress(Exception):  # half imported, or another module of that name
             torch.manual_seed(seed)
