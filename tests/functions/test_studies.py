@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import tunewright as tw
 from tunewright import session
+from tunewright.core.trial import Outcome
 from tunewright.core.verdict import Decision
 from tunewright.planning import Limits, Proving, Request
 from tunewright.workloads.functions.declared import Function, spec_of
@@ -89,3 +91,19 @@ def test_a_script_needs_no_guard_and_its_globals_travel(tmp_path):
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stdout == "True {'n': 2}\n", done.stderr
+
+
+def slowly(config, run):
+    """Good or bad from its first epoch on."""
+    for _ in run.epochs(30):
+        time.sleep(0.01)
+        run.report(accuracy=1 - abs(config["x"] - 0.2))
+
+
+def test_what_is_behind_is_stopped_and_its_worker_lives_on(tmp_path):
+    space = {"x": tw.real(0.0, 1.0, default=0.5)}
+    result = prove(tmp_path, slowly, space, "maximize accuracy", "30 trials")
+    outcomes = [m.outcome for t, m in result.history.ended() if t.purpose.kind == "search"]
+    assert outcomes.count(Outcome.STOPPED) > 5
+    assert set(outcomes) == {Outcome.OK, Outcome.STOPPED}
+    assert result.accepted
