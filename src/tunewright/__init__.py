@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tunewright.planning import Limits
     from tunewright.session import Result, resume
     from tunewright.tuning import tune
+    from tunewright.workloads.functions.declared import workload
+    from tunewright.workloads.functions.knobs import choice, integer, real
+    from tunewright.workloads.functions.runs import Run
     from tunewright.workloads.programs.spec import CommandSpec as Command
     from tunewright.workloads.tabular.workload import TableSpec as Table
 
@@ -32,6 +35,11 @@ _PUBLIC = {
     "Table": "tunewright.workloads.tabular.workload:TableSpec",
     "Command": "tunewright.workloads.programs.spec:CommandSpec",
     "Limits": "tunewright.planning:Limits",
+    "Run": "tunewright.workloads.functions.runs:Run",
+    "choice": "tunewright.workloads.functions.knobs:choice",
+    "integer": "tunewright.workloads.functions.knobs:integer",
+    "real": "tunewright.workloads.functions.knobs:real",
+    "workload": "tunewright.workloads.functions.declared:workload",
     "Programs": "tunewright.comparing:Programs",
     "TunedClassifier": "tunewright.estimators:TunedClassifier",
     "TunedRegressor": "tunewright.estimators:TunedRegressor",
@@ -40,8 +48,9 @@ _PUBLIC = {
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Programs", "Question", "Result", "Sampling", "Table", "TunedClassifier",
-    "TunedRegressor", "deploy", "load", "resume", "tune", "verify",
+    "Command", "Limits", "Programs", "Question", "Result", "Run", "Sampling", "Table",
+    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "real", "resume",
+    "tune", "verify", "workload",
 ]  # fmt: skip
 
 

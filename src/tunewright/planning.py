@@ -267,5 +267,7 @@ def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Search
     if searched and not problem.goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
-    searcher: Searcher = resolve(SEARCHERS["joint" if searched else "none"])(problem)
+    halting = any(effort.continues for effort in problem.efforts)
+    kind = "none" if not searched else "halving" if halting else "joint"
+    searcher: Searcher = resolve(SEARCHERS[kind])(problem)
     return searcher

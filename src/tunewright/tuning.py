@@ -1,25 +1,32 @@
-"""Tuning: a table or a program goes in, a study comes out."""
+"""Tuning: a table, a program or a function goes in, a study comes out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunewright import session
 from tunewright.core.config import Value
+from tunewright.core.registry import resolve
 from tunewright.errors import InputError, as_arguments, check_type
 from tunewright.planning import NO_LIMITS, Limits, Request, kind_for, kind_of
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
+from tunewright.workloads.functions.declared import Function, is_estimator, spec_of
+from tunewright.workloads.functions.knobs import Unnamed
+
+CROSS_VALIDATED = "tunewright.workloads.functions.estimators:cross_validated"
 
 
 @as_arguments()
 def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     workload: Any,
     *,
+    space: Mapping[str, Unnamed] | None = None,
+    data: Any = None,
     goal: str = "",
     budget: str = "60s",
     baseline: Mapping[str, Value] | str | os.PathLike[str] = "",
@@ -30,8 +37,12 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     root: str | os.PathLike[str] = ROOT,
     watch: Watch = session.unwatched,
 ) -> Result:
-    """Search for a better config of a Table or a Command and prove it; a study is left in `root`.
+    """Search for a better config of a Table, a Command, a function or an estimator and prove it.
 
+    A study is left in `root`.
+    space: what may change in a function, where no `@workload` says it, or in an estimator of
+    scikit-learn. data: for a function's parameter of that name; for an estimator (X, y), which are
+    cross-validated. Large arrays in it are mapped from a file by all processes, and not copied.
     goal: "maximize roc_auc and minimize latency_p50 subject to model_bytes <= 1MB"; without one a
     table is tuned for its quality first, then for the time of one row. budget: "60s", "5min" or
     "50 trials". baseline: knobs that differ from what the user would have without us, or for a
@@ -48,20 +59,28 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     check_type("name", name, str, "'adult'")
     check_type("kind", kind, str, "'table'")
     check_type("root", root, (str, os.PathLike), "'.tunewright'")
-    kind = kind or kind_for(workload)
+    if is_estimator(workload) and not kind:
+        made: Callable[..., Function] = resolve(CROSS_VALIDATED)
+        workload, space = made(workload, space, data, goal), None
+    function = isinstance(workload, Function) or (callable(workload) and not kind)
+    if not function and (space is not None or data is not None):
+        raise InputError("expected space= and data= only for a function; drop them")
+    kind = "function" if function else kind or kind_for(workload)
     knobs = baseline if isinstance(baseline, Mapping) else {}
     if baseline and not isinstance(baseline, Mapping):
         if kind != "table":
-            raise InputError(f"expected knobs as the baseline of a program; got {baseline!r}")
+            raise InputError(f"expected knobs as the baseline of a {kind}; got {baseline!r}")
         workload = replace(workload, baseline=baseline)
-    request = Request(
-        name=name or kind_of(kind).called(workload),
-        kind=kind,
-        workload=workload,
-        goal=goal,
-        baseline=knobs,
-        budget=budget,
-        seed=seed,
-        limits=limits,
-    )
-    return session.begin(request, root=Path(root), watch=watch)
+
+    def request(spec: Any) -> Request:
+        called = name or kind_of(kind).called(spec)
+        return Request(called, kind, spec, goal, knobs, budget, seed, limits)
+
+    if not function:
+        return session.begin(request(workload), root=Path(root), watch=watch)
+    one = workload if isinstance(workload, Function) else Function(workload)
+    one = one if space is None else replace(one, space=space)
+    called = name or one.name
+    with session.prepare(called, kind, limits, Path(root)) as workspace:
+        spec = spec_of(one, goal, data, workspace.directory)
+        return session.begin(request(spec), workspace=workspace, watch=watch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -106,6 +107,18 @@ def stated_directions(goal: str) -> dict[str, Literal["lower", "higher"]]:
         if len(words) == 2 and words[0] in ("minimize", "maximize"):
             stated[words[1]] = "lower" if words[0] == "minimize" else "higher"
     return stated
+
+
+def stated_units(goal: str) -> dict[str, str]:
+    """The unit of each metric that this sentence bounds by a quantity: "s" of "latency <= 5ms"."""
+    units: dict[str, str] = {}
+    for part in _clauses(goal)[1]:
+        if match := _COMPARISON.fullmatch(part):
+            for unit in ("", "s", "B"):
+                with suppress(InputError):
+                    _bound(match[3], Metric(match[1], "lower", "", unit))
+                    units.setdefault(match[1], unit)
+    return units
 
 
 def _clauses(goal: str) -> tuple[list[str], list[str]]:

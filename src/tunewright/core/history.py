@@ -127,8 +127,8 @@ class History:
                 self._check_known(number, event)
                 outcome = Outcome.TIMEOUT if reason == "limit" else Outcome.STOPPED
                 ran = self._ran(number, attempt, event.elapsed_s)
-                own = [r for r in self.reports() if (r.number, r.attempt) == (number, attempt)]
-                samples = own[-1].samples if own and reason == "halted" else {}
+                own = self._last_report(number, attempt) if reason == "halted" else None
+                samples = own.samples if own else {}
                 after._end(number, attempt, Measurement(outcome, samples, ran, _STOPPED[reason]))
             case Finished(_, verdict):
                 if self.finished is not None or self.running:
@@ -180,6 +180,11 @@ class History:
             for trial, start_s in starts
             if (trial.number, trial.attempt) == (number, attempt)
         )
+
+    def _last_report(self, number: int, attempt: int) -> Reported | None:
+        """The last report of an attempt: of one that is halted it is among the last of all."""
+        own = (self._log.reports[i] for i in range(self._reports - 1, -1, -1))
+        return next((r for r in own if (r.number, r.attempt) == (number, attempt)), None)
 
     def _check_start(self, trial: Trial) -> None:
         lost = next((t for t in self.lost if t.number == trial.number), None)

@@ -6,28 +6,25 @@ import asyncio
 import contextlib
 import copy
 import functools
-import importlib
 import inspect
 import io
 import json
 import os
 import pickle
 import sys
-import sysconfig
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast, final
 
 from tunewright.errors import InputError
+from tunewright.measuring.payloads import by_value, called, dumps
 from tunewright.measuring.sampling import sample_calls
 
 BUDGET_S = 0.5  # of calls in one process; one that takes longer is timed once
 WARM_UP = 5  # more calls before those that are timed
-_CACHED = type(functools.lru_cache(lambda: None))
 Given = tuple[tuple[Any, ...], dict[str, Any]]  # the arguments of a call, by place and by name
 
 
@@ -49,10 +46,9 @@ def pack(functions: Mapping[str, Callable[..., object]], args: Sequence[Any]) ->
     for function in functions.values():
         if reason := why_no_call(function):
             raise InputError(reason)
-        for module in _modules(function):
-            _by_value(module)
+        by_value(function)
     try:
-        body = _dumps(Calls(dict(functions), tuple(args)))
+        body = dumps(Calls(dict(functions), tuple(args)))
         return pickle.dumps((list(sys.path), body))
     except Exception as error:
         raise InputError(
@@ -63,7 +59,7 @@ def pack(functions: Mapping[str, Callable[..., object]], args: Sequence[Any]) ->
 
 def why_no_call(function: Callable[..., object]) -> str | None:
     """Why calling a function does not do its work, or None. Coroutine functions are awaited."""
-    plain = inspect.unwrap(_called(function))
+    plain = inspect.unwrap(called(function))
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         return _lazy(_name(function), "a generator function")
     return None
@@ -189,61 +185,7 @@ def _lazy(name: str, what: str) -> str:
 
 
 def _name(function: Callable[..., object]) -> str:
-    return str(getattr(_called(function), "__name__", "function"))
-
-
-def _called(function: Callable[..., object]) -> Callable[..., object]:
-    """The function behind partial ones, and the method behind an object that can be called."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isroutine(function) or inspect.isclass(function) or isinstance(function, _CACHED):
-        return function
-    return cast("Callable[..., object]", type(function).__call__)
-
-
-def _modules(function: Callable[..., object]) -> set[ModuleType]:
-    """The modules in which a function is defined, and those that its wrappers are from."""
-    modules, left = set(), [cast("Any", function)]
-    while left:
-        part = left.pop()
-        owner = part if hasattr(part, "__module__") else type(part)
-        module = sys.modules.get(getattr(owner, "__module__", None) or "")
-        modules |= {module} if module is not None else set()
-        left += [
-            getattr(part, name)
-            for name in ("func", "__wrapped__", "__func__")
-            if callable(getattr(part, name, None))
-        ]
-        if inspect.ismethod(part):
-            left.append(type(part.__self__))
-    return modules
-
-
-def _by_value(module: ModuleType) -> None:
-    """Let the code of the user's own modules travel: a fresh process may not find them."""
-    origin = getattr(module, "__file__", None)
-    installed = [sysconfig.get_paths()[key] for key in ("purelib", "platlib", "stdlib")]
-    if module.__name__ != "__main__" and origin and not origin.startswith(tuple(installed)):
-        importlib.import_module("cloudpickle").register_pickle_by_value(module)
-
-
-def _dumps(calls: Calls) -> bytes:
-    """The pickle of calls by value; cached functions travel as functions, and are cached there."""
-    plain = importlib.import_module("cloudpickle").Pickler
-    table = plain.dispatch_table.new_child({_CACHED: _uncached})
-    buffer = io.BytesIO()
-    pickler = type("Pickler", (plain,), {"dispatch_table": table})(buffer)
-    pickler.dump(calls)
-    return buffer.getvalue()
-
-
-def _uncached(function: Any) -> tuple[Any, ...]:
-    return _cache, (function.__wrapped__, function.cache_parameters())
-
-
-def _cache(function: Callable[..., object], how: Mapping[str, Any]) -> Callable[..., object]:
-    cached: Callable[..., object] = functools.lru_cache(**how)(function)
-    return cached
+    return str(getattr(called(function), "__name__", "function"))
 
 
 if __name__ == "__main__":

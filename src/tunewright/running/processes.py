@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import time
@@ -28,6 +29,7 @@ _PAIR_SPARES = 5  # … and of each arm before its first pair
 _GROWTH_BYTES = 2**30  # since a worker's first trial, before it is replaced
 _MEMORY_EVERY_S = 0.2
 _MEMORY_SHARE = 0.02  # of one core is what the look at the memory of the trees may cost
+_CANCEL_GRACE_S = 0.5  # for a worker to say that what it had started was killed
 _LIMIT_GRACE_S = 1.0  # a stage that keeps the limit itself, as programs do, may say so
 _MIB = 2**20
 
@@ -173,10 +175,13 @@ class ProcessExecutor:
         return events
 
     def cancel(self, number: int, attempt: int) -> None:
-        """Kill a trial with all its processes; its worker is replaced."""
+        """Kill a trial with all its processes; a worker that ran it itself is replaced."""
         gone = (number, attempt)
         for job in [j for j in self._jobs if (j.trial.number, j.trial.attempt) == gone]:
-            self._kill(job)
+            if self._ends_below(job):
+                self._drop(job)
+            else:
+                self._kill(job)
         self._events = [
             event
             for event in self._events
@@ -392,6 +397,27 @@ class ProcessExecutor:
                 other.begun_s = None
                 shutil.rmtree(self._trial_directory(other.trial), ignore_errors=True)
         self._drop(job)
+
+    def _ends_below(self, job: _Job) -> bool:
+        """Whether a trial has ended because the processes below its worker were killed.
+
+        What ran in a process of its own ends with that, and its worker need not start anew.
+        """
+        worker = job.worker
+        if job.stand is not Stand.RUNNING or worker is None or worker.use is not Use.GENERAL:
+            return False
+        if not reaping.kill_below(worker.pid):
+            return False
+        deadline_s = time.monotonic() + _CANCEL_GRACE_S
+        with contextlib.suppress(EOFError, OSError):
+            while worker.connection.poll(max(0.0, deadline_s - time.monotonic())):
+                message = worker.connection.recv()
+                if isinstance(message, StoreError):
+                    raise message
+                if isinstance(message, Done):
+                    worker.state = State.IDLE
+                    return True
+        return False
 
     def _finish(self, job: _Job, measurement: Measurement) -> None:
         self._drop(job)

@@ -51,6 +51,15 @@ def kill_tree(pid: int) -> None:
         _kill([root, *below])
 
 
+def kill_below(pid: int) -> bool:
+    """Kill everything below a process, and not the process; whether there was anything."""
+    with contextlib.suppress(psutil.Error):
+        below = psutil.Process(pid).children(recursive=True)
+        _kill(below)
+        return bool(below)
+    return False
+
+
 def kill_adopted(directory: Path, sessions: Iterable[int], keep: Iterable[int]) -> None:
     """Kill the orphans of dead workers, which are children of this process now, but not `keep`.
 

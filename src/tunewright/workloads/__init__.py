@@ -3,6 +3,7 @@
 KINDS = {
     "table": "tunewright.workloads.tabular.kind:TABLE",
     "command": "tunewright.workloads.command:COMMAND",
+    "function": "tunewright.workloads.function:FUNCTION",
     "programs": "tunewright.workloads.comparison:PROGRAMS",
     "functions": "tunewright.workloads.comparison:FUNCTIONS",
 }

@@ -224,9 +224,8 @@ def _read_metric(text: str, stage: str, stated: Mapping[str, Better]) -> StatedM
             f"metric {name!r}: expected one direction; got {said} from --metric and {asked} from "
             "the goal; drop one of them"
         )
-    parts = {name, *re.split("[-_]", name.lower())}
-    score = not reader.unit and kind != "used" and bool(parts & _SCORES)
-    guess = "higher" if score or parts & _RATES else "lower"
+    score = not reader.unit and kind != "used" and is_score(name)
+    guess = "higher" if score or _parts(name) & _RATES else "lower"
     metric = Metric(
         name,
         cast("Better", asked or said or guess),
@@ -238,6 +237,15 @@ def _read_metric(text: str, stage: str, stated: Mapping[str, Better]) -> StatedM
         evidence="same data",
     )
     return StatedMetric(metric, reader, guessed=not (asked or said))
+
+
+def is_score(name: str) -> bool:
+    """Whether a metric's name says that it is a score, which compares by differences."""
+    return bool(_parts(name) & _SCORES)
+
+
+def _parts(name: str) -> set[str]:
+    return {name, *re.split("[-_]", name.lower())}
 
 
 def _check_expression(name: str, expression: str) -> None:

@@ -1,0 +1,1 @@
+"""Functions as workloads: how they are declared and called, and what is read from them."""
