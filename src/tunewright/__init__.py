@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tunewright.deploying.deploy import deploy
     from tunewright.estimators import TunedClassifier, TunedRegressor
     from tunewright.planning import Limits
+    from tunewright.profiling import Profile, profile
     from tunewright.session import Result, resume
     from tunewright.tuning import tune
     from tunewright.workloads.functions.declared import workload
@@ -30,6 +31,8 @@ _PUBLIC = {
     "Result": "tunewright.session:Result",
     "tune": "tunewright.tuning:tune",
     "verify": "tunewright.comparing:verify",
+    "Profile": "tunewright.profiling:Profile",
+    "profile": "tunewright.profiling:profile",
     "Question": "tunewright.comparing:Question",
     "Sampling": "tunewright.comparing:Sampling",
     "Table": "tunewright.workloads.tabular.workload:TableSpec",
@@ -48,9 +51,9 @@ _PUBLIC = {
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Programs", "Question", "Result", "Run", "Sampling", "Table",
-    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "real", "resume",
-    "tune", "verify", "workload",
+    "Command", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling", "Table",
+    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "profile", "real",
+    "resume", "tune", "verify", "workload",
 ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "init": ("tunewright.cli.init", "Write a commented tune.toml to begin with."),
     "verify": ("tunewright.cli.verify", "Say whether one program is really better than another."),
     "knobs": ("tunewright.cli.knobs", "List the ready-made knobs of this machine."),
+    "profile": ("tunewright.cli.profile", "Say what limits a program, and what could relieve it."),
     "study": ("tunewright.cli.study", "List, show and resume studies."),
     "report": ("tunewright.cli.report", "Write a study's report as one HTML file."),
     "predict": ("tunewright.cli.predict", "Predict rows with a bundle."),
