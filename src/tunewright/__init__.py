@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tunewright.deploying.deploy import deploy
     from tunewright.estimators import TunedClassifier, TunedRegressor
     from tunewright.planning import Limits
+    from tunewright.profiling import Profile, profile
     from tunewright.session import Result, resume
     from tunewright.tuning import tune
     from tunewright.workloads.command import CommandSpec as Command
@@ -27,6 +28,8 @@ _PUBLIC = {
     "Result": "tunewright.session:Result",
     "tune": "tunewright.tuning:tune",
     "verify": "tunewright.comparing:verify",
+    "Profile": "tunewright.profiling:Profile",
+    "profile": "tunewright.profiling:profile",
     "Question": "tunewright.comparing:Question",
     "Sampling": "tunewright.comparing:Sampling",
     "Table": "tunewright.workloads.tabular.workload:TableSpec",
@@ -40,8 +43,8 @@ _PUBLIC = {
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Programs", "Question", "Result", "Sampling", "Table", "TunedClassifier",
-    "TunedRegressor", "deploy", "load", "resume", "tune", "verify",
+    "Command", "Limits", "Profile", "Programs", "Question", "Result", "Sampling", "Table",
+    "TunedClassifier", "TunedRegressor", "deploy", "load", "profile", "resume", "tune", "verify",
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "tune": ("tunewright.cli.tune", "Search for a better config and prove it."),
     "verify": ("tunewright.cli.verify", "Say whether one program is really better than another."),
+    "profile": ("tunewright.cli.profile", "Say what limits a program, and what could relieve it."),
     "study": ("tunewright.cli.study", "List, show and resume studies."),
     "report": ("tunewright.cli.report", "Write a study's report as one HTML file."),
     "predict": ("tunewright.cli.predict", "Predict rows with a bundle."),
