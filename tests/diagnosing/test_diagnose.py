@@ -1,6 +1,7 @@
 """Rules on made-up recordings: what the kernel would show, and what is said of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from tunewright.reporting.diagnosis import render_diagnosis, to_json
 from tunewright.reporting.words import WORDS
 
 STEP_S = 0.02
-CEILINGS = Ceilings(1e10, 1e10, 5e-7, 1e-4, None, None, None, 2**25)
+CEILINGS = Ceilings(1e10, 1e10, 5e-7, 1e-4, cache_bytes=2**25)
 
 
 def recording(*looks, cores=2.0, python=True, count=60):
@@ -64,6 +65,17 @@ def test_what_the_kernel_shows_is_named(wanted):
 def test_a_short_run_is_unknown():
     told = diagnose(recording(*CASES["gil"], count=4))
     assert (told.answer, told.reason) == ("unknown", "too short")
+
+
+def test_a_program_whose_cores_others_took_is_not_judged():
+    told = recording(*CASES["healthy"])
+    looks = [
+        replace(look, tasks=tuple(replace(t, ran_s=0.5 * STEP_S, queued_s=0.5 * STEP_S) for t in look.tasks),
+                user_s=STEP_S)
+        for look in told.looks
+    ]  # fmt: skip
+    answer = diagnose(replace(told, looks=tuple(looks)))
+    assert (answer.answer, answer.reason) == ("unknown", "contended")
 
 
 def test_few_looks_are_trusted_less():

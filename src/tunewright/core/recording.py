@@ -104,7 +104,6 @@ class Ceilings:
     huge_fault_s: float | None = None
     disk_read_bytes_s: float | None = None
     sync_s: float | None = None
-    gflops: float | None = None
     cache_bytes: int | None = None
 
 
@@ -124,8 +123,7 @@ class Limited:
 class Recording:
     """Everything that was seen of a program. root: its first process.
 
-    whole: it was watched from its start. stacks: folded call stacks, "a;b;c" → samples, where a
-    stack sampler is installed. missing: what could not be measured, and why.
+    whole: it was watched from its start. missing: what could not be measured, and why.
     """
 
     root: int
@@ -137,7 +135,6 @@ class Recording:
     touches: tuple[Touch, ...] = ()
     limits: tuple[Limited, ...] = ()
     ceilings: Ceilings = Ceilings()
-    stacks: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     returncode: int | None = None
     cost_s: float = 0.0

@@ -11,6 +11,7 @@ from tunewright.diagnosing.rules import FULL, GENERAL, SPECIFIC
 
 FEWEST = 5  # looks: of a shorter run nothing can be told
 THIN = 20  # looks: below that a share is off by a fifth
+CONTENDED = 0.25  # of the time in which its threads could run, they had no core
 # What shows beside these is a consequence of them.
 _COVERS = {
     "memory_pressure": ("io_read", "io_write", "allocation_churn"),
@@ -33,6 +34,9 @@ def diagnose(recording: Recording) -> Diagnosis:
     covered = {kind for each in kinds for kind in _COVERS.get(each, ())}
     found = [each for each in found if each.kind not in covered]
     found.sort(key=lambda each: -each.share)
+    if not found and evidence.queued >= CONTENDED:
+        # It asked for cores that others had: what it does with all of them was not seen.
+        return Diagnosis(UNKNOWN, (), facts, missing, "contended")
     explained = max((each.share for each in found), default=0.0)
     for general in GENERAL:
         each = general(evidence, explained)

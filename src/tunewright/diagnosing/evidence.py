@@ -288,21 +288,11 @@ class Evidence:
         It waits while one other thread or process makes what it needs, and that one hardly ever
         waits for it; nor is it a command that it started, nor one pool that answers a call.
         """
-        waits: Counter[int] = Counter()
-        for look in self.looks:
-            for task in look.tasks:
-                if task.wait is not None and task.wait.kind in HANDED:
-                    waits[task.tid] += look.span_s  # type: ignore[assignment]  # seconds
-        lead = self.lead(self.looks[0]) if self.looks else None
-        best = (0.0, 0.0)
-        for tid, span_s in waits.items():
-            own = self.runs.get(tid, 0.0) * self.busy
-            if own >= MEMBER and span_s >= 0.15 * self.wall_s:
-                leads = lead is not None and tid == lead.tid
-                found = self._starved(tid)
-                if found[0] > best[0] and (leads or own > 0.1):
-                    best = found
-        return best
+        # Of the leading thread alone: another one that waits for the leading one is a pool at rest.
+        lead = self.lead(self.looks[-1]) if self.looks else None
+        if lead is None or self.runs.get(lead.tid, 0.0) * self.busy < MEMBER:
+            return 0.0, 0.0
+        return self._starved(lead.tid)
 
     def _starved(self, tid: int) -> tuple[float, float]:
         waiting_s = working_s = overlap_s = busy_s = 0.0

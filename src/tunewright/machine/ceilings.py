@@ -64,13 +64,6 @@ def disk_ceilings(place: Path) -> tuple[float | None, float | None]:
         return None, None
 
 
-def compute_ceiling() -> float:
-    """Arithmetic of double precision in 1e9 operations a second, by a product of matrices."""
-    size = 768
-    one = np.ones((size, size))
-    return 2 * size**3 / _best(lambda: np.dot(one, one), 3) / 1e9
-
-
 def _best(call: Callable[[], object], tries: int) -> float:
     times = []
     for _ in range(tries):

@@ -11,7 +11,6 @@ from tunewright.core.recording import Ceilings, Limited, Look, Recording, Touch
 from tunewright.measuring.probes import touched
 from tunewright.measuring.probes.gpu import Gpu
 from tunewright.measuring.probes.machine import Counters
-from tunewright.measuring.probes.stacks import Stacks
 from tunewright.measuring.probes.threads import Process
 from tunewright.measuring.probes.tree import Tree
 
@@ -19,7 +18,6 @@ COST, CREDIT_S = 0.015, 0.015  # of one core: what looking may take, and may tak
 SHORTEST_S, LONGEST_S = 0.01, 2.0  # between looks
 KEPT = 2000  # looks until the pauses grow with the time that has passed: memory stays small
 TOUCH_COST, TOUCH_FIRST_S, MOST_TOUCHES = 0.005, 0.15, 200
-STACKS_AFTER_S = 0.5  # a shorter program is over before a sampler of stacks has started
 BUSY = 0.3  # of a core: a process that uses less of it moves little memory
 
 
@@ -44,7 +42,6 @@ class Recorder:
         self._limits: tuple[Limited, ...] = ()
         self._peak_bytes = 0
         self._missing: dict[str, str] = {}
-        self._stacks: Stacks | None = None
         self._cost_s = 0.0
         self._touch_s = TOUCH_FIRST_S
 
@@ -62,7 +59,6 @@ class Recorder:
                     over(SHORTEST_S)  # so that it is reaped
                     break
                 last_s = start_s
-                self._start_stacks(now_s)
                 cost_s = time.thread_time() - cpu_s
                 self._cost_s += cost_s
                 due_s = (self._cost_s + cost_s - CREDIT_S) / COST - now_s
@@ -76,13 +72,10 @@ class Recorder:
         finally:
             wall_s = time.monotonic() - self._began_s
             gpu.end()
-            stacks = self._stacks.end() if self._stacks else {}
-        if self._stacks is not None and self._stacks.missing:
-            self._missing["stacks"] = self._stacks.missing
         programs = [p.program for p in [*self._gone, *self._processes.values()] if p.counters]
         return Recording(
             self._root, wall_s, self._cores, self._whole, tuple(self._looks), tuple(programs),
-            tuple(self._touches), self._limits, self._ceilings, stacks, self._missing, None,
+            tuple(self._touches), self._limits, self._ceilings, self._missing, None,
             self._cost_s,
         )  # fmt: skip
 
@@ -124,11 +117,6 @@ class Recorder:
             limits = counters.limits(self._peak_bytes, self._root, process.peak_mapped)
             self._limits = _nearest(self._limits, limits)
         return True
-
-    def _start_stacks(self, now_s: float) -> None:
-        python = any(each.python for each in self._processes.values())
-        if self._stacks is None and python and now_s >= STACKS_AFTER_S:
-            self._stacks = Stacks(self._root)
 
     def _touch(self, now_s: float) -> None:
         """See how quickly the busiest process goes through its memory, where that is cheap."""

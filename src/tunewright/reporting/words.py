@@ -327,6 +327,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "confidence low": ("low confidence", "置信度低"),
     "answer healthy": ("healthy: it computes on all of its cores, and nothing holds it up", "健康：所有核都在计算，没有阻碍"),
     "answer too short": ("unknown: it ran too short to tell; give it more to do", "未知：运行时间太短，请增加工作量"),
+    "answer contended": ("unknown: other programs took its cores; run it on a machine that is quiet", "未知：其他程序占用了处理器；请在空闲的机器上运行"),
     "answer nothing stands out": ("unknown: nothing takes enough of the time to be named", "未知：没有任何因素占用足够的时间"),
 }  # fmt: skip
 
