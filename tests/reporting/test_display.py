@@ -193,7 +193,15 @@ def test_two_configs_that_take_turns_are_said_once_each_unless_more_is_known(cap
     score = Metric("auc", "higher", "fit", scale="difference", evidence="rows")
     goal, history = parse_goal("maximize auc", [score]), History()
     progress = _Progress(goal, Lines())
-    runs = [(0, 0, 0.5), (1, 0, 0.6), (2, 0, 0.7), (2, 1, 0.4), (1, 1, 0.6), (1, 0, 0.6)]
+    runs = [
+        (0, 0, 0.5),
+        (1, 0, 0.6),
+        (2, 0, 0.7),
+        (2, 1, 0.4),
+        (2, 2, 0.4),
+        (1, 1, 0.6),
+        (1, 0, 0.6),
+    ]
     for number, (n, fold, value) in enumerate(runs, start=1):
         trial = Trial(number, Config({"n": n}), Fidelity("fit", piece=Piece(fold=fold)))
         told = Measurement(Outcome.OK, {"auc": Sample((value,))})
@@ -202,7 +210,8 @@ def test_two_configs_that_take_turns_are_said_once_each_unless_more_is_known(cap
             progress(event, history)
     lines = [line.split(" s  ")[1] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        "auc 0.5   baseline", "auc 0.6   n=1", "auc 0.7   n=2", "auc 0.6 on 2 folds   n=1",
+        "auc 0.5   baseline", "auc 0.6   n=1", "auc 0.7   n=2", "auc 0.5 on 3 folds   n=2",
+        "auc 0.6 on 2 folds   n=1",
     ]  # fmt: skip
 
 

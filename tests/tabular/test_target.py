@@ -82,7 +82,7 @@ def test_few_odd_answers_are_rows_without_a_target(tmp_path):
         (["a", "b"] * 50, {"metrics": ("rmse",)}, "expected numbers in 'y'"),
         (RATINGS, {"task": "binary"}, "expected two classes"),
         ([0, 1] * 50, {"task": "multiclass"}, "three classes or more"),
-        ([f"2024-01-{1 + i % 28:02}" for i in range(100)], {}, "got dates"),
+        ([f"2024-01-{1 + i % 28:02}" for i in range(100)], {}, "got kind date"),
         ([i * 0.5 for i in range(100)], {"task": "multiclass"}, "got 100 different values"),
     ],
 )  # fmt: skip
