@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import csv
 import json
+import math
 import os
 import random
 import re
@@ -32,6 +33,7 @@ from pathlib import Path
 
 import psutil
 
+from tunewright.core.budget import Budget
 from tunewright.core.events import (
     Ended,
     Event,
@@ -352,8 +354,8 @@ def check(events: Sequence[Event], budget_s: float) -> list[str]:
             wrong.append(f"attempts of trial {number}: {attempts}")
     if not isinstance(events[-1], Finished):
         return [*wrong, f"the last event is {type(events[-1]).__name__}"]
-    in_time = events[-1].elapsed_s < budget_s
-    wrong += [f"never tried again: {name}" for name in unretried(events) if in_time]
+    over = math.isfinite(budget_s) and Budget(budget_s).closed().over(events[-1].elapsed_s)
+    wrong += [f"never tried again: {name}" for name in unretried(events) if not over]
     verdict, number = events[-1].verdict, max((t.purpose.look for t in starts), default=0)
     if number == 0:
         if verdict.decision is not Decision.INCONCLUSIVE or verdict.comparisons:
@@ -361,7 +363,7 @@ def check(events: Sequence[Event], budget_s: float) -> list[str]:
         return wrong
     opened = next(event for event in events if isinstance(event, Opened))
     look, goal = look_of(events, number), parse_goal(opened.goal, opened.metrics)
-    ended = look.tried() >= MAX_PAIRS or not in_time
+    ended = look.tried() >= MAX_PAIRS or over
     case = Case(look, number + opened.looks_before, goal, ended=ended)
     decision, _, comparisons = judge(case)
     judged = json.dumps([encode(decision), encode(comparisons)])
