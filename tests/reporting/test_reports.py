@@ -135,6 +135,17 @@ def test_the_summary_counts_what_happened():
     assert found.pairs[-1].high - found.pairs[-1].low < found.pairs[2].high - found.pairs[2].low
 
 
+def test_pairs_of_what_crosses_zero_are_all_shown_as_differences():
+    study = Study()
+    for block, value in enumerate([0.2, -0.1, 0.3, -0.2, 0.1, 0.0, 0.2]):
+        study.trial(BASELINE, 4.0, purpose=Purpose("pair", "baseline", 1, block), reused=True)
+        study.trial(FINAL, value, purpose=Purpose("pair", "candidate", 1, block), reused=True)
+    found = summary(study.verdict(Decision.ACCEPT, compared(), FINAL, pairs=7), GOAL)
+    assert len(found.pairs) == 7
+    assert found.pair_metric.scale == "difference"
+    assert found.pairs[-1].low < -3.93 < found.pairs[-1].high
+
+
 def test_overlapping_spans_count_once():
     study = Study()
     trial = Trial(1, Config(BASELINE), Fidelity("fit"))

@@ -143,9 +143,14 @@ def _pairs(axes: Axes, summary: Summary, language: Language) -> None:
         label = say("interval", language)
         axes.fill_between(xs, lower, upper, color=BLUE, alpha=0.2, linewidth=0, label=label)
         axes.legend(loc="best")
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value:.3g}×" if ratio else signed(value, metric.unit))
-    )
+    digits = max(math.ceil(-math.log10(top - bottom)) + 1, 0)  # so that neighbours differ
+
+    def told(value: float, _: object) -> str:
+        if ratio:
+            return f"{value:.{digits}f}×"
+        return signed(value, metric.unit) if metric.unit else f"{value:+.{digits}f}"
+
+    axes.yaxis.set_major_formatter(FuncFormatter(told))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(say("pair", language))
     axes.set_ylabel(_change_label(summary, metric, language))

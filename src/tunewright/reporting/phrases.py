@@ -253,10 +253,11 @@ def quantity_of(value: float | None, metric: str, units: Units) -> str:
 
 
 def signed(value: float, unit: str) -> str:
-    """A difference with its sign, in two digits."""
+    """A difference with its sign, in two digits, or three from 1 on."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "−∞" if value < 0 else "?"
-    text = format_quantity(abs(value), unit) if unit else f"{abs(value):.2g}"
+    digits = 3 if abs(value) >= 1 else 2
+    text = format_quantity(abs(value), unit) if unit else f"{abs(value):.{digits}g}"
     return ("−" if value < 0 else "+" if value > 0 else "") + text
 
 

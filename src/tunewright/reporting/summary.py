@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from tunewright.core.budget import Budget, parse_budget
@@ -356,16 +356,17 @@ def _pairs(
     metric = next((m for m in metrics if m.since), None)
     if not look_number or metric is None:
         return (), metric
+    values = [
+        (block, metric.of(arms["baseline"].samples), metric.of(arms["candidate"].samples))
+        for block, arms in sorted(looks(history)[look_number].pairs.items())
+        if len(arms) == 2
+    ]
+    both = [(block, a, b) for block, a, b in values if a is not None and b is not None]
+    if metric.scale == "ratio" and any(min(a, b) <= 0 for _, a, b in both):
+        metric = replace(metric, scale="difference")  # as the verdict reads them, too
     pairs: list[Pair] = []
     changes: list[float] = []
-    for block, arms in sorted(looks(history)[look_number].pairs.items()):
-        values = [
-            metric.of(arms[arm].samples) if arm in arms else None
-            for arm in ("baseline", "candidate")
-        ]
-        a, b = values
-        if a is None or b is None or (metric.scale == "ratio" and min(a, b) <= 0):
-            continue
+    for block, a, b in both:
         changes.append(math.log(b / a) if metric.scale == "ratio" else b - a)
         so_far = early(changes, 2 * alpha_of(look_number + looks_before))
         low, high = so_far.low, so_far.high
