@@ -114,7 +114,8 @@ class Record:
     def outgrown(self) -> bool:
         """Whether what was measured anew was of another size than what is handed over."""
         apart = self._apart()
-        return bool(self.anew) and bool(apart) and apart[self._nearest(self.anew)] > ABOUT
+        timed = apart.get(self._nearest(self.anew), math.inf)
+        return bool(self.anew) and bool(apart) and timed > ABOUT
 
     def _alike(self, metric: Metric) -> list[Reading]:
         """The readings that tell of what is handed over: each fold's fit has a size of its own."""
@@ -133,7 +134,7 @@ class Record:
         apart: dict[int, float] = {}
         for name, chosen in self.chosen.items():
             if isinstance(self.config[name], int):
-                mean = _mean([*chosen.values()])
+                mean = _mean([*chosen.values()]) or 1.0
                 for piece, count in chosen.items():
                     apart[piece.fold] = max(apart.get(piece.fold, 0.0), abs(count / mean - 1))
         return apart

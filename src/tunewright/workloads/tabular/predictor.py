@@ -164,6 +164,11 @@ class _Codes(dict[str, float]):
         return self.get(MISSING if read is None else str(read), math.nan)
 
 
+def _number(schema: ColumnSchema, value: object) -> float:
+    read = read_value(schema, value)
+    return math.nan if read is None else float(read)
+
+
 @final
 class _Read:
     """The numbers of values that are no plain floats, looked up as codes are."""
@@ -172,8 +177,7 @@ class _Read:
         self._schema = schema
 
     def __getitem__(self, value: object) -> float:
-        read = read_value(self._schema, value)
-        return math.nan if read is None else float(read)
+        return _number(self._schema, value)
 
 
 @final
@@ -185,10 +189,10 @@ class _Told(dict[str, float]):
         self._schema = schema
 
     def __missing__(self, value: str) -> float:
-        read = read_value(self._schema, value)
+        number = _number(self._schema, value)
         if len(self) >= MOST_TOLD:
             self.clear()
-        self[value] = number = math.nan if read is None else float(read)
+        self[value] = number
         return number
 
 
