@@ -90,7 +90,7 @@ def test_it_can_be_listed_shown_and_reported(older):
     shown = CliRunner().invoke(study.command, ["show", older.name])
     assert shown.exit_code == 0, shown.output
     assert "ACCEPT" in shown.output
-    assert "42× lower" in shown.output or "−8.8 % [−15, −2.6]" in shown.output
+    assert "42× lower" in shown.output or "−8.8 % [−14.6, −2.59]" in shown.output
     made = CliRunner().invoke(report.command, [older.name])
     assert made.exit_code == 0, made.output
     assert "ACCEPT" in (older / "report.html").read_text(encoding="utf-8")
