@@ -43,6 +43,7 @@ MAX_LOOKS = 3  # candidates that may see the test rows, each at half the alpha o
 MAX_PAIRS = 40  # beyond this a difference is too small to be worth the machine's time
 PRECISE = 2.0  # an interval of a ratio that is wider, high over low, is not worth much …
 PRECISE_SHARE = 0.25  # … unless it is narrow beside the change itself, both as logarithms
+INSTEAD = "handed over is what keeps every bound as the search measured it"
 ENOUGH_SHARE = 0.85  # of what a verification may cost: with so much left there is time for it
 
 
@@ -413,7 +414,8 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
 
     After ACCEPT the candidate. Without a proof too, unless it looks no better than the baseline on
     the untouched evidence; after REJECT the baseline. Where the baseline itself breaks a
-    constraint, the candidate also where it is no better, as long as it keeps them all and works.
+    constraint, the candidate also where it is no better, as long as it keeps them all and works;
+    and where it does not, what keeps them as the search measured it, or what comes nearest.
     """
     if not number:  # the search's answer is handed over, with what is known about it
         candidate = _candidate(history, plan, 1, elapsed_s)
@@ -427,17 +429,45 @@ def conclude(history: History, plan: Plan, number: int, elapsed_s: float) -> Ver
     refused = unlike or decision is Decision.REJECT
     if not refused and decision is Decision.INCONCLUSIVE:
         refused = _looks_worse(plan.goal, comparisons)
-    if refused and not unlike and plan.ranking(history).baseline_breaks:
-        refused = not _keeps(look, comparisons)
-    arm: Arm = "baseline" if refused else "candidate"
     config = plan.baseline if refused else candidate
-    refit = look.refits.get(arm, {}).get(0)
+    if refused and not unlike and plan.ranking(history).baseline_breaks:
+        config = _least_broken(history, plan, look, comparisons)
+    if config not in (plan.baseline, candidate):
+        reason = f"{reason}; {INSTEAD}"
+    held: dict[Config, Arm] = {candidate: "candidate", plan.baseline: "baseline"}
+    arm = held.get(config)
+    refit = look.refits.get(arm, {}).get(0) if arm else None
     return Verdict(
         decision, config, reason, comparisons, pairs=len(look.complete()),
         looks=case.number if plan.proof.folds else 0, alpha=case.alpha,
         parts=len(folds_of(look)), of_parts=plan.proof.folds,
         key=refit.key if refit and refit.key else _key(history, plan, config),
     )  # fmt: skip
+
+
+def _least_broken(
+    history: History, plan: Plan, look: Look, comparisons: Sequence[Comparison]
+) -> Config:
+    """What is handed over where the baseline breaks a constraint and the candidate is refused."""
+    candidate = look.candidate or plan.baseline
+    works = not (look.failures("candidate") or look.unfit())
+    if works and _keeps(look, comparisons):
+        return candidate
+    tried = [one.candidate for one in looks(history).values() if one.candidate is not None]
+    if (other := plan.ranking(history).choose(tried)) is not None:
+        return other
+    return candidate if works and _nearer(plan.goal, comparisons) else plan.baseline
+
+
+def _nearer(goal: Goal, comparisons: Sequence[Comparison]) -> bool:
+    """Whether a candidate is at least as far inside each constraint that it breaks."""
+    known = {c.metric: c for c in comparisons if c.role == "constraint"}
+    short = [
+        (one.slack(c.candidate, c.baseline), one.slack(c.baseline, c.baseline))
+        for one in goal.constraints
+        if (c := known.get(one.metric.name)) is not None
+    ]
+    return bool(short) and all(own >= min(base, 0.0) for own, base in short)
 
 
 def _keeps(look: Look, comparisons: Sequence[Comparison]) -> bool:

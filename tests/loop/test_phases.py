@@ -188,6 +188,37 @@ def test_where_the_baseline_breaks_a_bound_the_best_within_it_is_handed_over(fac
     assert verdict.key
 
 
+@pytest.mark.parametrize("others", ["hold", "break"])
+def test_a_candidate_that_breaks_a_bound_does_not_bring_a_worse_baseline_back(others):
+    """In its look it is larger than the search found: within 15 kB, yet nearer than the baseline.
+
+    Another that holds is handed over, unproven; where none does, what comes nearest.
+    """
+
+    first = set()
+
+    def change(trial, measurement):
+        if "size" not in measurement.samples:
+            return None
+        if trial.purpose.arm == "candidate":
+            size = 15e3
+        elif trial.config == TABLE.baseline:
+            size = 40e3
+        else:
+            first.update({trial.config} if others == "hold" or not first else ())
+            size = 5e3 if trial.config in first else 30e3
+        grown = replace(measurement.samples["size"], values=(size,))
+        return replace(measurement, samples={**measurement.samples, "size": grown})
+
+    done = studied("maximize auc subject to size <= 10kB", model=disturbed(change))
+    verdict = done.history.finished
+    tried = set(lookers(done).values())
+    assert verdict.decision is Decision.REJECT
+    assert (verdict.config in tried) == (others == "break")
+    assert ("handed over is what keeps" in verdict.reason) == (others == "hold")
+    assert verdict.config != TABLE.baseline
+
+
 # Which trials a goal needs
 
 

@@ -58,7 +58,8 @@ def judged(history: History) -> Judged:
     verdict, number = history.finished, max(looks(history), default=0)
     if verdict is None or not number:
         return NOTHING
-    refits = looks(history)[number].refits.get(_arm(history, verdict, number), {})
+    arm = _arm(history, verdict, number)
+    refits = looks(history)[number].refits.get(arm, {}) if arm else {}
     samples = [refit.samples for _, refit in sorted(refits.items())]
     said = [value for one in samples for value in _values(one, "said")]
     name = "class" if any("class" in one for one in samples) else "answer"
@@ -111,9 +112,12 @@ def calibration(
     return tuple(bins)
 
 
-def _arm(history: History, verdict: Verdict, number: int) -> Arm:
-    candidate = looks(history)[number].candidate
-    return "candidate" if verdict.config == candidate else "baseline"
+def _arm(history: History, verdict: Verdict, number: int) -> Arm | None:
+    """Which arm of the look is handed over; None where neither is."""
+    if verdict.config == looks(history)[number].candidate:
+        return "candidate"
+    first, _ = next(history.ended())
+    return "baseline" if verdict.config == first.config else None
 
 
 def _values(samples: Mapping[str, Sample], name: str) -> tuple[float, ...]:

@@ -36,6 +36,7 @@ SENTENCES: dict[str, str] = {
     "{name} is not better": "{name} 没有变好",
     "{name} is better": "{name} 变好",
     "{name} is worse by more than its margin": "{name} 变差超过其容许量",
+    "handed over is what keeps every bound as the search measured it": "交付的是搜索测得满足所有界限的配置",
     "nothing was asked: the runs were only measured": "未提出要求：只作了测量",
     "everything that was asked for holds": "所有要求均成立",
     "not enough evidence on {name}": "{name} 证据不足",
