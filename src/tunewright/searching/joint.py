@@ -13,34 +13,25 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Any, final
+from dataclasses import replace
+from typing import final
 
 from tunewright.core.config import Config, Value
-from tunewright.core.evidence import SPREAD, Record
+from tunewright.core.evidence import Record
 from tunewright.core.history import Fold, History
-from tunewright.core.registry import resolve
 from tunewright.core.roles import Problem, Proposal
-from tunewright.core.trial import Fidelity, Piece
-from tunewright.searching import MODEL
 from tunewright.searching.arms import choose
 from tunewright.searching.blending import Blending
 from tunewright.searching.chain import Chain, proposed
+from tunewright.searching.pools import Asked, Pools
 from tunewright.searching.racing import Race
-from tunewright.searching.shrinking import smaller
-from tunewright.searching.state import Seen, Snapshot
+from tunewright.searching.shrinking import called_as_others, smaller
+from tunewright.searching.state import Seen
+from tunewright.searching.timing import LAST, Timing
+from tunewright.searching.trials import Moment, Trials
 
-BATCH = 10  # timing trials gathered before the machine is drained for them …
-GATHERED = 1 / 4  # … or fits that took such a part of the budget
-WAITING = 60  # untimed configs that are looked at, the newest
-WORTH = 0.1  # of the best gain that waits: what promises less is not worth timing
 START = 8  # prefixes that fill the space before the model is asked
-REPEATS = 5  # measurements of one config in the search, at most
-REPEATED = 0.1  # of the measurements, at most, are repeats; twice that in the last part
-LISTED = 400  # candidates of a pool, at most
 DRAWS = 60  # tries to find a config that is new
-LAST = 0.5  # of the search's time: then the contenders get the folds that they lack
 SEARCHED = 0.8  # of a budget of seconds is the search's, where nothing is known of the rest
 LOW_ROWS = 0.25
 DEAR = 1 / 25  # of the budget: a fit that takes more is looked at on few rows first
@@ -55,46 +46,6 @@ LATER = 8  # every so many proposals the turn is a later objective's
 
 
 @final
-@dataclass
-class Pool:
-    """Candidates of one kind, the most promising first, made as far as they were asked for."""
-
-    source: Iterator[tuple[float, dict[str, Value]]]
-    made: list[tuple[Config, str]] = field(default_factory=list)
-    past: int = 0  # of these so many are known, and will be as long as there are these models
-
-
-@final
-@dataclass
-class Modelled:
-    """The models of one snapshot, by turn, the pools drawn from them, and the gains foretold."""
-
-    snapshot: Snapshot
-    models: dict[int, Any] = field(default_factory=dict)
-    pools: dict[tuple[int, str, Value | None], Pool] = field(default_factory=dict)
-    gains: dict[str, float] = field(default_factory=dict)
-
-
-@final
-@dataclass
-class Moment:
-    """What one call goes by.
-
-    busy: keys of what runs; taken: the folds of it, by config. progress: the share of the search's
-    time that is used; left_s: of that time; left: trials. closing: what is fitted from now on could
-    not be verified any more.
-    """
-
-    seen: Seen
-    busy: set[str]
-    taken: set[tuple[str, int]]
-    progress: float
-    left_s: float
-    left: int
-    closing: bool
-
-
-@final
 class JointSearcher:
     """The searcher described above; implements Searcher."""
 
@@ -106,12 +57,10 @@ class JointSearcher:
         self._blending = Blending(problem, chain, self._race)
         self._rows = any(e.name == "rows" for e in problem.efforts)
         self._seen = Fold(lambda: Seen(problem, chain), Seen.learn)
-        self._modelled: Modelled | None = None
+        self._pools, self._trials = Pools(problem, chain), Trials(problem)
+        self._timing = Timing(problem, chain, self._pools)
         self._prior = [(config, chain.key(config)) for config in problem.prior]
         self._prior_families = {chain.family(config) for config in problem.prior}
-        # The turn at which variants and timing trials are looked at: the first one that is timed.
-        timed = [i for i, m in enumerate(problem.goal.objectives) if m.since]
-        self._timed_turn = timed[0] if timed else 0
 
     def propose(self, history: History, n: int) -> Sequence[Proposal]:
         """At most `n` proposals; () when every config of a finite space was tried."""
@@ -119,14 +68,14 @@ class JointSearcher:
         seen, busy = now.seen, now.busy
         baseline = seen.ranked.baseline
         if not history.last_number:
-            return [self._first(self._chain.baseline)][:n]
+            return [self._trials.first(self._chain.baseline)][:n]
         if baseline is None or (self._fresh and not baseline.measured):
-            return [self._anew(self._chain.baseline)][:n] if baseline and not busy else ()
+            return [self._trials.anew(self._chain.baseline)][:n] if baseline and not busy else ()
         if now.closing and (blends := self._blends(now)):
             return blends[:n]
         timed = self._fresh is not None and bool(self._cached)
-        if timed and (now.closing or seen.measuring or self._due(seen)):
-            waiting = list(self._waiting(now))
+        if timed and (now.closing or seen.measuring or self._timing.due(seen)):
+            waiting = list(self._timing.waiting(now))
             if waiting:
                 return waiting[:n]
         if now.closing:
@@ -140,7 +89,7 @@ class JointSearcher:
             busy.add(self._chain.key(fresh.config))
             wanted.append(fresh)
         wanted = wanted or self._left(now)
-        return wanted or (list(self._waiting(now))[:n] if timed else [])
+        return wanted or (list(self._timing.waiting(now))[:n] if timed else [])
 
     def _moment(self, history: History) -> Moment:
         seen, budget, costs = self._seen(history), self._problem.budget, self._problem.costs
@@ -160,36 +109,6 @@ class JointSearcher:
         progress = elapsed_s / (budget.seconds - kept_s)
         return Moment(seen, busy, taken, progress, left_s, left, closing=left_s <= last_s)
 
-    def _due(self, seen: Seen) -> bool:
-        """Whether enough was made to drain the machine, so that it can be timed.
-
-        What leads is timed at once where nothing else is worth it, or where the baseline breaks a
-        bound: only then is it known how much smaller it must be.
-        """
-        seconds = self._problem.budget.seconds or math.inf
-        if seen.gathered >= min(BATCH, 2 + seen.timed) or seen.gathered_s > GATHERED * seconds:
-            return True
-        first = next(iter(seen.board(0, 1)), None)
-        needed = seen.ranked.baseline_breaks or not seen.ranked.promising
-        return first is not None and needed and self._chain.key(first.config) in seen.untimed
-
-    # Trials
-
-    def _shared(self, config: Config, fold: int = 0, rows: float = 1.0) -> Proposal:
-        """A trial whose artifacts others can share."""
-        effort = {} if rows == 1.0 else {"rows": rows}
-        piece = Piece(fold=fold, seed=self._seed)
-        return Proposal(config, Fidelity(self._cached, "", effort, piece))
-
-    def _anew(self, config: Config, fold: int = 0, repeat: int = 0) -> Proposal:
-        """A trial of what must be measured anew."""
-        assert self._fresh is not None
-        piece = Piece(fold=fold, seed=self._seed, repeat=repeat)
-        return Proposal(config, replace(self._fresh, piece=piece))
-
-    def _first(self, config: Config) -> Proposal:
-        return self._shared(config) if self._cached else self._anew(config)
-
     # What was tried and is not known well enough
 
     def _rest(self, now: Moment) -> list[Proposal]:
@@ -205,7 +124,7 @@ class JointSearcher:
         if not wanted:
             wanted = self._blends(now)
         if not self._cached:
-            wanted += self._repeats(now)[:1]
+            wanted += self._timing.repeats(now)[:1]
         return wanted
 
     def _blends(self, now: Moment) -> list[Proposal]:
@@ -233,12 +152,12 @@ class JointSearcher:
             if (baseline.config.id, fold) not in now.seen.tried:
                 if (baseline.config.id, fold) not in now.taken:
                     now.taken.add((baseline.config.id, fold))
-                    proposals.append(self._shared(baseline.config, fold))
+                    proposals.append(self._trials.shared(baseline.config, fold))
                 continue
             key = self._chain.key(record.config)
             if key not in now.busy:
                 now.busy.add(key)
-                proposals.append(self._shared(record.config, fold))
+                proposals.append(self._trials.shared(record.config, fold))
         return proposals
 
     def _left(self, now: Moment) -> list[Proposal]:
@@ -247,68 +166,6 @@ class JointSearcher:
             return []
         return self._folds(now, self._race.unfinished(now.seen))[:1]
 
-    def _repeats(self, now: Moment) -> list[Proposal]:
-        """The best again, where noise leaves open which it is."""
-        seen, most = now.seen, REPEATED * (2 if now.progress > LAST else 1)
-        if seen.timed < BATCH or seen.repeats >= most * seen.timed:
-            return []
-        turn = self._timed_turn
-        pair = [r for r in seen.board(turn, 2) if r.measured]
-        if len(pair) < 2:
-            return []
-        (a, b), noise = pair, SPREAD if seen.noise is None else seen.noise
-        first, second = seen.place(a, turn), seen.place(b, turn)
-        assert first is not None
-        assert second is not None
-        open_ = second - first < 2 * noise * math.sqrt(1 / a.measured + 1 / b.measured)
-        if not open_:
-            return []
-        fewest = min(pair, key=lambda r: (r.measured, r is b))
-        if fewest.measured >= REPEATS or self._chain.key(fewest.config) in now.busy:
-            return []
-        return [self._anew(fewest.config, fewest.typical, fewest.measured)]
-
-    def _waiting(self, now: Moment) -> Iterator[Proposal]:
-        """Timing trials worth having, the most promising first, then repeats of the best."""
-        seen = now.seen
-        newest = [
-            (key, record)
-            for key, config in islice(reversed(seen.untimed.items()), WAITING)
-            if key not in now.busy
-            and config.id not in seen.unsound
-            and (record := seen.record(config))
-        ]
-        gains = self._gains(seen, [record.config for _, record in newest])
-        best = max(gains, default=0.0)
-        worth = [
-            (gain, record)
-            for gain, (_, record) in zip(gains, newest, strict=True)
-            if gain >= WORTH * best or record.config.members
-        ]
-        for _, record in sorted(worth, key=lambda pair: (-pair[0], pair[1].config.id)):
-            yield self._anew(record.config, record.typical)
-        yield from self._repeats(now)
-
-    def _gains(self, seen: Seen, configs: Sequence[Config]) -> list[float]:
-        """What timing each of these promises: the model's word, once a config and snapshot.
-
-        Where quality comes first, the best in quality promise as much as any.
-        """
-        modelled, turn = self._models(seen), self._timed_turn
-        unknown = [c for c in configs if c.id not in modelled.gains and not c.members]
-        if unknown:
-            told = self._model(modelled, turn).improvement(unknown)
-            modelled.gains.update(zip((c.id for c in unknown), told, strict=True))
-        gains = [modelled.gains.get(config.id, 0.0) for config in configs]
-        if self._goal.objectives[0].since or seen.hopeless:
-            return gains
-        best, count = max([1e-12, *gains]), max(BATCH, len(seen.boards[0]) // 10)
-        top = {r.config.id: 2 - i / count for i, r in enumerate(seen.board(0, count))}
-        return [
-            best * top[config.id] if config.id in top else gain * (turn > 0)
-            for config, gain in zip(configs, gains, strict=True)
-        ]
-
     # What is new
 
     def _new(self, now: Moment, chance: random.Random, number: int) -> Proposal | None:
@@ -316,61 +173,59 @@ class JointSearcher:
         seen = now.seen
         promoted = self._promoted(now, PROMOTED)
         if promoted is not None:
-            return self._first(promoted)
-        for less in self._less(now):
+            return self._trials.first(promoted)
+        for less in self._cheaper(now):
             if self._is_new(less, self._chain.key(less), now):
-                return self._first(less)
+                return self._trials.first(less)
         few = self._few_fits(now)
         if seen.hopeless or few:  # what is known for its quality may be too large or slow
             others = self._untried(now, chance, self._prior_families)
             if others is not None:
-                return self._shared(others, rows=LOW_ROWS) if few else self._first(others)
+                return self._first(others, few=few)
         known = self._next_prior(now)
         if known is not None:
             few = self._dear(seen, PRIOR_FITS) and (len(seen.made) > 1 or bool(now.busy))
-            return self._shared(known, rows=LOW_ROWS) if few else self._first(known)
+            return self._first(known, few=few)
         if self._chain.late(seen.dearest) and self._owed(seen):
-            variant = self._from_pool(now, self._timed_turn, "variant", None, chance)
+            variant = self._from_pool(now, Asked(self._timing.turn, "variant"), chance)
             if variant is not None:
-                return self._first(variant)
+                return self._trials.first(variant)
         config = self._prefix(now, chance, number) or self._promoted(now, 1)
         if config is None and self._chain.late(seen.dearest):
-            config = self._from_pool(now, self._timed_turn, "variant", None, chance)
+            config = self._from_pool(now, Asked(self._timing.turn, "variant"), chance)
         config = config or self._any(now, chance)
         if config is None:
             return None
         prefix = self._chain.prefix(seen.dearest, config) if self._dear(seen) else ""
-        dear = prefix and prefix not in seen.prefixes
-        return self._shared(config, rows=LOW_ROWS) if dear else self._first(config)
+        return self._first(config, few=bool(prefix) and prefix not in seen.prefixes)
+
+    def _first(self, config: Config, *, few: bool) -> Proposal:
+        """The first trial of a config, on few rows or all."""
+        shared = self._trials.shared
+        return shared(config, rows=LOW_ROWS) if few else self._trials.first(config)
 
     def _few_fits(self, now: Moment) -> bool:
         """Whether there is no time for fits such as those that are known for their quality."""
         return self._rows and PRIOR_FITS * now.seen.dearest_s > now.left_s
 
-    def _less(self, now: Moment) -> Iterator[Config]:
+    def _cheaper(self, now: Moment) -> Iterator[Config]:
         """Where the baseline breaks a bound, or leaves no time: its own fit, called as others are.
 
         Then what is cut short to hold a bound.
         """
         seen = now.seen
         if seen.ranked.baseline_breaks or self._few_fits(now):
-            own = self._chain.baseline
-            late = {knob.name for knob in self._chain.late(seen.dearest)}
-            for config, _ in self._prior:
-                if self._chain.family(config) == self._chain.family(own):
-                    called = {name: value for name, value in config.items() if name in late}
-                    yield self._chain.config({**own, **called})
-                    break
+            yield from called_as_others(seen, self._chain, self._problem.prior)
         yield from smaller(seen, self._chain, self._goal)
 
     def _cut(self, now: Moment) -> list[Proposal]:
         """What needs no further fit to hold a bound."""
         made = now.seen.prefixes
         return [
-            replace(self._first(less), made=True)
-            for less in self._less(now)
-            if self._chain.prefix(now.seen.dearest, less) in made
-            if self._is_new(less, self._chain.key(less), now)
+            replace(self._trials.first(config), made=True)
+            for config in self._cheaper(now)
+            if self._chain.prefix(now.seen.dearest, config) in made
+            if self._is_new(config, self._chain.key(config), now)
         ]
 
     def _next_prior(self, now: Moment) -> Config | None:
@@ -455,9 +310,9 @@ class JointSearcher:
         family = choose(quick or seen.arms, chance) if arm and seen.arms else None
         later = len(self._goal.objectives) - 1
         turn = 1 + number // LATER % later if later and number % LATER == LATER - 1 else 0
-        config = self._from_pool(now, turn, "prefix", family, chance)
+        config = self._from_pool(now, Asked(turn, "prefix", family), chance)
         if config is None and family is not None:
-            config = self._from_pool(now, turn, "prefix", None, chance)
+            config = self._from_pool(now, Asked(turn, "prefix"), chance)
         return config
 
     def _untried(
@@ -511,69 +366,13 @@ class JointSearcher:
             return False
         return not seen.low or self._chain.prefix(seen.dearest, config) not in seen.low
 
-    # The model
-
-    def _from_pool(
-        self, now: Moment, turn: int, kind: str, family: Value | None, chance: random.Random
-    ) -> Config | None:
-        """The most promising candidate that is new."""
-        seen = now.seen
-        modelled = self._models(seen)
-        pool = modelled.pools.get((turn, kind, family))
-        if pool is None:
-            pool = self._pool(modelled, seen, turn, kind, family)
-            modelled.pools[turn, kind, family] = pool
-        while pool.past < len(pool.made) and pool.made[pool.past][1] in seen.made:
-            pool.past += 1
-        for i in range(pool.past, LISTED):
-            if i == len(pool.made):
-                values = next(pool.source, None)
-                if values is None:
-                    return None
-                config = self._chain.config(
-                    {k.name: values[1][k.name] for k in self._chain.searched}
-                )
-                pool.made.append((config, self._chain.key(config)))
-            config, key = pool.made[i]
-            if self._is_new(config, key, now):
-                other = self._chain.config({**config, **self._exact_values(seen, chance)})
-                return other if self._chain.fits(other) else config
-        return None
-
-    def _pool(
-        self, modelled: Modelled, seen: Seen, turn: int, kind: str, family: Value | None
-    ) -> Pool:
-        snapshot, chain = modelled.snapshot, self._chain
-        elite = list(snapshot.elite[turn]) or [chain.baseline]
-        fixed: dict[str, Value] = {}
-        if kind == "variant":
-            knobs = chain.late(seen.dearest)
-            elite += [config for config in snapshot.newest if config not in elite]
-        else:
-            knobs = chain.upper(seen.dearest)
-        if family is not None and chain.arm is not None:
-            fixed = {chain.arm.name: family}
-            own = [c for c in elite if c.get(chain.arm.name) == family]
-            best = snapshot.families.get(family)
-            own += [best] if best is not None and best not in own else []
-            elite = own or elite[:1]
-        free = [k.name for k in knobs if k.name not in fixed]
-        return Pool(self._model(modelled, turn).candidates(elite, free, fixed, (kind, family)))
-
-    def _models(self, seen: Seen) -> Modelled:
-        """The models of the newest snapshot; they are a function of it alone."""
-        snapshot = seen.snapshot
-        assert snapshot is not None
-        if self._modelled is None or self._modelled.snapshot is not snapshot:
-            self._modelled = Modelled(snapshot)
-        return self._modelled
-
-    def _model(self, modelled: Modelled, turn: int) -> Any:
-        if turn not in modelled.models:
-            snapshot = modelled.snapshot
-            seed = (self._seed, snapshot.ended, turn)
-            modelled.models[turn] = resolve(MODEL)(self._problem.space, snapshot.rows[turn], seed)
-        return modelled.models[turn]
+    def _from_pool(self, now: Moment, asked: Asked, chance: random.Random) -> Config | None:
+        """The most promising candidate that is new, its exact knobs as they are cheapest."""
+        config = self._pools.first(now.seen, asked, lambda c, key: self._is_new(c, key, now))
+        if config is None:
+            return None
+        other = self._chain.config({**config, **self._exact_values(now.seen, chance)})
+        return other if self._chain.fits(other) else config
 
 
 def spread(index: int, dimensions: int, seed: int) -> list[float]:

@@ -21,6 +21,16 @@ LOOKED_AT = 100  # of these, the newest
 SPARE = 0.8  # of the bound is aimed at: what an answer costs beside the model does not shrink
 
 
+def called_as_others(seen: Seen, chain: Chain, prior: Sequence[Config]) -> Iterator[Config]:
+    """The baseline's own fit, called as what is worth trying first of its family is called."""
+    own = chain.baseline
+    late = {knob.name for knob in chain.late(seen.dearest)}
+    for config in prior:
+        if chain.family(config) == chain.family(own):
+            yield chain.config({**own, **{k: v for k, v in config.items() if k in late}})
+            return
+
+
 def smaller(seen: Seen, chain: Chain, goal: Goal) -> Iterator[Config]:
     """Smaller variants of what breaks a bound and is better than all that hold it.
 
