@@ -32,7 +32,7 @@ WITHOUT = """
 import sys
 from dataclasses import replace
 from tunewright.core.knobs import Choice
-from tunewright.core.roles import space_of
+from tunewright.core.roles import Portfolio, space_of
 from tunewright.searching.blending import Blending
 from tunewright.workloads.tabular import kind
 gone = sys.argv.pop(1)
@@ -44,7 +44,7 @@ def without(*asked):
     if gone == "folds":
         return replace(made, efforts=tuple(e for e in made.efforts if e.name != "folds"))
     if gone == "portfolio":
-        return replace(made, portfolio=())
+        return replace(made, portfolio=Portfolio())
     fixed, left_out = FIXED.get(gone, ()), LEFT_OUT.get(gone, ())
     if not fixed and not left_out:
         return made
@@ -61,7 +61,9 @@ def without(*asked):
     def plain(config):
         kept = {n: told.get(n, v) for n, v in config.items() if n not in left_out}
         return space.config(kept)
-    portfolio = tuple(dict.fromkeys(plain(config) for config in made.portfolio))
+    best = tuple(dict.fromkeys(plain(config) for config in made.portfolio.best))
+    small = tuple(dict.fromkeys(plain(config) for config in made.portfolio.small))
+    portfolio = Portfolio(best, small)
     return replace(less, baseline=plain(made.baseline), portfolio=portfolio)
 kind.TABLE = replace(kind.TABLE, build=without)
 if gone == "ensemble":

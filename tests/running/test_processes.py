@@ -16,7 +16,7 @@ import pytest
 
 from tunewright.core.config import Config
 from tunewright.core.events import Ended
-from tunewright.core.roles import Artifact
+from tunewright.core.roles import NO_PORTFOLIO, Artifact, Portfolio
 from tunewright.core.trial import Fidelity, Need, Outcome, Trial
 from tunewright.errors import StoreError
 from tunewright.running.processes import ProcessExecutor, Stand
@@ -197,7 +197,7 @@ HEAVY = """
 from dataclasses import dataclass
 import os, sys
 from tunewright.core.metrics import Sample
-from tunewright.core.roles import Artifact
+from tunewright.core.roles import Artifact, Portfolio
 from tunewright.core.trial import Need
 @dataclass(frozen=True)
 class Heavy:
@@ -308,7 +308,7 @@ class Waiting:
     digest: str = "waiting"
     untouched: object = None
     efforts: tuple = ()
-    portfolio: tuple = ()
+    portfolio: Portfolio = NO_PORTFOLIO
     baseline: object = None
 
 

@@ -19,7 +19,7 @@ from tunewright.core.history import History
 from tunewright.core.knobs import Choice, Knob, Real, Space
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.preference import ranking
-from tunewright.core.roles import BLEND, Effort, Problem, Proposal
+from tunewright.core.roles import BLEND, Effort, Portfolio, Problem, Proposal
 from tunewright.core.trial import (
     Fidelity,
     Measurement,
@@ -215,7 +215,7 @@ def test_what_is_worth_trying_first_comes_first_and_in_its_order():
         SPACE.config(v)
         for v in ({"family": "net", "width": 20.0}, {"family": "trees"}, {"penalty": 0.5})
     )
-    searcher = JointSearcher(problem("maximize auc", prior=prior))
+    searcher = JointSearcher(problem("maximize auc", prior=Portfolio(prior)))
     history = run(searcher, World(QUICK), trials=5)
     assert [t.config for t, _ in history.ended()][:4] == [BASELINE, *prior]
 
@@ -224,7 +224,7 @@ def test_what_is_worth_trying_first_comes_first_and_in_its_order():
 def test_where_time_comes_first_what_is_known_for_quality_waits_until_it_is_needed(gain, wanted):
     prior = (SPACE.config({"family": "net", "width": 20.0}),)
     goal = f"minimize latency subject to auc >= baseline + {gain}".replace("+ -", "- ")
-    searcher = JointSearcher(problem(goal, TIMED, prior=prior))
+    searcher = JointSearcher(problem(goal, TIMED, prior=Portfolio(prior)))
     history = run(searcher, World(QUICK), trials=8)
     assert (prior[0] in [t.config for t, _ in history.ended()]) == wanted
 
@@ -274,17 +274,35 @@ def test_a_family_of_which_nothing_is_known_is_taken_to_be_as_dear_as_the_deares
 def test_where_the_baseline_breaks_a_bound_other_families_come_before_what_is_known(bound, first):
     prior = (SPACE.config({"family": "net", "width": 20.0}),)
     searcher = JointSearcher(
-        problem(f"maximize auc subject to latency <= {bound}", TIMED, prior=prior)
+        problem(f"maximize auc subject to latency <= {bound}", TIMED, prior=Portfolio(prior))
     )
     history = run(searcher, World(QUICK), trials=8)
     others = [t.config["family"] for t, _ in history.ended() if t.config["family"] != "linear"]
     assert others[0] == first
 
 
+@pytest.mark.parametrize(
+    ("goal", "wanted"),
+    [
+        ("maximize auc", False),
+        ("maximize auc subject to latency <= 1 s", False),
+        ("maximize auc subject to latency <= 60 us", True),  # which the baseline breaks
+        (SPEED, True),
+    ],
+)
+def test_the_small_are_tried_first_where_time_and_space_are_scarce(goal, wanted):
+    small, good = (SPACE.config({"family": "net", "width": width}) for width in (2.0, 20.0))
+    searcher = JointSearcher(problem(goal, TIMED, prior=Portfolio((good,), (small,))))
+    tried = [trial.config for trial, _ in run(searcher, World(QUICK), trials=30).ended()]
+    assert (small in tried) == wanted
+    if wanted and good in tried:
+        assert tried.index(small) < tried.index(good)
+
+
 def test_what_is_good_and_breaks_a_bound_is_cut_as_short_as_the_bound_asks_for():
     good = SPACE.config({"family": "trees", "rate": 0.05, "runtime": "fast"})
     searcher = JointSearcher(
-        problem("maximize auc subject to latency <= 60 us", TIMED, prior=(good,))
+        problem("maximize auc subject to latency <= 60 us", TIMED, prior=Portfolio((good,)))
     )
     history = run(searcher, World(QUICK), trials=60)
     timed = [t.number for t, _ in history.ended() if t.config == good and t.need.alone]
@@ -297,7 +315,7 @@ def test_what_is_good_and_breaks_a_bound_is_cut_as_short_as_the_bound_asks_for()
 def test_where_the_baseline_breaks_a_bound_its_own_fit_is_called_as_quicker_ones_are():
     known = SPACE.config({"family": "linear", "penalty": 0.5, "runtime": "middle"})
     searcher = JointSearcher(
-        problem("maximize auc subject to latency <= 0.5 ms", TIMED, prior=(known,))
+        problem("maximize auc subject to latency <= 0.5 ms", TIMED, prior=Portfolio((known,)))
     )
     history = run(searcher, World(DEAR), trials=4)
     third = [t for t, _ in history.ended()][2]
@@ -311,7 +329,9 @@ def test_what_needs_no_further_fit_is_still_cut_when_the_search_ends():
     )
     costs = Costs(budget, 1, STAGES, BLEND, "predict")
     goal = "maximize auc subject to latency <= 60 us"
-    searcher = JointSearcher(problem(goal, TIMED, prior=(good,), budget=budget, costs=costs))
+    searcher = JointSearcher(
+        problem(goal, TIMED, prior=Portfolio((good,)), budget=budget, costs=costs)
+    )
     proposed = []
 
     def propose(history, n):

@@ -146,7 +146,7 @@ def test_without_rows_to_learn_it_from_a_temperature_must_be_known(tmp_path):
 def test_it_is_offered_where_the_goal_reads_probabilities(tmp_path, count, metrics, offered):
     workload = table(TableSpec(written(tmp_path, count), "y", metrics=metrics))
     assert (KNOB in space_of(workload).by_name) == offered
-    asked = {one["family"]: one.get(KNOB) for one in workload.portfolio}
+    asked = {one["family"]: one.get(KNOB) for one in workload.portfolio.best}
     wanted = LEARNED if offered else None
     assert asked["forest"] == asked["neighbours"] == asked["kernel"] == wanted
     assert asked["lightgbm"] is asked["network"] is None

@@ -122,5 +122,5 @@ def test_a_family_stops_early_by_the_weights_that_it_learns_by(tmp_path, blended
 
 def test_what_is_known_to_pay_is_tried_with_it(tmp_path):
     workload = table(TableSpec(written(tmp_path, (0.9, 0.1)), "y", cores=1, metrics=("f1",)))
-    assert {config[KNOB] for config in workload.portfolio} == {BALANCED}
+    assert {config[KNOB] for config in workload.portfolio.best} == {BALANCED}
     assert workload.baseline[KNOB] == NONE

@@ -195,7 +195,7 @@ def test_the_knob_is_there_where_the_goal_names_columns(file):
     one = workload_of(TableSpec(str(file), "y", metrics=("rmse",)))
     other = workload_of(TableSpec(str(file), "y", metrics=("rmse", "columns")))
     assert KNOB not in space_of(one).by_name
-    first, *rest = other.portfolio
+    first, *rest = other.portfolio.best
     assert [config[KNOB] for config in rest[:3]] == [8, 4, 2]
     assert all({**config, KNOB: NOISE + 5} == dict(first) for config in rest[:3])
 

@@ -12,7 +12,16 @@ from tunewright.core.goal import Goal
 from tunewright.core.kinds import Kind, Lines, Option, Stated
 from tunewright.core.knobs import Integer, Knob, Real
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import Artifact, Context, Effort, Stage, Untouched, Workload
+from tunewright.core.roles import (
+    NO_PORTFOLIO,
+    Artifact,
+    Context,
+    Effort,
+    Portfolio,
+    Stage,
+    Untouched,
+    Workload,
+)
 from tunewright.core.trial import Need
 from tunewright.errors import TrialFailed
 from tunewright.planning import Request, build_workload
@@ -75,7 +84,7 @@ class Network:
         Metric("accuracy", "higher", "fit", scale="difference", evidence="rows"),
     )
     efforts: tuple[Effort, ...] = (Effort("epochs", 1.0, 100.0, continues=True),)
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
     untouched: Untouched = ROWS
 
 

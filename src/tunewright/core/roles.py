@@ -121,6 +121,22 @@ class Effort:
     continues: bool = False
 
 
+@final
+@dataclass(frozen=True)
+class Portfolio:
+    """Configs that are worth trying first on any data, the most promising first.
+
+    best: those that are known for their quality. small: those that take little time and space and
+    still do well, for goals that ask for that first.
+    """
+
+    best: tuple[Config, ...] = ()
+    small: tuple[Config, ...] = ()
+
+
+NO_PORTFOLIO = Portfolio()
+
+
 class Workload(Protocol):
     """A chain of stages with its metrics and its data."""
 
@@ -145,8 +161,8 @@ class Workload(Protocol):
         """What the user would have without us."""
 
     @property
-    def portfolio(self) -> tuple[Config, ...]:
-        """Configs that are worth trying first on any data, the most promising first."""
+    def portfolio(self) -> Portfolio:
+        """What is worth trying first."""
 
     @property
     def digest(self) -> str:
@@ -168,7 +184,7 @@ class Problem:
     stages: the names of the chain. cached: how far a trial goes whose artifacts can be shared (""
     where nothing can be). fresh: a trial that gives what must be measured anew, None where the goal
     asks for nothing of the kind. traits: what is known of the data or the program, for searchers
-    that learn from other studies. prior: configs worth trying first. refitted: what wins learns
+    that learn from other studies. prior: what is worth trying first. refitted: what wins learns
     from more rows before it is judged. costs: what a verification will take, None where unknown.
     """
 
@@ -182,7 +198,7 @@ class Problem:
     budget: Budget = _SOME
     seed: int = 0
     traits: Mapping[str, float] = field(default_factory=dict)
-    prior: tuple[Config, ...] = ()
+    prior: Portfolio = NO_PORTFOLIO
     metrics: tuple[Metric, ...] = ()
     refitted: bool = False
     costs: Costs | None = None

@@ -59,8 +59,9 @@ class JointSearcher:
         self._seen = Fold(lambda: Seen(problem, chain), Seen.learn)
         self._pools, self._trials = Pools(problem, chain), Trials(problem)
         self._timing = Timing(problem, chain, self._pools)
-        self._prior = [(config, chain.key(config)) for config in problem.prior]
-        self._prior_families = {chain.family(config) for config in problem.prior}
+        self._best = [(config, chain.key(config)) for config in problem.prior.best]
+        self._small = [(config, chain.key(config)) for config in problem.prior.small]
+        self._best_families = {chain.family(config) for config in problem.prior.best}
 
     def propose(self, history: History, n: int) -> Sequence[Proposal]:
         """At most `n` proposals; () when every config of a finite space was tried."""
@@ -179,7 +180,7 @@ class JointSearcher:
                 return self._trials.first(less)
         few = self._few_fits(now)
         if seen.hopeless or few:  # what is known for its quality may be too large or slow
-            others = self._untried(now, chance, self._prior_families)
+            others = self._untried(now, chance, self._best_families)
             if others is not None:
                 return self._first(others, few=few)
         known = self._next_prior(now)
@@ -215,7 +216,7 @@ class JointSearcher:
         """
         seen = now.seen
         if seen.ranked.baseline_breaks or self._few_fits(now):
-            yield from called_as_others(seen, self._chain, self._problem.prior)
+            yield from called_as_others(seen, self._chain, self._problem.prior.best)
         yield from smaller(seen, self._chain, self._goal)
 
     def _cut(self, now: Moment) -> list[Proposal]:
@@ -236,11 +237,13 @@ class JointSearcher:
         return None
 
     def _first_ones(self, seen: Seen) -> list[tuple[Config, str]]:
-        """What is worth trying first: known for its quality, so not where that suffices as it is.
+        """What is worth trying first: the small where they are asked for, then the best.
 
-        Where time comes first and a constraint says what is good enough, the small are sought.
+        Where time comes first and a constraint says what is good enough, the best are not sought.
         """
-        return [] if self._goal.objectives[0].since and not seen.hopeless else self._prior
+        timed = bool(self._goal.objectives[0].since)
+        small = self._small if timed or seen.ranked.baseline_breaks else []
+        return small if timed and not seen.hopeless else [*small, *self._best]
 
     def _in_time(self, now: Moment, config: Config) -> bool:
         """Whether it would be made in time, if it takes as long as others of its family.

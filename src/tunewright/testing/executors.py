@@ -16,7 +16,16 @@ from tunewright.core.config import Config
 from tunewright.core.events import Ended, Event, Reported
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Executor, Untouched
+from tunewright.core.roles import (
+    NO_PORTFOLIO,
+    NO_ROWS,
+    Artifact,
+    Context,
+    Effort,
+    Executor,
+    Portfolio,
+    Untouched,
+)
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Piece, Process, Trial
 from tunewright.errors import InputError, TrialFailed
 
@@ -110,7 +119,7 @@ class ToyWorkload:
     digest: str = "toy"
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
 
     @property
     def baseline(self) -> Config:

@@ -12,7 +12,17 @@ from tunewright.core.events import Ended, Event
 from tunewright.core.history import STOPPED
 from tunewright.core.knobs import Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Resources, Untouched, Workload
+from tunewright.core.roles import (
+    NO_PORTFOLIO,
+    NO_ROWS,
+    Artifact,
+    Context,
+    Effort,
+    Portfolio,
+    Resources,
+    Untouched,
+    Workload,
+)
 from tunewright.core.trial import Measurement, Need, Outcome, Span, Trial
 
 Model = Callable[[Trial], Measurement]
@@ -124,4 +134,4 @@ class SimulatedWorkload:
     digest: str = "simulated"
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO

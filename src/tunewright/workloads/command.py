@@ -19,7 +19,7 @@ from tunewright.core.goal import Goal
 from tunewright.core.kinds import HandOver, Kind, Option, Stated
 from tunewright.core.knobs import Choice, Knob, Space, requiring
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import NO_ROWS, Effort, Untouched
+from tunewright.core.roles import NO_PORTFOLIO, NO_ROWS, Effort, Portfolio, Untouched
 from tunewright.errors import InputError, nearest
 from tunewright.knobs.offers import Offer
 from tunewright.knobs.threading import VARIABLES
@@ -85,7 +85,7 @@ class CommandWorkload:
     facts: Facts
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
 
     def command_lines(self, config: Config) -> dict[str, dict[str, object]]:
         """Each step's words, environment and line for a shell; see `pasting`."""

@@ -14,7 +14,15 @@ from tunewright.core.goal import Goal
 from tunewright.core.kinds import Kind, Stated
 from tunewright.core.knobs import Choice, Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
+from tunewright.core.roles import (
+    NO_PORTFOLIO,
+    NO_ROWS,
+    Artifact,
+    Context,
+    Effort,
+    Portfolio,
+    Untouched,
+)
 from tunewright.core.trial import Need
 from tunewright.errors import InputError
 from tunewright.workloads.command import CommandWorkload, command
@@ -58,7 +66,7 @@ class ComparisonWorkload:
     lines: Mapping[str, str]
     untouched: Untouched = NO_ROWS
     efforts: tuple[Effort, ...] = ()
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
 
 
 @final

@@ -15,7 +15,15 @@ from tunewright.core.goal import Goal
 from tunewright.core.kinds import HandOver, Kind, Later, Stated
 from tunewright.core.knobs import Knob, Space
 from tunewright.core.metrics import Metric, Sample
-from tunewright.core.roles import NO_ROWS, Artifact, Context, Effort, Untouched
+from tunewright.core.roles import (
+    NO_PORTFOLIO,
+    NO_ROWS,
+    Artifact,
+    Context,
+    Effort,
+    Portfolio,
+    Untouched,
+)
 from tunewright.core.trial import Need
 from tunewright.errors import InputError, TrialFailed, TrialTimeout
 from tunewright.measuring import payloads
@@ -146,7 +154,7 @@ class FunctionWorkload:
     digest: str
     efforts: tuple[Effort, ...] = ()
     untouched: Untouched = NO_ROWS
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
 
 
 def build(spec: FunctionSpec, baseline: Mapping[str, Value], stated: Stated) -> FunctionWorkload:

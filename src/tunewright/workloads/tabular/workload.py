@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from os import PathLike
@@ -15,7 +15,7 @@ from tunewright.core.config import Config, Value, digest_of
 from tunewright.core.knobs import Choice, Knob, Space
 from tunewright.core.metrics import Metric
 from tunewright.core.registry import resolve
-from tunewright.core.roles import Effort, Stage, Untouched, space_of
+from tunewright.core.roles import NO_PORTFOLIO, Effort, Portfolio, Stage, Untouched, space_of
 from tunewright.core.texts import listed, names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
@@ -29,7 +29,7 @@ from tunewright.workloads.tabular import (
 from tunewright.workloads.tabular.asked import path_of, source_of
 from tunewright.workloads.tabular.data import Schema, Source, Table, TableFacts, Task
 from tunewright.workloads.tabular.encoding import encodings_of, repeated_days
-from tunewright.workloads.tabular.families import Family, families_for, yours
+from tunewright.workloads.tabular.families import Family, Settings, families_for, yours
 from tunewright.workloads.tabular.quality import METRICS, read_by
 from tunewright.workloads.tabular.stages import (
     READ,
@@ -135,7 +135,7 @@ class TableWorkload:
     untouched: Untouched
     facts: TableFacts
     efforts: tuple[Effort, ...]
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
 
 
 def table(spec: TableSpec, baseline: Mapping[str, Value] | None = None) -> TableWorkload:
@@ -238,7 +238,7 @@ def _kept(read: Table, spec: TableSpec) -> Iterator[str]:
         yield f"{', '.join(left)} cannot keep that and are left out"
 
 
-def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]:
+def _portfolio(space: Space, spec: TableSpec, read: Table) -> Portfolio:
     """The settings that families are known to do well with, in turn, on runtimes for serving.
 
     The very first is asked what the others need not be asked again: whether the means of days that
@@ -247,7 +247,6 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     on roots. Where the goal reads probabilities, those of families that can gain are calibrated;
     where it gains from class weights, all have them.
     """
-    families = _families(spec, read)
     outputs = len(read.facts.classes) if read.facts.task == "multiclass" else 1
     very = transforms.skewness(read) > transforms.VERY_SKEWED
     scales: tuple[Mapping[str, Value], ...] = ({}, {transforms.KNOB: "sqrt"} if very else {})
@@ -255,25 +254,33 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> tuple[Config, ...]
     warm: Mapping[str, Value] = {calibration.KNOB: calibration.LEARNED} if offered else {}
     gains = class_weights.KNOB in space.by_name
     even: Mapping[str, Value] = {class_weights.KNOB: class_weights.BALANCED} if gains else {}
-    settings = [
-        [
-            {
-                "family": family.name, family.runtime: family.served_by, **scales[i % 2], **even,
-                **(warm if family.calibrated else {}), **one,
-            }
-            for i, one in enumerate(family.portfolio(len(read.train), outputs))
-        ]
-        for family in families
-    ]  # fmt: skip
-    turns = [one for turn in zip_longest(*settings) for one in turn if one is not None]
-    first = turns[:1]
+
+    def in_turn(settings: Callable[[Family], Settings]) -> list[dict[str, Value]]:
+        """The settings of the families, one of each and then the next of each."""
+        own = [
+            [
+                {
+                    "family": family.name, family.runtime: family.served_by, **scales[i % 2],
+                    **even, **(warm if family.calibrated else {}), **one,
+                }
+                for i, one in enumerate(settings(family))
+            ]
+            for family in _families(spec, read)
+        ]  # fmt: skip
+        return [one for turn in zip_longest(*own) for one in turn if one is not None]
+
+    best = in_turn(lambda family: family.portfolio(len(read.train), outputs))
+    first = best[:1]
     means = [{**one, "encoding": "means"} for one in first if repeated_days(read)]
     counts = selection.first_counts(len(read.columns)) if selection.KNOB in space.by_name else ()
     fewer = [{**one, selection.KNOB: count} for one in first for count in counts]
     rescaled = [
         {**one, transforms.KNOB: name} for one in first for name in transforms.names_of(read)
     ]
-    return tuple(space.config(one) for one in [*means, *first, *fewer, *rescaled, *turns[1:]])
+    return Portfolio(
+        tuple(space.config(one) for one in [*means, *first, *fewer, *rescaled, *best[1:]]),
+        tuple(space.config(one) for one in in_turn(lambda family: family.small)),
+    )
 
 
 def usable_cores() -> int:

@@ -47,6 +47,9 @@ class Backend:
     judge: str = ""
 
 
+Settings = tuple[Mapping[str, Value], ...]
+
+
 @final
 @dataclass(frozen=True)
 class Family:
@@ -57,6 +60,7 @@ class Family:
     simplify: of its text and the config to a smaller one. file: the text's name in a bundle.
     needs: what fitting a config needs. portfolio: settings worth trying first on data of so many
     rows to learn from and so many answers a row, the most promising first; defaults elsewhere.
+    small: settings of models that are small and quick, and still do well.
     library: the package that its fit needs and that need not be installed, "" for none. plain: it
     learns from columns and answers rows as they are, and is no more than a baseline: nothing of it
     is ever handed over. calibrated: what it says of classes are shares, or else too sure or not
@@ -74,7 +78,8 @@ class Family:
     file: str
     simplify: str = ""
     needs: Callable[[Config], Need] = lambda _: Need()
-    portfolio: Callable[[int, int], tuple[Mapping[str, Value], ...]] = lambda _rows, _outputs: ()
+    portfolio: Callable[[int, int], Settings] = lambda _rows, _outputs: ()
+    small: Settings = ()
     library: str = ""
     plain: bool = False
     calibrated: bool = False

@@ -50,6 +50,10 @@ _DEAR: tuple[Mapping[str, Value], ...] = (
     {**_STOPPED, "learning_rate": 0.15, "num_leaves": 31, "colsample": 0.5, "subsample": 0.8},
     {**_STOPPED, "learning_rate": 0.2, "num_leaves": 63, "extra_trees": "yes", "colsample": 0.7},
 )  # each round grows a tree a class, so few rounds must do
+_SMALL: tuple[Mapping[str, Value], ...] = (
+    {"n_trees": 25, "learning_rate": 0.2, "num_leaves": 8},
+    {"n_trees": 60, "learning_rate": 0.15, "num_leaves": 4},
+)  # what few trees leave undone, a larger step makes up for
 _MANY = 100_000  # rows times classes
 
 
@@ -78,4 +82,5 @@ FAMILY = Family(
     file="model.txt",
     monotone=True,
     portfolio=_portfolio,
+    small=_SMALL,
 )

@@ -43,4 +43,5 @@ FAMILY = Family(
     default_runtime="native",
     file="model.txt",
     calibrated=True,
+    small=({"tree_leaves": 16}, {"tree_leaves": 64}),
 )
