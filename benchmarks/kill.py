@@ -51,7 +51,7 @@ from tunewright.core.history import DRIVER_RESTART
 from tunewright.core.trial import Measurement, Outcome, Trial
 from tunewright.core.verdict import Decision
 from tunewright.errors import StoreError
-from tunewright.loop import MAX_PAIRS
+from tunewright.loop.plan import MAX_PAIRS
 from tunewright.running.reaping import COOKIE
 from tunewright.session import replay
 from tunewright.storing.journal import FILE, Reader

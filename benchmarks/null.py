@@ -16,7 +16,7 @@ from itertools import product
 
 from results import write_section
 
-from tunewright.loop import MAX_LOOKS
+from tunewright.loop.verification import MAX_LOOKS
 from tunewright.testing.nulls import NULLS, Errors, errors_of
 
 PROCESSES = 2

@@ -20,7 +20,7 @@ from tunewright.core.registry import resolve
 from tunewright.core.roles import Problem, Searcher, Workload, space_of
 from tunewright.core.trial import Fidelity
 from tunewright.errors import InputError, check_type, nearest
-from tunewright.loop import MAX_PAIRS, Plan, Proof
+from tunewright.loop.plan import MAX_PAIRS, Plan, Proof
 from tunewright.searching import SEARCHERS
 from tunewright.workloads import KINDS
 

@@ -24,7 +24,9 @@ from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Purpose
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Decision, Verdict, comparison_text
 from tunewright.errors import InputError, StoreError, TunewrightError, check_type
-from tunewright.loop import Plan, apply, conclude, decide
+from tunewright.loop import apply, decide
+from tunewright.loop.plan import Plan
+from tunewright.loop.verification import conclude
 from tunewright.machine import describe, probe
 from tunewright.planning import (
     NO_LIMITS,

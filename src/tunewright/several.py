@@ -20,7 +20,7 @@ from tunewright.core.budget import parse_budget
 from tunewright.core.roles import Workload
 from tunewright.core.verdict import Decision, Verdict
 from tunewright.errors import InputError
-from tunewright.loop import conclude
+from tunewright.loop.verification import conclude
 from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
 

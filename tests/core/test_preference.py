@@ -18,7 +18,7 @@ from tunewright.core.metrics import Metric, Sample
 from tunewright.core.preference import SURE, Ranking, ranking
 from tunewright.core.roles import Proposal, space_of
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Piece, Span, Trial
-from tunewright.loop import Plan, Proof
+from tunewright.loop.plan import Plan, Proof
 from tunewright.session import drive
 from tunewright.storing.memory import MemoryStore
 from tunewright.testing.simulated import (

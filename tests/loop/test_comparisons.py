@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tunewright.core.config import Config
 from tunewright.core.events import Ended, Started, Stopped, to_json
 from tunewright.core.metrics import OUTPUT, Sample
-from tunewright.core.trial import Outcome
+from tunewright.core.trial import FRESH, Outcome
 from tunewright.core.verdict import ALPHA, Decision
-from tunewright.loop import FRESH, MAX_LOOKS
+from tunewright.loop.verification import MAX_LOOKS
 from tunewright.session import WAIT_S
 from tunewright.testing.studies import (
     PEAK,

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tunewright.core.trial import FRESH
 from tunewright.core.verdict import ALPHA, alpha_of
-from tunewright.loop import FRESH, MAX_LOOKS
+from tunewright.loop.verification import MAX_LOOKS
 from tunewright.testing.nulls import NULLS, errors_of
 
 STUDIES = 30  # of each; benchmarks/null.py runs a thousand

@@ -13,7 +13,8 @@ from tunewright.core.metrics import Metric, Sample
 from tunewright.core.roles import Proposal, Resources, Untouched
 from tunewright.core.trial import Fidelity, Measurement, Need, Outcome, Purpose, Span, Trial
 from tunewright.core.verdict import ALPHA, Decision, alpha_of
-from tunewright.loop import MAX_LOOKS, apply, decide
+from tunewright.loop import apply, decide
+from tunewright.loop.verification import MAX_LOOKS
 from tunewright.planning import make_plan
 from tunewright.session import WAIT_S
 from tunewright.testing.simulated import (

@@ -14,7 +14,9 @@ from tunewright.reporting.sentences import SENTENCES, in_language, label_of, sta
 SOURCE = Path(tunewright.__file__).parent
 # Where sentences come from that a report shows: whole modules, or functions of them.
 SPEAKERS: dict[str, set[str]] = {
-    "loop.py": set(),
+    "loop/conclusion.py": set(),
+    "loop/search.py": set(),
+    "loop/verification.py": set(),
     "core/history.py": {"applied", "_end"},
     "core/preference.py": {"nearest_miss"},
     "stats/rows.py": set(),

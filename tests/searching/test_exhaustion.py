@@ -11,7 +11,7 @@ from tunewright.core.metrics import Metric, Sample
 from tunewright.core.preference import ranking
 from tunewright.core.roles import Problem, space_of
 from tunewright.core.trial import Measurement, Outcome, Span
-from tunewright.loop import Plan, Proof
+from tunewright.loop.plan import Plan, Proof
 from tunewright.searching.joint import JointSearcher
 from tunewright.session import drive
 from tunewright.storing.memory import MemoryStore

@@ -21,7 +21,7 @@ from tunewright.core.knobs import Choice, Integer, Knob, Real
 from tunewright.core.metrics import OUTPUT, Metric, Sample
 from tunewright.core.roles import Effort, Executor, Resources, Untouched, Workload, space_of
 from tunewright.core.trial import Measurement, Outcome, Span, Trial
-from tunewright.loop import Plan
+from tunewright.loop.plan import Plan
 from tunewright.planning import Limits, Proving, Request, make_plan
 from tunewright.session import drive, opened_by, replay
 from tunewright.storing.memory import MemoryStore
