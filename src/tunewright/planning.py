@@ -202,8 +202,8 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     others = tuple(m for m in workload.metrics if m not in goal.metrics)
     refitted = workload.untouched.folds > 0
     since = first_anew(asked, stages)
-    began_s = start_s(workload.stages[-1].needs(workload.baseline))
-    costs = Costs(budget, workload.untouched.folds, stages, cached, since, began_s)
+    started_s = start_s(workload.stages[-1].needs(workload.baseline))
+    costs = Costs(budget, workload.untouched.folds, stages, cached, since, started_s)
     problem = Problem(
         space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
         request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
@@ -222,7 +222,6 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
         proof=Proof(
             through=through,
             since=since,
-            start_s=began_s,
             folds=workload.untouched.folds,
             most_pairs=proof.pairs if fresh else 1,
             watched=others if proven and goal.metrics else (),
@@ -234,6 +233,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
             looks_before=looks_before,
             among=proof.among,
         ),
+        costs=costs,
         candidate=space.config({**workload.baseline, **(proof.candidate or {})})
         if proven
         else None,

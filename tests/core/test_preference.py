@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config
+from tunewright.core.costs import Costs
 from tunewright.core.evidence import Evidence
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
@@ -387,6 +388,7 @@ def studied(numbers, outcome):
     plan = Plan(
         goal, space, config(0), Listed(numbers), Budget(trials=len(numbers)),
         ranking(goal, METRICS, STAGES), stages, "", frozenset({"run"}), Proof("run", "run", most_pairs=6),
+        Costs(Budget(trials=len(numbers)), 0, STAGES, "", "run"),
     )  # fmt: skip
     clock = SimulatedClock()
     return drive(History(), plan, workload, MemoryStore(), SimulatedExecutor(clock, model), clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config
+from tunewright.core.costs import Costs
 from tunewright.core.goal import parse_goal
 from tunewright.core.history import History
 from tunewright.core.knobs import Integer, Knob, Real
@@ -45,6 +46,7 @@ def search_trials(*knobs, trials):
     plan = Plan(
         goal, space, baseline, JointSearcher(problem), Budget(trials=trials),
         ranking(goal, (score,), names), stages, "fit", frozenset(), Proof(""),
+        Costs(Budget(trials=trials), 0, names, "fit", ""),
     )  # fmt: skip
     clock = SimulatedClock()
     executor = SimulatedExecutor(clock, model)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import reduce
 from operator import or_
 from typing import final
 
 from tunewright.core.budget import Budget
 from tunewright.core.config import Config
-from tunewright.core.costs import LIMIT_UNBOUNDED_S, PROCESS_S, Costs
+from tunewright.core.costs import LIMIT_UNBOUNDED_S, Costs
 from tunewright.core.evidence import Record
 from tunewright.core.goal import Goal
 from tunewright.core.history import Fold, History
@@ -29,7 +29,7 @@ class Proof:
     """How a candidate is proven.
 
     through, since: how far pairs of runs go, and from where on they run anew; "" where untouched
-    rows decide everything. start_s: what the processes of a pair take to start. folds: how often at
+    rows decide everything. folds: how often at
     most both arms are fitted again, each time to be judged on another part of the untouched rows
     (0: there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
     without being asked for. warm_up: a pair that counts for nothing comes first. ignore_failures:
@@ -41,7 +41,6 @@ class Proof:
 
     through: str
     since: str = ""
-    start_s: float = PROCESS_S
     folds: int = 0
     most_pairs: int = MAX_PAIRS
     watched: tuple[Metric, ...] = ()
@@ -61,8 +60,9 @@ class Plan:
 
     ranking: the fold that orders configs. cached: the last stage that the search may take from the
     cache, "" where it is the first one that cannot be. quiet: the stages whose trials have the
-    machine alone. candidate: what is to be proven, where nothing is searched. study: its name; the
-    chance of its verification comes from it. capped: whether a trial's limit follows the baseline.
+    machine alone. costs: what its trials cost. candidate: what is to be proven, where nothing is
+    searched. study: its name; the chance of its verification comes from it. capped: whether a
+    trial's limit follows the baseline.
     """
 
     goal: Goal
@@ -75,17 +75,12 @@ class Plan:
     cached: str
     quiet: frozenset[str]
     proof: Proof
+    costs: Costs
     candidate: Config | None = None
     study: str = ""
     seed: int = 0
     limit_s: float = LIMIT_UNBOUNDED_S
     capped: bool = False
-
-    @cached_property
-    def costs(self) -> Costs:
-        """What its trials cost."""
-        names, proof = tuple(stage.name for stage in self.stages), self.proof
-        return Costs(self.budget, proof.folds, names, self.cached, proof.since, proof.start_s)
 
     def parts(self, history: History) -> int:
         """In how many parts the untouched rows are judged: the folds, or what there is time for.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunewright.stats.intervals import Interval, nothing
+from tunewright.stats.kish import effective_size
 from tunewright.stats.quantiles import student
 
 LEAST_OF_A_CLASS = 10  # units; fewer of them say nothing about how their losses vary
@@ -202,7 +203,7 @@ class _Units:
         """
         mean, residuals = self._residuals(changes)
         error = _error(residuals, len(changes))
-        freedom = max(min(informed, _alike(self.sizes)) - 1.0, 0.5)
+        freedom = max(min(informed, effective_size(self.sizes)) - 1.0, 0.5)
         freedom = min(freedom, _freedom(residuals))
         reach = student(1 - alpha / 2, freedom) * error
         plain = mean - reach, mean + reach
@@ -221,14 +222,14 @@ class _Units:
         ranking: there the rarest class says the least.
         """
         if certain:
-            return min(float(self.least), _alike(self.sizes))
+            return min(float(self.least), effective_size(self.sizes))
         mean, residuals = self._residuals(changes)
         squares = float(self.weights @ (changes - mean) ** 2)
         spread = math.sqrt(squares / (len(changes) - 1) / len(changes))
         if spread == 0:
-            return _alike(self.sizes)
+            return effective_size(self.sizes)
         rows = len(changes) / max(1.0, (_error(residuals, len(changes)) / spread) ** 2)
-        return min(rows, _alike(self.weights))
+        return min(rows, effective_size(self.weights))
 
     def _residuals(self, changes: Floats) -> tuple[float, Floats]:
         """The mean change, and the sum of what each unit's rows deviate from it."""
@@ -246,11 +247,6 @@ class _Units:
             for a, b in ((base, cand), (wrong, cand), (base, missed), (wrong, missed))
         )
         return both, one, other, neither
-
-
-def _alike(sizes: Floats) -> float:
-    """As many of one size as tell as much of a mean as these (Kish 1965)."""
-    return float(sizes.sum() ** 2 / (sizes @ sizes))
 
 
 def _error(residuals: Floats, n: int) -> float:

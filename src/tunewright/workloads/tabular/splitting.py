@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunewright.stats.kish import effective_size
 from tunewright.stats.rows import pooled, units_by_class
 from tunewright.workloads.tabular.data import Column, Floats, Ints
-from tunewright.workloads.tabular.weighing import effective
 
 SMALL = 5_000  # rows below which the test part is doubled, so that a margin can be proven
 VALID_SHARE = 0.2  # of the rows, by time; and a part that is judged has no more of them
@@ -201,7 +201,7 @@ def worth(keys: Keys, weights: Floats | None) -> float:
     distinct, cluster = np.unique(keys, return_inverse=True)
     if weights is None:
         return float(len(distinct))
-    return effective(np.bincount(cluster, weights).astype(np.float64))
+    return effective_size(np.bincount(cluster, weights).astype(np.float64))
 
 
 def test_share(rows: int) -> float:

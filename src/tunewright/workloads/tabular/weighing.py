@@ -43,9 +43,3 @@ def quantiles(values: Floats, shares: Sequence[float], weights: Floats | None) -
     if weights is None:
         return np.quantile(values, shares)
     return np.quantile(values, shares, weights=weights, method="inverted_cdf")
-
-
-def effective(weights: Floats) -> float:
-    """As many equal rows as tell as much of a mean as these (Kish 1965)."""
-    scaled = weights / weights.max()  # so that no sum overflows
-    return float(scaled.sum() ** 2 / (scaled @ scaled))
