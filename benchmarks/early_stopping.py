@@ -118,13 +118,14 @@ class Simulation:
     now_s: float = 0.0
     finds: Finds = field(default_factory=list)
     running: list[tuple[float, int, int, Curve, float]] = field(default_factory=list)
+    kept: dict[Config, int] = field(default_factory=dict)  # epochs that a checkpoint holds
 
     def start(self, number: int, config: Config) -> None:
-        """A worker begins to train."""
-        curve = self.task.curve(config)
-        heapq.heappush(
-            self.running, (self.now_s + float(curve.seconds[0]), number, 0, curve, self.now_s)
-        )
+        """A worker begins to train, or goes on where a trial of the config was stopped."""
+        curve, epoch = self.task.curve(config), self.kept.get(config, 0)
+        began_s = self.now_s - (float(curve.seconds[epoch - 1]) if epoch else 0.0)
+        at_s = began_s + float(curve.seconds[epoch])
+        heapq.heappush(self.running, (at_s, number, epoch, curve, began_s))
 
     def reports(self) -> Iterator[tuple[int, int, float]]:
         """(trial, epoch, accuracy), in the order of time, until the limit."""
@@ -142,8 +143,9 @@ class Simulation:
         at_s = began_s + float(curve.seconds[epoch + 1])
         heapq.heappush(self.running, (at_s, number, epoch + 1, curve, began_s))
 
-    def stop(self, number: int) -> None:
+    def stop(self, number: int, config: Config) -> None:
         """A trial is stopped before its next epoch ends."""
+        self.kept[config] = next(epoch for _, other, epoch, *_ in self.running if other == number)
         self.running = [one for one in self.running if one[1] != number]
         heapq.heapify(self.running)
 
@@ -153,10 +155,11 @@ def ours(task: Task, seed: int, limit_s: float) -> Finds:
     goal = parse_goal("maximize accuracy", [METRIC])
     problem = Problem(
         task.space, goal, task.space.default, ("run",), "", Fidelity("run", "run"),
-        (Effort("steps", 1.0, math.inf, continues=True),), Budget(seconds=limit_s), seed,
+        (Effort("steps", 1.0, math.inf, continues=True, halved=True),), Budget(seconds=limit_s), seed,
         metrics=(METRIC,),
     )  # fmt: skip
     searcher, history, world = HalvingSearcher(problem), History(), Simulation(task, limit_s)
+    configs: dict[int, Config] = {}
 
     def ask() -> None:
         nonlocal history
@@ -164,12 +167,13 @@ def ours(task: Task, seed: int, limit_s: float) -> Finds:
         for one in wanted:
             if isinstance(one, Halt):
                 history = history.applied(Stopped(world.now_s, one.number, 1, "halted"))
-                world.stop(one.number)
+                world.stop(one.number, configs[one.number])
                 ask()
                 return
         for one in wanted:
             trial = Trial(history.last_number + 1, one.config, one.fidelity)
             history = history.applied(Started(world.now_s, trial))
+            configs[trial.number] = one.config
             world.start(trial.number, one.config)
 
     ask()

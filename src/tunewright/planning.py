@@ -267,7 +267,7 @@ def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Search
     if searched and not problem.goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
-    halting = any(effort.continues for effort in problem.efforts)
-    kind = "none" if not searched else "halving" if halting else "joint"
+    halved = any(effort.halved for effort in problem.efforts)
+    kind = "none" if not searched else "halving" if halved else "joint"
     searcher: Searcher = resolve(SEARCHERS[kind])(problem)
     return searcher

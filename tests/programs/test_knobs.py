@@ -18,7 +18,7 @@ def read(text, cores=8):
 @given(st.lists(TEXTS, min_size=2, unique=True), st.data())
 def test_values_of_a_choice_reach_the_program_as_they_were_typed(texts, data):
     default = data.draw(st.sampled_from(texts))
-    assume(":" not in default)
+    assume(":" not in default and "files:" not in ",".join(texts))
     knob = read(f"k={default}:{','.join(texts)}").knob
     assert [str(value) for value in knob.domain.values] == texts
     assert str(knob.default) == default

@@ -47,8 +47,8 @@ from tunewright.several import verify_all
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
 from tunewright.verifying.pairs import looks
-from tunewright.workloads.command import METRIC, RUNNING
 from tunewright.workloads.comparison import NEW, OLD
+from tunewright.workloads.programs.options import METRIC, RUNNING
 from tunewright.workloads.programs.program import DIFFERENCE
 from tunewright.workloads.programs.spec import read_codes, read_tolerance
 

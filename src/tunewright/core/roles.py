@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ from tunewright.core.knobs import Knob, Space
 from tunewright.core.metrics import Metric, Sample
 from tunewright.core.trial import Fidelity, Need, Trial
 
+ETA = 3  # of so many that came to a rung one goes on
+NEAR = 1.5  # a rung this close to the whole, as a ratio, would hardly save anything
+MOST_RUNGS = 30
 BLEND = "blend"  # the name of the stage at which the members of a config meet
 
 
@@ -112,13 +116,27 @@ NO_ROWS = Untouched()
 class Effort:
     """One way to spend less on a trial: from `least` to `full` of something (rows, epochs, trees).
 
-    continues: an artifact of less effort can be gone on from, see Context.earlier.
+    halved: configs compete at growing efforts, and the better third goes on. A `full` that is not
+    finite is never asked for: a trial goes on until it ends, and tells how it stands on the way.
+    continues: what less effort has made can be gone on from. stage: the first stage that reads it;
+    those above are the same whatever the effort; "" for all.
     """
 
     name: str
     least: float
     full: float
     continues: bool = False
+    halved: bool = False
+    stage: str = ""
+
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        """The efforts at which configs are held against each other, the last one whole."""
+        at, found = self.least * ETA, [self.least]
+        while at * NEAR < self.full and len(found) < MOST_RUNGS:
+            found.append(at)
+            at *= ETA
+        return (*found, self.full) if math.isfinite(self.full) else tuple(found)
 
 
 @final

@@ -107,7 +107,7 @@ def artifact_key(
             workload.digest,
             environment(),
             names,
-            [dict(fidelity.effort), piece.split, piece.fold, piece.seed],
+            [_effort(workload, names, fidelity), piece.split, piece.fold, piece.seed],
             {name: config[name] for name in decisive if name in config},
             [
                 [artifact_key(workload, stages[:blend], member, fidelity), weight]
@@ -116,6 +116,12 @@ def artifact_key(
             ],
         ]
     )
+
+
+def _effort(workload: Workload, names: Sequence[str], fidelity: Fidelity) -> dict[str, float]:
+    """The effort that these first stages of the chain read."""
+    later = {e.name for e in workload.efforts if e.stage and e.stage not in names}
+    return {name: value for name, value in fidelity.effort.items() if name not in later}
 
 
 def keys_of(

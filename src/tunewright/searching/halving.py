@@ -1,97 +1,65 @@
-"""The halving searcher: trials that report are stopped early where others were better by then.
+"""The halving searcher: configs compete at growing efforts, and the better third goes on.
 
-Asynchronous successive halving (Li et al. 2020) decides who goes on: at steps 1, 3, 9 … the better
-third of all that came so far. What a stopped trial would have come to is taken from those that went
-on, so a model learns from every trial, whatever its effort. A function that reports nothing is left
+Asynchronous successive halving (Li et al. 2020). Where a trial tells how it stands on the way, it
+goes on until others were better when they were as far (the stopping form); where the effort must
+be said beforehand, it ends there, and the best third goes on in a trial of more effort (the
+promoting form). Who was stopped and is among the best third by now goes on, too, if what it has
+made can be gone on from. What a config would have come to is taken from those that went on, so a
+model learns from every trial, whatever its effort. A program that tells nothing on its way is left
 to the joint searcher.
 """
 
 from __future__ import annotations
 
-import bisect
 import math
 import random
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
 from statistics import fmean
 from typing import Any, final
 
 from tunewright.core.config import Config, Value
 from tunewright.core.history import Fold, History
 from tunewright.core.metrics import Sample
+from tunewright.core.preference import ranking
 from tunewright.core.registry import resolve
-from tunewright.core.roles import Halt, Problem, Proposal
+from tunewright.core.roles import Effort, Halt, Problem, Proposal
 from tunewright.core.trial import Measurement, Outcome, Piece, Trial
 from tunewright.searching import MODEL
 from tunewright.searching.chain import Chain
+from tunewright.searching.curves import Curves
 from tunewright.searching.joint import JointSearcher, spread
 
-ETA = 3  # of so many that came to a rung one goes on
-FEWEST = 4  # that came to a rung before anybody is stopped there
 START = 8  # configs that fill the space before the model is asked
 ELITE = 5  # of the best have neighbours
 GROWTH = 0.1  # more ended trials before another model is made
 RANDOM = 10  # every so many proposals one comes from all over the space
 LISTED = 400  # candidates of a model, at most
 DRAWS = 200  # tries to find a config that is new
+FINALS = 3  # trials, or whole runs of the baseline: with so little left the best go to their end
 
 Row = tuple[Config, float | None]
 
 
 @final
 @dataclass
-class Curves:
-    """What trials have reported of the first objective; less is better.
-
-    curve: of each trial, by its number. rungs: by step, who came there and how good it was then.
-    """
-
-    curve: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
-    rungs: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
-    reached: dict[int, int] = field(default_factory=dict)  # the next rung of each trial
-
-    def learn(self, number: int, step: float, target: float) -> None:
-        """Take in one report."""
-        curve = self.curve.setdefault(number, [])
-        if curve and step <= curve[-1][0]:  # of an attempt that began anew
-            return
-        curve.append((step, target))
-        rung = self.reached.get(number, 1)
-        while step >= rung:
-            bisect.insort(self.rungs.setdefault(rung, []), (target, number))
-            rung *= ETA
-        self.reached[number] = rung
-
-    def stopped(self, number: int) -> bool:
-        """Whether others were clearly better when they were as far as this trial is."""
-        rung = self.reached.get(number, 1) // ETA
-        board = self.rungs.get(rung, [])
-        if len(board) < FEWEST:
-            return False
-        own = next(target for target, other in board if other == number)
-        return own > board[math.ceil(len(board) / ETA) - 1][0]
-
-    def at(self, number: int, step: float) -> float | None:
-        """The last that a trial reported up to a step, None for nothing."""
-        curve = self.curve.get(number, [])
-        place = bisect.bisect_right(curve, (step, math.inf))
-        return curve[place - 1][1] if place else None
-
-
-@final
-@dataclass
 class Tried:
-    """The trials of the search that ended.
+    """The configs of the search, by id, of which a trial ended.
 
-    results: config and target of each, by number, None for what failed or broke a constraint.
-    halted: the numbers of those that were stopped before their end. keys: of all configs.
+    results: config and target of each that came to its end, None for what failed or broke a
+    constraint. waiting: those that were stopped before, or went less far, with the number of the
+    last trial. paths: the steps and targets at which trials of each ended. keys: of all. whole_s:
+    what the baseline took.
     """
 
-    results: dict[int, Row] = field(default_factory=dict)
-    halted: set[int] = field(default_factory=set)
+    results: dict[str, Row] = field(default_factory=dict)
+    waiting: dict[str, tuple[Config, int]] = field(default_factory=dict)
+    paths: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     baseline: Mapping[str, Sample] | None = None
+    whole_s: float = 0.0
 
 
 @final
@@ -112,10 +80,19 @@ class HalvingSearcher:
         self._problem, self._chain = problem, Chain(problem)
         self._joint = JointSearcher(problem)
         self._metric = problem.goal.objectives[0]
-        self._curves, self._position = Curves(), 0
+        halved = (effort for effort in problem.efforts if effort.halved)
+        self._effort = next(halved, Effort("steps", 1.0, math.inf, halved=True))
+        self._stated = math.isfinite(self._effort.full)  # each trial says how far it goes
+        self._ranking = ranking(problem.goal, problem.metrics, problem.stages)
         self._log: weakref.ref[object] | None = None
-        self._modelled: Modelled | None = None
+        self._reset()
         self._ended = Fold(Tried, self._end)
+
+    def _reset(self) -> None:
+        self._curves, self._reports, self._ends = Curves(self._effort.rungs), 0, 0
+        self._configs: dict[int, str] = {}  # of trials, by their numbers
+        self._last: dict[int, tuple[float, float]] = {}  # step and target that each told last
+        self._modelled: Modelled | None = None
 
     def propose(self, history: History, n: int) -> Sequence[Proposal | Halt]:
         """At most `n` proposals, and halts for trials that are behind."""
@@ -123,21 +100,39 @@ class HalvingSearcher:
         # The baseline comes first, alone and to its end: everything is held against it.
         if not curves.curve or not len(history) or self._problem.fresh is None:
             return self._joint.propose(history, n)
-        halts = [Halt(t.number) for t in history.running if curves.stopped(t.number)]
-        return [*halts, *self._new(history, curves, n)]
+        running = () if self._stated else history.running
+        halts = [Halt(t.number) for t in running if curves.stopped(t.config.id)]
+        return [*halts, *self._wanted(history, curves, n)]
 
     def _learned(self, history: History) -> Curves:
         """The curves of this history: a function of it alone, whatever was asked before."""
         same = self._log is not None and self._log() is history.log
-        if not same or self._position > history.reported:
-            self._curves, self._log, self._position = Curves(), weakref.ref(history.log), 0
-            self._modelled = None
-        for report in history.reports(self._position):
-            target = self._target(report.samples)
-            if target is not None:
-                self._curves.learn(report.number, report.step, target)
-        self._position = history.reported
+        if not same or self._reports > history.reported or self._ends > len(history):
+            self._log = weakref.ref(history.log)
+            self._reset()
+        if self._stated:
+            for trial, measurement in history.ended(self._ends):
+                self._place(trial, measurement)
+        else:
+            ended = (trial for trial, _ in history.ended(self._ends))
+            for trial in (*history.running, *history.lost, *ended):
+                self._configs[trial.number] = trial.config.id
+            for report in history.reports(self._reports):
+                target = self._target(report.samples)
+                if target is not None:
+                    self._curves.learn(self._configs[report.number], report.step, target)
+                    self._last[report.number] = report.step, target
+        self._reports, self._ends = history.reported, len(history)
         return self._curves
+
+    def _place(self, trial: Trial, measurement: Measurement) -> None:
+        """How good a trial was at the effort that it was to take."""
+        target = self._target(measurement.samples)
+        good = trial.purpose.kind == "search" and measurement.outcome is Outcome.OK
+        if good and target is not None:
+            step = trial.fidelity.effort.get(self._effort.name, self._effort.full)
+            self._last[trial.number] = step, target
+            self._curves.learn(trial.config.id, step, target, passed=False)
 
     def _target(self, samples: Mapping[str, Sample]) -> float | None:
         """The first objective as a number of which less is better; None where it is not known."""
@@ -152,14 +147,21 @@ class HalvingSearcher:
         """Take in one ended trial."""
         if trial.purpose.kind != "search":
             return
-        tried.keys.add(self._chain.key(trial.config))
-        if measurement.outcome is Outcome.STOPPED:
-            tried.halted.add(trial.number)
-        samples = measurement.samples if measurement.outcome is Outcome.OK else {}
-        if tried.baseline is None and samples and trial.config == self._problem.baseline:
+        config, outcome = trial.config, measurement.outcome
+        tried.keys.add(self._chain.key(config))
+        if trial.number in self._last:
+            tried.paths.setdefault(config.id, []).append(self._last[trial.number])
+        less = outcome is Outcome.OK and trial.fidelity.effort
+        if (outcome is Outcome.STOPPED and config.id not in tried.results) or less:
+            tried.waiting[config.id] = config, trial.number
+            return
+        tried.waiting.pop(config.id, None)
+        samples = measurement.samples if outcome is Outcome.OK else {}
+        if tried.baseline is None and samples and config == self._problem.baseline:
             tried.baseline = samples
+            tried.whole_s = sum(span.end_s - span.start_s for span in measurement.spans)
         target = self._target(samples) if self._holds(samples, tried.baseline) else None
-        tried.results[trial.number] = (trial.config, target)
+        tried.results[config.id] = (config, target)
 
     def _holds(self, samples: Mapping[str, Sample], baseline: Mapping[str, Sample] | None) -> bool:
         """Whether no constraint is broken, as far as is known."""
@@ -171,50 +173,100 @@ class HalvingSearcher:
                 return False
         return True
 
-    # What is new
+    # What is wanted
 
-    def _new(self, history: History, curves: Curves, n: int) -> list[Proposal]:
-        """Configs that were not tried: spread over the space first, then by the model."""
+    def _wanted(self, history: History, curves: Curves, n: int) -> list[Proposal]:
+        """Who goes on, then configs that were not tried: all over the space, or by the model."""
         ended, unknown = self._ended(history), (*history.running, *history.lost)
         busy = {self._chain.key(trial.config) for trial in unknown}
-        proposals: list[Proposal] = []
-        for i in range(n):
-            number = history.last_number + i
-            configs = self._candidates(history, curves, ended, number)
+        if self._closing(history, ended):
+            wanted = self._going_on(ended, curves, busy, n, whole=True)
+            if wanted or busy or len(ended.results) > 1:
+                return wanted
+        wanted, finals = self._going_on(ended, curves, busy, n), self._finals
+        left = self._problem.budget.trials_left(history.last_number)
+        most = n if left <= finals else min(n, left - finals)
+        for i in range(len(wanted), most):
+            number, known = history.last_number + i, len(ended.keys | busy)
+            configs = filter(self._chain.fits, self._candidates(history, number, known))
             keyed = ((config, self._chain.key(config)) for config in configs)
             new = ((c, key) for c, key in keyed if key not in busy and key not in ended.keys)
             config, key = next(new, (None, ""))
             if config is None:
                 break
             busy.add(key)
-            proposals.append(self._proposal(config))
-        return proposals
+            last = self._stated and left <= finals
+            wanted.append(self._proposal(config, -1 if last else 0))
+        return wanted
 
-    def _proposal(self, config: Config) -> Proposal:
-        fresh = self._problem.fresh
+    def _going_on(
+        self, ended: Tried, curves: Curves, busy: set[str], n: int, *, whole: bool = False
+    ) -> list[Proposal]:
+        """Those that wait and may go on. whole: the foremost go to their end, whoever they are."""
+        if not (self._stated or self._effort.continues):
+            return []
+        last = len(curves.rungs) - 1 if self._stated else len(curves.rungs)
+        wanted: list[Proposal] = []
+        for rung, id_ in curves.foremost(last) if whole else curves.favoured(last):
+            if len(wanted) == n:
+                break
+            config, _ = ended.waiting.get(id_, (None, 0))
+            if config is not None and (key := self._chain.key(config)) not in busy:
+                busy.add(key)
+                wanted.append(self._proposal(config, last if whole else rung + 1, rung))
+        return wanted
+
+    @property
+    def _finals(self) -> int:
+        """How many trials of a budget of trials are for bringing the best to their end."""
+        trials = self._problem.budget.trials
+        return 0 if trials is None or not self._stated else min(FINALS, max(trials // 5, 1))
+
+    def _closing(self, history: History, ended: Tried) -> bool:
+        """Whether what is left is for bringing the best to their end: only there they can win."""
+        if not self._stated:
+            return False
+        budget, costs = self._problem.budget, self._problem.costs
+        if budget.seconds is None or costs is None:
+            return budget.trials_left(history.last_number) <= self._finals
+        reserve_s = costs.kept_s(self._ranking(history), history.elapsed_s)
+        searching_s = budget.seconds - reserve_s - ended.whole_s
+        finals_s = min(FINALS * ended.whole_s, searching_s / 2)
+        return budget.reserve_reached(history.elapsed_s, reserve_s + finals_s)
+
+    def _proposal(self, config: Config, rung: int, earlier: int = -1) -> Proposal:
+        """A trial up to a rung, -1 for the last, going on from an earlier one, if there is one."""
+        fresh, effort = self._problem.fresh, self._effort
         assert fresh is not None
-        return Proposal(config, replace(fresh, piece=Piece(seed=self._problem.seed)))
+        trial = replace(fresh, piece=Piece(seed=self._problem.seed))
+        if not self._stated:
+            return Proposal(config, trial)
+        rungs, name = effort.rungs, effort.name
+        asked = {} if rung in (-1, len(rungs) - 1) else {name: rungs[rung]}
+        before = {name: rungs[earlier]} if earlier >= 0 and effort.continues else {}
+        return Proposal(config, replace(trial, effort=asked, earlier=before))
 
-    def _candidates(
-        self, history: History, curves: Curves, ended: Tried, number: int
-    ) -> Iterator[Config]:
-        """Configs in the order in which they are wanted for the trial of this number."""
+    def _candidates(self, history: History, number: int, known: int) -> Iterator[Config]:
+        """Configs in the order in which they are wanted.
+
+        number: of the trial. known: how many configs there are by then.
+        """
         chance = random.Random(f"{self._problem.seed}/{number}")  # noqa: S311
         knobs = self._chain.searched
-        if number <= START:
-            point = spread(number, len(knobs), self._problem.seed)
+        if known <= START:
+            point = spread(known, len(knobs), self._problem.seed)
             yield self._chain.config({k.name: k.at(u) for k, u in zip(knobs, point, strict=True)})
         elif number % RANDOM:
-            yield from self._promising(history, curves, ended)
+            yield from self._promising(history)
         for _ in range(DRAWS):
             yield self._chain.config({k.name: k.at(chance.random()) for k in knobs})
         yield from self._chain.every()
 
-    def _promising(self, history: History, curves: Curves, ended: Tried) -> Iterator[Config]:
+    def _promising(self, history: History) -> Iterator[Config]:
         """What the model of the last snapshot promises, the best first."""
-        count, last = len(history), self._modelled.ended if self._modelled else 0
-        if self._modelled is None or count >= last + max(1, GROWTH * last):
-            self._modelled = self._model(ended, curves, count)
+        count = _snapshot(len(history))
+        if self._modelled is None or count != self._modelled.ended:
+            self._modelled = self._model(history, count)
         modelled = self._modelled
         for i in range(LISTED):
             if i == len(modelled.made):
@@ -226,8 +278,12 @@ class HalvingSearcher:
                 )
             yield modelled.made[i]
 
-    def _model(self, ended: Tried, curves: Curves, count: int) -> Modelled:
-        rows = self._rows(ended, curves)
+    def _model(self, history: History, count: int) -> Modelled:
+        """A model of the first so many that ended: whenever it is made, it is the same."""
+        ended = Tried()
+        for trial, measurement in islice(history.ended(), count):
+            self._end(ended, trial, measurement)
+        rows = self._rows(ended)
         known = sorted(((y, i) for i, (_, y) in enumerate(rows) if y is not None))
         elite = [rows[i][0] for _, i in known[:ELITE]] or [self._problem.baseline]
         seed = (self._problem.seed, count)
@@ -235,20 +291,43 @@ class HalvingSearcher:
         free = [knob.name for knob in self._chain.searched]
         return Modelled(count, model.candidates(elite, free, {}, "halving"))
 
-    def _rows(self, ended: Tried, curves: Curves) -> list[Row]:
-        """What each trial came to, or would have: the baseline first.
+    def _rows(self, ended: Tried) -> list[Row]:
+        """What each config came to, or would have: the baseline first.
 
-        A stopped one is as far behind the mean of those that went on as it was when it was stopped.
+        One that went less far gains from there on what others have gained on average.
         """
-        whole = {number: y for number, (_, y) in ended.results.items() if y is not None}
-        rows: list[Row] = []
-        for number, (config, target) in ended.results.items():
-            curve = curves.curve.get(number)
-            if number not in ended.halted:
-                rows.append((config, target))
-            elif curve:
-                step, own = curve[-1]
-                told = ((y, curves.at(other, step)) for other, y in whole.items())
-                moved = [y - then for y, then in told if then is not None]
-                rows.append((config, own + fmean(moved) if moved else None))
+        rows = list(ended.results.values())
+        whole = {id_: y for id_, (_, y) in ended.results.items() if y is not None}
+        gains = _gains(ended.paths.values(), self._effort.rungs)
+        for config, number in ended.waiting.values():
+            if number not in self._last:
+                continue
+            step, own = self._last[number]
+            if self._stated:
+                rows.append((config, own + sum(g for rung, g in gains.items() if rung >= step)))
+                continue
+            told = ((y, self._curves.at(other, step)) for other, y in whole.items())
+            moved = [y - then for y, then in told if then is not None]
+            rows.append((config, own + fmean(moved) if moved else None))
         return rows
+
+
+def _gains(
+    paths: Iterable[Sequence[tuple[float, float]]], rungs: Sequence[float]
+) -> dict[float, float]:
+    """What configs gained on average from each rung to the next, as far as any did."""
+    gained: dict[float, list[float]] = {}
+    neighbours = {*pairwise(rungs)}
+    for path in paths:
+        for (start, then), (end, now) in pairwise(sorted(path)):
+            if (start, end) in neighbours:
+                gained.setdefault(start, []).append(now - then)
+    return {rung: fmean(changes) for rung, changes in gained.items()}
+
+
+def _snapshot(count: int) -> int:
+    """The last count, up to this one, at which a model is made."""
+    last = 1
+    while (after := last + max(1, math.ceil(GROWTH * last))) <= count:
+        last = after
+    return last

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import math
 import shlex
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,34 +22,35 @@ from tunewright.errors import InputError, nearest
 from tunewright.knobs.offers import Offer
 from tunewright.knobs.threading import VARIABLES
 from tunewright.machine import probe
+from tunewright.workloads.programs.efforts import CHECKPOINT, StatedEffort, read_effort
 from tunewright.workloads.programs.knobs import ON_OFF, StatedKnob, knob_name, read_knob
-from tunewright.workloads.programs.metrics import StatedMetric, read_metrics
+from tunewright.workloads.programs.metrics import StatedMetric, progress_metrics, read_metrics
+from tunewright.workloads.programs.options import METRIC, RUNNING, SAME_OUTPUT, TOLERANCE
 from tunewright.workloads.programs.outputs import Check, read_check
 from tunewright.workloads.programs.pasting import PLACES, command_lines
 from tunewright.workloads.programs.placeholders import (
-    check_plain,
     check_values,
-    escaped,
     has_placeholder,
     placeholders_in,
 )
 from tunewright.workloads.programs.program import LAST, Around, Program
-from tunewright.workloads.programs.progress import read_progress
+from tunewright.workloads.programs.progress import Progress, read_progress
 from tunewright.workloads.programs.spec import CommandSpec, read_codes, read_tolerance
-from tunewright.workloads.programs.templates import Template, read_template
-from tunewright.workloads.programs.words import (
-    checked_words,
-    input_waits,
-    notes_on,
-    read_env_file,
-    split_line,
-    split_named,
-    split_variable,
+from tunewright.workloads.programs.templates import read_template
+from tunewright.workloads.programs.texts import (
+    Texts,
+    check_names,
+    check_places,
+    check_program,
+    contents,
+    line_of,
+    stage_of,
+    stage_words,
+    variables_of,
 )
+from tunewright.workloads.programs.words import input_waits, notes_on, split_line
 
-SETUP = "setup"  # the step that is run once
 CHANCE = {"seed", "split"}  # what is another one for each pair
-_SMALL_BYTES = 2**24  # a larger file is known by its size and time
 
 
 @final
@@ -92,70 +91,34 @@ class CommandWorkload:
         return command_lines(self.stages, config)
 
 
-@final
-@dataclass(frozen=True)
-class _Texts:
-    """Every text of a spec that may hold placeholders, by who reads it.
-
-    words: of the steps and the program. around: of what is run beside it. env: variables. paths: of
-    what is read when it has run, and of its standard input. templates: files that are filled in.
-    """
-
-    words: Mapping[str, tuple[str, ...]]
-    around: Around
-    env: tuple[tuple[str, str], ...]
-    paths: tuple[str, ...]
-    templates: tuple[Template, ...]
-
-    def of(self, stage: str) -> list[str]:
-        """The texts that a stage reads, variables left out."""
-        if stage != LAST:
-            return list(self.words[stage])
-        around = (self.around.prepare, self.around.cleanup, self.around.test)
-        return [*self.words[stage], *(word for words in around for word in words), *self.paths]
-
-    @property
-    def variables(self) -> list[str]:
-        """The texts of the environment."""
-        return [text for _, text in self.env]
-
-    def reads(self, texts: Iterable[str]) -> set[str]:
-        """The names that texts read, also by the files with placeholders that they name."""
-        names = placeholders_in(texts)
-        return names.union(*(each.reads for each in self.templates if each.name in names))
-
-    @property
-    def every(self) -> list[str]:
-        """All texts."""
-        return [*(text for stage in self.words for text in self.of(stage)), *self.variables]
-
-
 def command(
     spec: CommandSpec, baseline: Mapping[str, Value] | None = None, stated: Stated | None = None
 ) -> CommandWorkload:
     """The workload of a program. Raises InputError for anything that cannot be read or run."""
     where = str(Path(spec.cwd or ".").resolve())
-    metrics, tests = _metrics(spec, stated)
+    progress = read_progress(spec.progress) if spec.progress else None
+    effort = read_effort(spec.effort) if spec.effort else None
+    metrics, tests = _metrics(spec, stated, progress)
     readers = tuple(replace(metric.reader, cwd=where) for metric in metrics)
     checked = None if spec.same_output is None else str(spec.same_output)
     check = read_check(checked, spec.tolerance)
     around = Around(
-        _line(spec, "prepare", where),
-        _line(spec, "cleanup", where),
-        _line(spec, "test_command", where),
+        line_of(spec, "prepare", where),
+        line_of(spec, "cleanup", where),
+        line_of(spec, "test_command", where),
         tuple(replace(metric.reader, cwd=where) for metric in tests),
     )
     paths = [reader.path for reader in (*readers, *around.readers) if reader.reads_file]
     paths += [check.path] if check and check.path else []
     stdin = [str(spec.stdin)] if spec.stdin else []
     templates = tuple(read_template(text, where) for text in spec.config)
-    texts = _Texts(_stage_words(spec, where), around, _variables(spec, where), (*paths, *stdin),
+    texts = Texts(stage_words(spec, where), around, variables_of(spec, where), (*paths, *stdin),
                    templates)  # fmt: skip
     names = [knob_name(text) for text in spec.knob]
-    _check_names(names, [*texts.words][:-1], [template.name for template in templates])
-    _check_places(texts, names)
+    check_names(names, [*texts.words][:-1], [template.name for template in templates], effort)
+    check_places(texts, names, effort)
     for words in (*texts.words.values(), around.prepare, around.cleanup, around.test):
-        _check_program(words, where)
+        check_program(words, where)
     if (
         spec.stdin
         and not has_placeholder(str(spec.stdin))
@@ -169,11 +132,12 @@ def command(
     knobs = requiring([*ordered, *(offer.knob for offer in offers)], map(Condition, spec.require))
     space = Space(knobs)
     base = space.asked(_coerced(space, baseline or {}))
-    stages = _stages(texts, space.knobs, where)
+    stages = _stages(texts, space.knobs, where, effort)
+    continues = CHECKPOINT in texts.reads(texts.every)
     last = replace(
         stages[-1], readers=readers, check=check, baseline=base, offers=offers, around=around,
         stdin=str(spec.stdin or ""), ok_exit=spec.ok_exit, templates=templates,
-        progress=read_progress(spec.progress) if spec.progress else None,
+        progress=progress, effort=effort, continues=continues,
     )  # fmt: skip
     stages = (*stages[:-1], last)
     for stage in stages:
@@ -196,11 +160,12 @@ def command(
         stages=stages,
         metrics=tuple(replace(metric, since=since) for metric in (*_OWN, *own)),
         baseline=base,
-        digest=digest_of([encode(replace(spec, cwd=None)), _contents(texts, spec, where)]),
+        digest=digest_of([encode(replace(spec, cwd=None)), contents(texts, spec, where)]),
         facts=Facts(
             tuple(spec.argv), steps, {knob.name: knob.stage for knob in space.knobs}, where,
-            tuple(_said(spec, offers)), tuple(notes), check,
+            tuple(_said(spec, offers, effort, continues=continues)), tuple(notes), check,
         ),
+        efforts=_efforts(effort, progress, metrics, continues=continues),
     )  # fmt: skip
 
 
@@ -211,11 +176,33 @@ _OWN = (
 )
 
 
+STEPS = "steps"  # the effort of a program that tells how far it is
+
+
+def _efforts(
+    effort: StatedEffort | None,
+    progress: Progress | None,
+    metrics: Sequence[StatedMetric],
+    *,
+    continues: bool,
+) -> tuple[Effort, ...]:
+    """How a trial can be made cheaper: it goes less far, or is stopped by what it tells."""
+    if effort is not None:
+        return (effort.effort(LAST, continues=continues),)
+    if progress and {metric.metric.name for metric in metrics} & {*progress.names}:
+        return (Effort(STEPS, 1.0, math.inf, halved=True, stage=LAST),)
+    return ()
+
+
 def _metrics(
-    spec: CommandSpec, stated: Stated | None
+    spec: CommandSpec, stated: Stated | None, progress: Progress | None
 ) -> tuple[tuple[StatedMetric, ...], tuple[StatedMetric, ...]]:
     """The metrics that a spec states, and where a verification finds some of them instead."""
-    metrics = read_metrics(spec.metric, LAST, stated, [metric.name for metric in _OWN])
+    own = [metric.name for metric in _OWN]
+    metrics = read_metrics(spec.metric, LAST, stated, own)
+    if progress is not None and stated:
+        known = {*own, *(metric.metric.name for metric in metrics)}
+        metrics += progress_metrics(progress, [n for n in stated if n not in known], LAST, stated)
     better = {m.metric.name: m.metric.better for m in metrics}
     tests = read_metrics(spec.test_metric, LAST, better)
     if bool(spec.test_command) != bool(tests):
@@ -243,14 +230,14 @@ def _common(paths: Iterable[str], steps: Iterable[str]) -> list[str]:
 
 
 def _knobs(
-    spec: CommandSpec, texts: _Texts, where: str
+    spec: CommandSpec, texts: Texts, where: str
 ) -> tuple[list[StatedKnob], tuple[Offer, ...]]:
     """The knobs that a spec states, and the ready-made ones that it asks for."""
     cores = spec.cores or max(int(probe().cores_usable), 1)
     read = []
     for text in spec.knob:
         name = knob_name(text)
-        read.append(read_knob(text, _stage_of(name, texts), cores, where))
+        read.append(read_knob(text, stage_of(name, texts), cores, where))
     offers = [
         offer
         for name in dict.fromkeys(spec.knobs)
@@ -280,7 +267,9 @@ def _coerced(space: Space, values: Mapping[str, Value]) -> dict[str, Value]:
     return read
 
 
-def _said(spec: CommandSpec, offers: Sequence[Offer]) -> list[tuple[str, str]]:
+def _said(
+    spec: CommandSpec, offers: Sequence[Offer], effort: StatedEffort | None, *, continues: bool
+) -> list[tuple[str, str]]:
     """How a program is run, beside its words."""
     lines = [
         (name.replace("_", " "), line)
@@ -292,6 +281,10 @@ def _said(spec: CommandSpec, offers: Sequence[Offer]) -> list[tuple[str, str]]:
     lines += [("require", text) for text in spec.require]
     lines += [(offer.knob.name, offer.about) for offer in offers]
     lines += [("progress", spec.progress)] if spec.progress else []
+    if effort is not None:
+        on = "goes on, from its checkpoint" if continues else "goes on, anew, without {checkpoint}"
+        both = f"the baseline and both arms of the verdict take {effort.full:g}, from nothing"
+        lines.append(("effort", f"{effort.told}: of each the best third {on}; {both}"))
     return lines
 
 
@@ -308,139 +301,22 @@ def _notes(words: Mapping[str, Sequence[str]], metrics: Sequence[StatedMetric]) 
     return notes
 
 
-def _stages(texts: _Texts, knobs: Sequence[Knob], where: str) -> tuple[Program, ...]:
+def _stages(
+    texts: Texts, knobs: Sequence[Knob], where: str, effort: StatedEffort | None
+) -> tuple[Program, ...]:
     """The steps and the program, each with its own knobs and the variables that it can read."""
     known, above, stages = {*PLACES}, list[Knob](), list[Program]()
     for name, argv in texts.words.items():
         own = tuple(knob for knob in knobs if knob.stage == name)
         above += own
         known |= {knob.name for knob in own}
+        known |= {effort.name} if effort and name == LAST else set()
         env = tuple((key, text) for key, text in texts.env if placeholders_in([text]) <= known)
         read = texts.reads((*texts.of(name), *(text for _, text in env)))
         steps = tuple(stage.name for stage in stages if stage.name in read)
         stages.append(Program(name, own, argv, env, where, steps=steps, known=tuple(above)))
         known.add(name)
     return tuple(stages)
-
-
-def _check_program(words: Sequence[str], where: str) -> None:
-    first = words[0] if words else ""
-    path = str(Path(where, first)) if os.sep in first else first
-    if first and not has_placeholder(first) and shutil.which(path) is None:
-        raise InputError(
-            f"expected a program that can be run; got {first!r}, which is not on the PATH "
-            "and is no executable file"
-        )
-
-
-def _stage_words(spec: CommandSpec, where: str) -> dict[str, tuple[str, ...]]:
-    words: dict[str, tuple[str, ...]] = {}
-    if setup := _line(spec, SETUP, where):
-        words[SETUP] = setup
-    for step in spec.step:
-        name, line = split_named(step, "a step NAME=program arguments")
-        if name in words or name == LAST:
-            raise InputError(f"step {name!r}: the name is taken; give it another")
-        words[name] = _split(spec, line, f"step {name!r}", where)
-    argv = (spec.shell, "-c", " ".join(spec.argv)) if spec.shell and spec.argv else spec.argv
-    return {**words, LAST: tuple(checked_words(argv, "the program behind --"))}
-
-
-def _line(spec: CommandSpec, name: str, where: str) -> tuple[str, ...]:
-    """The words of one of the command lines beside the program, () where there is none."""
-    line = getattr(spec, name)
-    return () if line is None else _split(spec, line, f"--{name.replace('_', '-')}", where)
-
-
-def _split(spec: CommandSpec, line: str, what: str, where: str) -> tuple[str, ...]:
-    return (spec.shell, "-c", line) if spec.shell else tuple(split_line(line, what, where))
-
-
-def _variables(spec: CommandSpec, where: str) -> tuple[tuple[str, str], ...]:
-    """The variables of the file, then those that are said, which go before them."""
-    said = [split_variable(text) for text in spec.env]
-    names = [name for name, _ in said]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"expected each --env once; got {name} again; drop one of them")
-    kept = read_env_file(Path(where, spec.env_file)) if spec.env_file else []
-    kept = [(name, escaped(text)) for name, text in kept if name not in names]
-    return (*kept, *said)
-
-
-def _check_names(names: Sequence[str], steps: Sequence[str], files: Sequence[str]) -> None:
-    for name in (*names, *steps, *files):
-        if name in PLACES:
-            raise InputError(f"the name {name!r} is reserved; choose another")
-    every = [*names, *steps, *files]
-    for name in (*names, *files):
-        if every.count(name) > 1:
-            what = "knob" if name in names else "config"
-            raise InputError(f"{what} {name!r}: the name is taken; give it another")
-
-
-def _check_places(texts: _Texts, names: Sequence[str]) -> None:
-    """Refuse a placeholder that stands for nothing, or is no plain one."""
-    files = [template.name for template in texts.templates]
-    known = {*names, *PLACES, *files}
-    check_plain(texts.every, {*known, *texts.words})
-    for stage in texts.words:
-        read = texts.of(stage) + (texts.variables if stage == LAST else [])
-        for placeholder in sorted(placeholders_in(read)):
-            if placeholder not in known:
-                raise InputError(
-                    f"{{{placeholder}}} is no knob and no step above {stage!r}: "
-                    f"{nearest(placeholder, known)}; "
-                    f"for the text itself write {{{{{placeholder}}}}}"
-                )
-            if stage == SETUP and placeholder in names:
-                raise InputError(
-                    f"expected --setup without knobs, as it is run once; got {{{placeholder}}}; "
-                    "write --step NAME=… for what depends on one"
-                )
-            if stage != LAST and placeholder in files:
-                raise InputError(
-                    f"expected {{{placeholder}}} in the program's own words; got it in step "
-                    f"{stage!r}; let the step write what it needs"
-                )
-        known.add(stage)
-    used = placeholders_in(texts.every)
-    for name in files:
-        if name not in used:
-            raise InputError(f"config {name!r} is used nowhere; write {{{name}}} in an argument")
-
-
-def _stage_of(name: str, texts: _Texts) -> str:
-    """The first stage that reads a knob."""
-    for stage in texts.words:
-        if name in texts.reads(texts.of(stage)):
-            return stage
-    if name != "threads" and name not in texts.reads(texts.variables):
-        raise InputError(f"knob {name!r} is used nowhere; write {{{name}}} in an argument or --env")
-    return LAST
-
-
-def _contents(texts: _Texts, spec: CommandSpec, where: str) -> list[str]:
-    """What the programs and the files named in the command lines hold; of large ones the age."""
-    contents = [template.text for template in texts.templates]
-    paths = [Path(where, spec.stdin)] if spec.stdin else []
-    for first, *rest in texts.words.values():
-        paths += [Path(shutil.which(first) or first), *(Path(where, word) for word in rest)]
-    for path in paths:
-        if _is_file(path):
-            status = path.stat()
-            large = status.st_size > _SMALL_BYTES
-            content = b"" if large else path.read_bytes()
-            stamp = f"{status.st_size} {status.st_mtime_ns}" if large else ""
-            contents.append(hashlib.blake2b(content, digest_size=16).hexdigest() + stamp)
-    return contents
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a whole script may be longer than a name
-        return False
 
 
 def build(spec: CommandSpec, baseline: Mapping[str, Value], stated: Stated) -> CommandWorkload:
@@ -520,22 +396,6 @@ def hand_over(
     return HandOver({"steps": workload().command_lines(config)})
 
 
-SAME_OUTPUT = Option("same-output", "Refuse what puts out something else.", "PATTERN|FILE", bare="")
-TOLERANCE = Option("tolerance", "By how much its numbers may differ: 1e-6.", "SHARE")
-METRIC = Option(
-    "metric", "file:PATH, json:PATH:KEY, csv:PATH:COLUMN, junit:PATH:COUNT, tensorboard:PATH:TAG, "
-    "regex:PATTERN (also regex-first, -mean, -max, -min) or used:WHAT.", "NAME=SOURCE", many=True,
-)  # fmt: skip
-RUNNING = (  # how a program is run, for `verify` as well
-    Option("env", "An environment variable.", "NAME=TEXT", many=True),
-    Option("env-file", "A file of them.", "FILE"),
-    Option("stdin", "A file that it reads.", "FILE"),
-    Option("shell", "Let a shell read every command line.", "[SHELL]", bare="sh"),
-    Option("ok-exit", "The codes of a good run: 0,3.", "CODE,…"),
-    Option("setup", "Run once before all; {setup} is its directory.", "COMMAND"),
-    Option("prepare", "Run before each run, unmeasured.", "COMMAND"),
-    Option("cleanup", "Run after each run, unmeasured.", "COMMAND"),
-)
 COMMAND = Kind(
     name="command",
     spec=CommandSpec,
@@ -562,6 +422,8 @@ COMMAND = Kind(
                many=True),
         Option("progress", "Lines that tell how far it is: 'regex:epoch (\\d+).*acc=(\\S+)'.",
                "regex:PATTERN"),
+        Option("effort", "How far a run goes: {NAME} stands for it, and {checkpoint} for a "
+               "directory from which it goes on.", "NAME=LOW..HIGH"),
         SAME_OUTPUT,
         TOLERANCE,
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +28,12 @@ from tunewright.errors import InputError, TrialFailed, TrialTimeout
 from tunewright.measuring import payloads
 from tunewright.measuring.disturbance import Snapshot, disturbance
 from tunewright.measuring.forked import Died, Tell, run_forked
+from tunewright.workloads.checkpoints import CHECKPOINTS, Checkpoint
 from tunewright.workloads.functions.answers import Numbers, samples_of
 from tunewright.workloads.functions.knobs import STAGE
 from tunewright.workloads.functions.performing import Answer, Call, loaded, perform
-from tunewright.workloads.functions.runs import Checkpoint
 from tunewright.workloads.programs.metrics import SCORE_MARGIN, Better, is_score
 
-CHECKPOINTS = "checkpoints"
 STEPS = "steps"  # the effort of a function that reports: how far it runs
 SHOWN = 2000  # characters of what a process printed before it died
 OWN = (
@@ -100,8 +98,7 @@ class Calls:
             answer = _apart(work, lambda told: report(*told), context)
             others = disturbance(before, Snapshot.now(), answer.cpu_s)
         _check(answer, config, context)
-        if store.exists():
-            shutil.rmtree(store, ignore_errors=True)
+        call.checkpoint.drop()
         return Artifact(None, {**others, **samples_of(answer.numbers, units), **_used(answer)})
 
 
@@ -167,7 +164,7 @@ def build(spec: FunctionSpec, baseline: Mapping[str, Value], stated: Stated) -> 
         for name, better in stated.items()
         if name not in MEASURED
     )
-    steps = Effort(STEPS, 1.0, math.inf, continues=True)
+    steps = Effort(STEPS, 1.0, math.inf, continues=True, halved=True)
     return FunctionWorkload(
         name=spec.label,
         stages=(Calls(spec.knobs, spec.payload, named, spec.in_process),),

@@ -19,9 +19,10 @@ from typing import Any, Literal, final
 from tunewright.core.metrics import Metric
 from tunewright.errors import TrialFailed
 from tunewright.measuring import payloads
+from tunewright.workloads.checkpoints import Checkpoint
 from tunewright.workloads.functions.answers import Numbers, read_answer, telling
 from tunewright.workloads.functions.calling import Calling
-from tunewright.workloads.functions.runs import Checkpoint, continued
+from tunewright.workloads.functions.runs import continued
 
 SHOWN = 20  # lines of a traceback, from its head and from its tail
 _STATUS = Path("/proc/self/status")

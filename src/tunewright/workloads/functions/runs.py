@@ -2,74 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from tunewright.core.texts import read_json
 from tunewright.errors import InputError, check_type
+from tunewright.workloads.checkpoints import Checkpoint
 from tunewright.workloads.functions.answers import Numbers, read_report
 
-STATE = "tunewright.json"  # beside the files of a checkpoint, in the directory above them
-FILES = "files"
-_KEPT = 2  # states of one checkpoint: the last, and the one before while it is being read
-
 Report = Callable[[float, Mapping[str, Numbers]], None]
-Stamp = tuple[tuple[str, int, int], ...]
-
-
-@final
-@dataclass
-class Checkpoint:
-    """A directory of one trial that outlives its process, whole or not at all.
-
-    The function writes into `files`, a copy of its own; `keep` makes a state of it that others see
-    at once and entirely. store: where the states are.
-    """
-
-    store: Path
-    files: Path
-    _stamp: Stamp = ()
-
-    def restore(self) -> Mapping[str, Any]:
-        """Fill `files` from the last state; what was kept beside it, {} where there is none."""
-        for state in sorted(self.store.glob("[0-9]*"), reverse=True):
-            try:
-                body = read_json((state / STATE).read_bytes())
-                shutil.copytree(state / FILES, self.files, dirs_exist_ok=True)
-            except (OSError, ValueError):  # harmed: the one before will do
-                shutil.rmtree(self.files, ignore_errors=True)
-                continue
-            self._stamp = _stamp(self.files)
-            return dict(body)
-        return {}
-
-    def keep(self, step: int, body: Mapping[str, Any]) -> None:
-        """Make a state of what is in `files`, if anything in it has changed."""
-        stamp = _stamp(self.files)
-        if not stamp or stamp == self._stamp:
-            return
-        draft, state = self.store / f"part-{step:08d}", self.store / f"{step:08d}"
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(self.files, draft / FILES)
-        (draft / STATE).write_text(json.dumps(body), encoding="utf-8")
-        shutil.rmtree(state, ignore_errors=True)
-        draft.rename(state)
-        self._stamp = stamp
-        for older in sorted(self.store.glob("[0-9]*"))[:-_KEPT]:
-            shutil.rmtree(older, ignore_errors=True)
-
-
-def _stamp(directory: Path) -> Stamp:
-    """What files there are, and when they were written."""
-    found = []
-    for path in sorted(directory.rglob("*")):
-        status = path.lstat()
-        found.append((str(path), status.st_size, status.st_mtime_ns))
-    return tuple(found)
 
 
 @final

@@ -17,6 +17,7 @@ from tunewright.measuring.processes import ProgramRun
 from tunewright.workloads.programs.failures import telling
 from tunewright.workloads.programs.numbers import parse_number, whole_around
 from tunewright.workloads.programs.placeholders import fill, placeholders_in
+from tunewright.workloads.programs.progress import Progress, read_progress
 from tunewright.workloads.programs.sources import SOURCES
 from tunewright.workloads.programs.words import split_named
 
@@ -57,7 +58,8 @@ _TAIL = re.compile(r"\w+_p(\d{2})")  # lat_p99: that quantile of the values a ru
 class Reader:
     """Where one metric is found after a run: in a file, in the output, or in what it used.
 
-    kind: a name of SOURCES, MATCHED or "used". path: of the file, the expression, or what was used.
+    kind: a name of SOURCES, MATCHED, "used" or "progress". path: of the file, the expression, or
+    what was used.
     """
 
     name: str
@@ -92,6 +94,8 @@ class Reader:
         """
         if self.kind == "used":
             return (USED[self.path][0](run),)
+        if self.kind == "progress":
+            return (self._last_told(run),)
         if not self.reads_file:
             return (self._matched(run),)
         path = self.found(places, before)
@@ -124,6 +128,18 @@ class Reader:
                 return which(values)
         raise TrialFailed(
             f"expected metric {self.name} as {self.path!r} in the output; it is not there; "
+            f"the output ends: {telling(run.stdout, run.stderr)}"
+        )
+
+    def _last_told(self, run: ProgramRun) -> float:
+        """What the last line of progress tells."""
+        progress = read_progress(f"regex:{self.path}")
+        for stream in (run.stdout, run.stderr):
+            for line in reversed(re.split(r"[\r\n]+", stream.lines())):
+                if (told := progress.read(line)) is not None:
+                    return told[1][self.name].values[0]
+        raise TrialFailed(
+            f"expected metric {self.name} in a line of progress like {self.path!r}; there is none; "
             f"the output ends: {telling(run.stdout, run.stderr)}"
         )
 
@@ -217,14 +233,28 @@ def _read_metric(text: str, stage: str, stated: Mapping[str, Better]) -> StatedM
         _check_expression(name, path)
     if kind == "used" and path not in USED:
         raise InputError(f"metric {name!r}: unknown use {path!r}: {nearest(path, USED)}")
-    reader = Reader(name, kind, path, field)
-    asked = stated.get(name)
+    return _stated(Reader(name, kind, path, field), said, stage, stated.get(name))
+
+
+def progress_metrics(
+    progress: Progress, names: Iterable[str], stage: str, stated: Mapping[str, Better]
+) -> tuple[StatedMetric, ...]:
+    """Those of these names that lines of progress tell: the last one counts."""
+    return tuple(
+        _stated(Reader(name, "progress", progress.expression), None, stage, stated.get(name))
+        for name in names
+        if name in progress.names
+    )
+
+
+def _stated(reader: Reader, said: str | None, stage: str, asked: Better | None) -> StatedMetric:
+    name = reader.name
     if asked and said and asked != said:
         raise InputError(
             f"metric {name!r}: expected one direction; got {said} from --metric and {asked} from "
             "the goal; drop one of them"
         )
-    score = not reader.unit and kind != "used" and is_score(name)
+    score = not reader.unit and reader.kind != "used" and is_score(name)
     guess = "higher" if score or _parts(name) & _RATES else "lower"
     metric = Metric(
         name,

@@ -9,11 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from tunewright.core.config import Config, Value
 from tunewright.errors import InputError
 from tunewright.knobs.offers import settled
+from tunewright.workloads.programs.efforts import CHECKPOINT
 from tunewright.workloads.programs.placeholders import fill, fill_words
 from tunewright.workloads.programs.program import Program
 from tunewright.workloads.programs.spelling import spelled
 
-PLACES = ("dir", "seed", "split")  # what a placeholder may stand for beside knobs, steps and files
+PLACES = (
+    "dir",
+    "seed",
+    "split",
+    CHECKPOINT,
+)  # what a placeholder may stand for beside knobs, steps and files
 _MARK = re.compile(r"TUNEWRIGHT_([0-9]+)_PLACE")  # stands for a directory, a file or a word
 _PLAIN = {"seed": "0", "split": "test"}  # what is neither a directory nor a file
 
@@ -36,6 +42,7 @@ def command_lines(stages: Sequence[Program], config: Config) -> dict[str, dict[s
     lines: dict[str, dict[str, object]] = {}
     for stage in stages:
         kept: dict[str, Value] = {**marks, **spelled(stage.known, config)}
+        kept |= {stage.effort.name: stage.effort.at({})} if stage.effort else {}
         variables, before = settled(stage.offers, config, {})
         argv = [*before, *fill_words(stage.argv, kept)]
         env = {**{name: fill(text, kept) for name, text in stage.env}, **variables}
@@ -61,6 +68,7 @@ def _pasted(
     """A stage's command line for a shell, in which marks are the variables of what they name."""
     own = _variable(stage.name, stages)
     variables = {"dir": own, **{s.name: _variable(s.name, stages) for s in stages}}
+    variables[CHECKPOINT] = "checkpoint_dir"
     variables |= {t.name: f"{t.name.replace('-', '_')}_file" for t in stage.templates}
 
     def quoted(word: str) -> str:
@@ -79,7 +87,9 @@ def _pasted(
     written = list(_written(stage, variables, line, places, names))
     read = any(f'"${own}"' in text for text in (line, *written))
     read |= any(stage.name in each.steps for each in later)
-    return "; ".join([*([f"{own}=$(mktemp -d)"] if read else []), *written, line])
+    made = [own] if read else []
+    made += [name for name in ("checkpoint_dir",) if f'"${name}"' in line]
+    return "; ".join([*(f"{name}=$(mktemp -d)" for name in made), *written, line])
 
 
 def _written(

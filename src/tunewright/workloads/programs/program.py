@@ -21,6 +21,7 @@ from tunewright.errors import OutputDiffers, TrialFailed, TrialTimeout
 from tunewright.knobs.offers import Offer, settled
 from tunewright.measuring.disturbance import Snapshot, disturbance, own_cpu_s
 from tunewright.measuring.processes import ProgramRun, run_program
+from tunewright.workloads.programs.efforts import CHECKPOINT, StatedEffort, continued
 from tunewright.workloads.programs.failures import keep_failure, why_failed
 from tunewright.workloads.programs.metrics import Reader, samples_of, stamps
 from tunewright.workloads.programs.outputs import Check, Kept, Parts
@@ -57,7 +58,8 @@ class Program:
 
     known: the knobs of this stage and those above. steps: whose directories it reads. check: of
     what it puts out; baseline: whose output a search holds others against. stdin: a file that it
-    reads, "" for nothing. ok_exit: the codes with which a good run may end.
+    reads, "" for nothing. ok_exit: the codes with which a good run may end. effort: how
+    far it goes; continues: it has a directory from which a config goes on.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Program:
     offers: tuple[Offer, ...] = ()
     around: Around = Around()
     progress: Progress | None = None
+    effort: StatedEffort | None = None
+    continues: bool = False
 
     @property
     def sampled(self) -> bool:
@@ -102,7 +106,7 @@ class Program:
             float(zlib.crc32(run.digest.encode())),
             not context.fidelity.piece.repeat,
         )
-        if self.check is not None:
+        if self.check is not None and not context.fidelity.effort:  # less effort answers otherwise
             kept = Kept(context.lasting / "outputs")
             output, why = kept.name(self.check, parts, context.seed)
             if why and not searching:
@@ -129,6 +133,9 @@ class Program:
         """What one run in this directory gives, how it went, and what of its output is compared."""
         end_s = time.monotonic() + limit_s
         places = self._places(config, context, where)
+        part = None
+        if self.effort is not None and self.continues:
+            part = continued(self.effort, config, context, Path(str(places[CHECKPOINT])))
         env = self._environment(config, context, places)
         argv = [*settled(self.offers, config, env)[1], *fill_words(self.argv, places)]
         launch = _Launch(self, context, where, places, env)
@@ -139,7 +146,12 @@ class Program:
                 launch.aside("cleanup", self.around.cleanup, time.monotonic() + CLEANUP_S)
             raise
         launch.aside("cleanup", self.around.cleanup, max(end_s, time.monotonic() + CLEANUP_S))
-        return made
+        if part is None:
+            return made
+        artifact, run, parts = made
+        samples = part.used(artifact.samples)
+        part.keep(samples)
+        return replace(artifact, samples=samples), run, parts
 
     def _measured(
         self, launch: _Launch, argv: Sequence[str], end_s: float
@@ -170,6 +182,9 @@ class Program:
         places["split"] = "test" if context.fidelity.piece.fresh else "search"
         places["dir"] = str(directory)
         directory.mkdir()
+        if self.effort is not None:
+            places[self.effort.name] = self.effort.at(context.fidelity.effort)
+        places[CHECKPOINT] = str(where / CHECKPOINT)
         for step in self.steps:
             kept = context.above(step).files
             assert kept is not None

@@ -16,7 +16,7 @@ _LISTS = (
     "argv", "knob", "knobs", "require", "metric", "step", "config", "env", "test_metric",
 )  # fmt: skip
 _PATHS = ("cwd", "same_output", "stdin", "env_file")
-_LINES = ("shell", "setup", "prepare", "cleanup", "test_command", "progress")
+_LINES = ("shell", "setup", "prepare", "cleanup", "test_command", "progress", "effort")
 
 
 @final
@@ -43,7 +43,8 @@ class CommandSpec:
     share of their size.
     test_command: a command that is run after each run of a verification, and never in a search;
     test_metric: what it gives in place of the metrics of those names. progress: lines that tell how
-    far it is: "regex:epoch ([0-9]+).*acc=([0-9.]+)".
+    far it is: "regex:epoch ([0-9]+).*acc=([0-9.]+)". effort: "epochs=3..81", how far a run goes:
+    `{epochs}` stands for it, and `{checkpoint}` for a directory from which a config goes on.
     """
 
     argv: tuple[str, ...]
@@ -68,6 +69,7 @@ class CommandSpec:
     test_command: str | None = None
     test_metric: tuple[str, ...] = ()
     progress: str | None = None
+    effort: str | None = None
 
     def __post_init__(self) -> None:
         """Take one text for a list of one; a whole command line is no list of words."""
