@@ -5,7 +5,7 @@ import java.util.Map;
 
 /** Groups boxed numbers by a key and keeps the latest tables alive: work for a collector. */
 public final class Grouping {
-    private static final int ROUNDS = 40, KEPT = 10, NUMBERS = 250_000, KEYS = 20_000;
+    private static final int ROUNDS = 24, KEPT = 8, NUMBERS = 250_000, KEYS = 20_000;
 
     public static void main(String[] arguments) {
         long seed = 42, sum = 0;

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tunewright.planning import Limits
     from tunewright.profiling import Profile, profile
     from tunewright.session import Result, resume
+    from tunewright.several import Compared, resume_all, verify_all
     from tunewright.tuning import tune
     from tunewright.workloads.functions.declared import workload
     from tunewright.workloads.functions.knobs import choice, integer, real
@@ -47,13 +48,16 @@ _PUBLIC = {
     "TunedClassifier": "tunewright.estimators:TunedClassifier",
     "TunedRegressor": "tunewright.estimators:TunedRegressor",
     "resume": "tunewright.session:resume",
+    "Compared": "tunewright.several:Compared",
+    "resume_all": "tunewright.several:resume_all",
+    "verify_all": "tunewright.several:verify_all",
     "deploy": "tunewright.deploying.deploy:deploy",
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling", "Table",
-    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "profile", "real",
-    "resume", "tune", "verify", "workload",
+    "Command", "Compared", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling",
+    "Table", "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "profile",
+    "real", "resume", "resume_all", "tune", "verify", "verify_all", "workload",
 ]  # fmt: skip
 
 

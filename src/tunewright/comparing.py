@@ -236,11 +236,16 @@ def compared(
 
     question: None to ask nothing and only measure. saved: what the first line is a yardstick for.
     """
-    name = Path((lines[list(lines)[-1]].split() or [""])[0]).name
     runs = saved.runs if saved else {}
     spec = programs.spec(lines, question or Question())
-    request, workload = _asked("programs", f"verify-{name}", spec, question, sampling, runs)
+    request, workload = _asked("programs", name_of(lines), spec, question, sampling, runs)
     return replace(request, limits=replace(request.limits, trial_s=programs.timeout_s)), workload
+
+
+def name_of(lines: Mapping[str, str]) -> str:
+    """What a comparison of these command lines is called: by the last of them."""
+    *_, last = lines.values()
+    return f"verify-{Path((last.split() or [''])[0]).name}"
 
 
 def measured(line: str, programs: Programs, sampling: Sampling) -> tuple[Request, Workload]:

@@ -53,12 +53,27 @@ NO_LIMITS = Limits()
 
 @final
 @dataclass(frozen=True)
+class Series:
+    """Comparisons that share one error, each a study of its own.
+
+    id: the same in all of them, and in no others. lines: all programs by what they are called; the
+    first is what each of the others is held against. budget: of all together.
+    """
+
+    id: str
+    lines: Mapping[str, str]
+    budget: str
+
+
+@final
+@dataclass(frozen=True)
 class Proving:
     """What is asked of the proof.
 
     candidate: the knobs to be proven, other than the baseline's; None to search for them.
     pairs: pairs of runs at most. ignore_failures: runs that fail are left out. saved: a baseline's
-    earlier runs, by metric, as (yardstick, value). among: how many comparisons share the error.
+    earlier runs, by metric, as (yardstick, value). among: how many comparisons share the error;
+    series: which.
     """
 
     candidate: Mapping[str, Value] | None = None
@@ -66,6 +81,7 @@ class Proving:
     ignore_failures: bool = False
     saved: Mapping[str, tuple[tuple[float | None, float], ...]] = field(default_factory=dict)
     among: int = 1
+    series: Series | None = None
 
 
 @final

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunewright import several
+from tunewright import session, several
+from tunewright.comparing import Sampling, verify
 from tunewright.core.config import Config
 from tunewright.core.goal import parse_goal
 from tunewright.core.verdict import Decision, Verdict, alpha_of
@@ -62,3 +63,53 @@ def test_three_programs_are_held_against_the_first(command, tmp_path):
     assert "2 programs held against the first" in done.stdout
     assert (tmp_path / "prepared").exists()
     assert (tmp_path / "r.json").read_text().count('"sentence"') == 2
+
+
+class Gone(Exception):
+    """What ends the driver between two comparisons."""
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """Two comparisons that share one error, of which the second was never begun."""
+    told = []
+
+    def watching(request, _workload):
+        told.append(request.proof.candidate)
+        if len(told) > 1:
+            raise Gone
+        return session.unwatched
+
+    lines, few = ["true", "sh -c true", "sh -c 'true; true'"], Sampling("6s", 6)
+    with pytest.raises(Gone):
+        several.verify_all(lines, sampling=few, root=tmp_path, watching=watching)
+    return tmp_path / "verify-sh-1"
+
+
+def test_comparisons_that_were_interrupted_are_all_resumed(interrupted):
+    assert several.together(interrupted) == (2, None)
+    found = several.resume_all(interrupted)
+    assert [one.arm for one in found] == ["B", "C"]
+    assert found[0].result.directory == interrupted
+    assert all(one.result.verdict is not None for one in found)
+    for one in found:
+        assert several.together(one.result.directory) == (2, one.verdict)
+
+
+def test_what_is_shown_of_one_is_its_verdict_among_all(interrupted, command):
+    home = interrupted.parent.parent
+    interrupted.parent.rename(home / ".tunewright")
+    shown = command(home, "study", "show", "verify-sh-1")
+    assert "one of 2 comparisons that share one error; not all are finished" in shown.stdout
+    done = command(home, "study", "resume", "verify-sh-1")
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert "2 programs held against the first" in done.stdout
+    shown = command(home, "study", "show", "verify-sh-1")
+    assert "judged with the others, at an error of" in shown.stdout
+
+
+def test_a_comparison_on_its_own_has_no_others_to_resume(tmp_path):
+    result = verify("true", "true", sampling=Sampling("4s", 6), root=tmp_path)
+    assert several.together(result.directory) == (1, None)
+    with pytest.raises(InputError, match="which is alone"):
+        several.resume_all(result.directory)

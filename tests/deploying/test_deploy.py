@@ -276,3 +276,21 @@ def test_a_refit_that_fails_leaves_what_was_verified(tmp_path, csv):
     failed = Refitted(9.0, "all", "", "timeout: the budget was over")
     later = replace(result, history=result.history.applied(failed))
     assert learned_from(deploy(later, tmp_path / "served")) == VERIFIED
+
+
+# A function's config
+
+
+def test_a_functions_bundle_says_what_it_holds_and_how_it_is_used(tmp_path):
+    result = tw.tune(
+        lambda config: config["x"] ** 2, space={"x": tw.real(-1, 1, default=0.9)},
+        goal="minimize loss", budget="3 trials", root=tmp_path,
+    )  # fmt: skip
+    place = deploy(result)
+    with pytest.raises(InputError) as caught:
+        tw.load(place)
+    said = str(caught.value)
+    assert "holds the config that won for the function" in said
+    assert "['config'] and call the function with it" in said
+    index = json.loads((place / "bundle.json").read_text())
+    assert index["config"] == dict(result.best)

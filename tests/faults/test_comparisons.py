@@ -1,5 +1,6 @@
 """A comparison that is interrupted or killed: it says that it has no verdict, and goes on."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tunewright import comparing
 from tunewright.core.events import Ended, Started
 from tunewright.core.verdict import Decision
 from tunewright.errors import StoreError
@@ -125,3 +127,11 @@ def test_a_killed_comparison_goes_on_to_the_verdict_that_it_would_have_had(tmp_p
     assert outcome(tmp_path) == undisturbed
     every = events(tmp_path)
     assert sum(isinstance(event, Ended) for event in every) >= 2 + 24
+
+
+def test_a_function_that_ends_its_process_is_told_so(tmp_path):
+    few = comparing.Sampling("4s", 6)
+    result = comparing.verify(sum, lambda _: os._exit(0), args=([1],), sampling=few, root=tmp_path)
+    told = " ".join(measurement.detail for _, measurement in result.history.ended())
+    assert "ended its process before it returned, as os._exit does" in told
+    assert not result.accepted

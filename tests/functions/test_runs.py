@@ -248,3 +248,22 @@ def test_whatever_is_no_number_is_none(value):
     if not isinstance(value, dict) and value is not None:
         with pytest.raises(TrialFailed, match="expected the metrics by name"):
             read_answer(value, {}, [ACCURACY])
+
+
+def stubborn(config):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("function", "outcome", "said"),
+    [
+        (stubborn, Outcome.TIMEOUT, "ran longer than 0.5 s"),
+        (lambda config: os._exit(0), Outcome.CRASHED, "ended with status 0 before it returned"),
+        (lambda config: sys.stdout.write("x" * 10**8) and None, Outcome.CRASHED, "got nothing; return"),
+    ],
+)  # fmt: skip
+def test_what_a_function_should_not_do_ends_that_run_alone(study, function, outcome, said):
+    done = study(function, SPACE).run(limit_s=0.5 if outcome is Outcome.TIMEOUT else 30.0)
+    assert done.outcome is outcome
+    assert said in done.detail

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from tunewright import session
+from tunewright import session, several
 from tunewright.cli import verify
 from tunewright.cli.lines import columns
 from tunewright.cli.running import Telling, run, shown, started_s, telling
-from tunewright.errors import TunewrightError
+from tunewright.errors import InputError, TunewrightError
 from tunewright.reporting.layout import padded, wrapped
 from tunewright.reporting.text import render_text
 from tunewright.storing.journal import Reader
@@ -54,7 +56,17 @@ def show(name: str | None) -> None:
     directory = chosen(name)
     with Reader(directory) as reader:
         history = session.replay(reader)
-    click.echo(render_text(shown(directory, history), columns()))
+    summary = shown(directory, history)
+    with suppress(InputError):  # an older version's request cannot be read, and is on its own
+        among, verdict = several.together(directory)
+        if among > 1:
+            open_ = f"not all are finished: tunewright study resume {directory.name}"
+            level = (
+                f"judged with the others, at an error of {verdict.alpha:.3g}" if verdict else open_
+            )
+            click.echo(f"one of {among} comparisons that share one error; {level}")
+        summary = replace(summary, verdict=verdict or summary.verdict)
+    click.echo(render_text(summary, columns()))
 
 
 @command.command()

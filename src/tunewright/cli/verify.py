@@ -42,8 +42,8 @@ from tunewright.reporting.text import render_text
 from tunewright.reporting.words import say
 from tunewright.running.chain import FAILURES
 from tunewright.session import Result
+from tunewright.several import Compared, resume_all, verify_all
 from tunewright.several import labelled as labelled_lines
-from tunewright.several import verify_all
 from tunewright.stats.pairs import early
 from tunewright.storing.studies import Studies
 from tunewright.verifying.pairs import looks
@@ -174,8 +174,18 @@ def _several(
         click.echo(f"{second} held against {first}: {request.workload.lines[second]}")
         return PairLines(*_first(request, question, workload.metrics), Lines())
 
+    return _all_of(
+        lambda: verify_all(
+            programs, question=question, sampling=sampling, programs=read, watching=watching
+        ),
+        options,
+    )
+
+
+def _all_of(start: Callable[[], list[Compared]], options: Mapping[str, Any]) -> int:
+    """Run comparisons that share one error, print and write what they found."""
     try:
-        found = verify_all(programs, read, question, sampling, watching=watching)
+        found = start()
     except session.Interrupted as interrupted:
         click.echo(str(interrupted), err=True)
         return 130
@@ -190,7 +200,7 @@ def _several(
         level = say("error level", "en", alpha=one.verdict.alpha)
         click.echo(f"{one.arm}  {headline(shown)}   {level}")
     for name in WRITTEN:
-        if options[name]:
+        if options.get(name):
             _put(name, options[name], SEVERAL[name](each))
     decisions = {one.verdict.decision for one in found}
     if Decision.REJECT in decisions:
@@ -204,6 +214,14 @@ def resume(directory: Path, request: Request, history: History, began_s: float) 
     assert opened is not None
     goal = session.goal_of(history)
     metric = next(iter(goal.objectives), opened.metrics[0])
+    if request.proof.series is not None:
+
+        def watching(asked: Request, _: Workload) -> PairLines:
+            first, second = _arms(asked)
+            click.echo(f"{second} held against {first}: {asked.workload.lines[second]}")
+            return PairLines(metric, (first, second), Lines())
+
+        return _all_of(lambda: resume_all(directory, watching), {})
     watch = PairLines(metric, _arms(request), Lines(), _kept(directory))
     return conclude(lambda: session.resume(directory, watch=watch, began_s=began_s), watch)
 

@@ -63,6 +63,12 @@ def load(directory: str | os.PathLike[str]) -> Predictor:
         raise InputError(f"expected a bundle; got {path}{_why_none(path, error)}") from error
     if "steps" in index:
         raise InputError(f"expected a model's bundle; got {path}, which holds command lines to run")
+    if "function" in index:
+        raise InputError(
+            f"expected a model's bundle; got {path}, which holds the config that won for the "
+            f"function {index['function']}; read it with "
+            f"json.load(open({str(path / INDEX)!r}))['config'] and call the function with it"
+        )
     if version != FORMAT:
         raise InputError(f"expected a bundle of format {FORMAT}; got {version!r}; export it again")
     try:

@@ -67,6 +67,7 @@ class Reader:
     path: str
     field: str = ""
     cwd: str = ""  # what its path is relative to; "" for where the process is
+    absent: str = ""  # what it means that the file is not there, where we know it
 
     @property
     def reads_file(self) -> bool:
@@ -108,7 +109,9 @@ class Reader:
         """The file. Raises TrialFailed where this run did not write it."""
         path = self.file(places)
         if not path.exists():
-            raise TrialFailed(f"expected {self.name} in {self.path}; the file is not there")
+            raise TrialFailed(
+                self.absent or f"expected {self.name} in {self.path}; the file is not there"
+            )
         if str(path) in before and before[str(path)] == _stamp(path):
             raise TrialFailed(
                 f"expected {self.name} in {self.path}; this run did not write the file, "
