@@ -153,10 +153,10 @@ class Simulation:
 def ours(task: Task, seed: int, limit_s: float) -> Finds:
     """Tunewright's halving searcher."""
     goal = parse_goal("maximize accuracy", [METRIC])
+    effort = Effort("steps", 1.0, math.inf, continues=True, halved=True)
     problem = Problem(
         task.space, goal, task.space.default, ("run",), "", Fidelity("run", "run"),
-        (Effort("steps", 1.0, math.inf, continues=True, halved=True),), Budget(seconds=limit_s), seed,
-        metrics=(METRIC,),
+        (effort,), Budget(seconds=limit_s), seed, metrics=(METRIC,),
     )  # fmt: skip
     searcher, history, world = HalvingSearcher(problem), History(), Simulation(task, limit_s)
     configs: dict[int, Config] = {}

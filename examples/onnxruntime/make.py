@@ -11,7 +11,10 @@ nodes, weights, above = [], [], "x"
 for layer in range(LAYERS):
     matrix = chance.normal(0, WIDTH**-0.5, (WIDTH, WIDTH)).astype(np.float32)
     bias = chance.normal(0, 0.1, WIDTH).astype(np.float32)
-    weights += [numpy_helper.from_array(matrix, f"w{layer}"), numpy_helper.from_array(bias, f"b{layer}")]
+    weights += [
+        numpy_helper.from_array(matrix, f"w{layer}"),
+        numpy_helper.from_array(bias, f"b{layer}"),
+    ]
     nodes += [
         helper.make_node("MatMul", [above, f"w{layer}"], [f"m{layer}"]),
         helper.make_node("Add", [f"m{layer}", f"b{layer}"], [f"a{layer}"]),

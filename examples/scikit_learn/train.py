@@ -10,7 +10,12 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 
-rounds, rate, leaves, bins = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+rounds, rate, leaves, bins = (
+    int(sys.argv[1]),
+    float(sys.argv[2]),
+    int(sys.argv[3]),
+    int(sys.argv[4]),
+)
 split, seed = sys.argv[5], int(sys.argv[6])
 images, digits = load_digits(return_X_y=True)
 rest, test, rest_digits, test_digits = train_test_split(

@@ -19,10 +19,10 @@ from tunewright.workloads.functions.declared import Function, spec_of
 ONE = Limits(workers=1)
 
 
-def prove(root, function, space, goal, budget, pairs=7):
+def prove(root, function, space, goal, budget, pairs=7, in_process=False):
     """A study whose proof has so many pairs."""
     with session.prepare("f", "function", ONE, root) as workspace:
-        spec = spec_of(Function(function, space), goal, None, workspace.directory)
+        spec = spec_of(Function(function, space, in_process), goal, None, workspace.directory)
         request = Request("f", "function", spec, goal, {}, budget, 0, ONE, Proving(pairs=pairs))
         return session.begin(request, workspace=workspace)
 
@@ -64,10 +64,21 @@ def same(config):
     return {"loss": 1.0}
 
 
-@pytest.mark.parametrize("function", [null, same])
-def test_where_nothing_is_to_be_found_nothing_is_accepted(tmp_path, function):
+def told(config, run):
+    """Noise that is reported, so that runs are stopped by it."""
+    for epoch in run.epochs(9):
+        chance = np.random.default_rng([run.seed, hash(config["x"]), epoch])
+        run.report(loss=math.exp(chance.normal(0, 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("function", "in_process"), [(null, False), (null, True), (told, False), (same, False)]
+)
+def test_where_nothing_is_to_be_found_nothing_is_accepted(tmp_path, function, in_process):
+    """By their seeds; benchmarks/null_real.py counts more of them."""
     space = {"x": tw.real(0.0, 1.0, default=0.5)}
-    result = prove(tmp_path, function, space, "minimize loss", "10 trials")
+    asked = (function, space, "minimize loss", "10 trials")
+    result = prove(tmp_path, *asked, in_process=in_process)
     assert result.verdict.decision is not Decision.ACCEPT
 
 
