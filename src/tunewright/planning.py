@@ -204,8 +204,9 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     since = first_anew(asked, stages)
     started_s = start_s(workload.stages[-1].needs(workload.baseline))
     costs = Costs(budget, workload.untouched.folds, stages, cached, since, started_s)
+    shared = "" if fresh and fresh.since == stages[0] else cached  # a search measures all at once
     problem = Problem(
-        space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
+        space, goal, workload.baseline, stages, shared, fresh, workload.efforts, budget,
         request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
         costs=costs,
     )  # fmt: skip
@@ -249,7 +250,7 @@ def refitted_on(request: Request, workload: Workload, looks: int) -> Literal["",
     folds = workload.untouched.folds
     if not folds or request.refit == "verified":
         return ""
-    if request.refit == "all" or folds > 1:
+    if request.refit == "all" or (folds > 1 and not workload.untouched.seeds):
         return "all"
     return "" if looks else "test"
 

@@ -22,7 +22,7 @@ from tunewright.core.history import Fold, History
 from tunewright.core.metrics import Sample
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Halt, Problem, Proposal
-from tunewright.core.trial import Measurement, Outcome, Piece, Trial
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Trial
 from tunewright.searching import MODEL
 from tunewright.searching.chain import Chain
 from tunewright.searching.joint import JointSearcher, spread
@@ -121,7 +121,7 @@ class HalvingSearcher:
         """At most `n` proposals, and halts for trials that are behind."""
         curves = self._learned(history)
         # The baseline comes first, alone and to its end: everything is held against it.
-        if not curves.curve or not len(history) or self._problem.fresh is None:
+        if not curves.curve or not len(history):
             return self._joint.propose(history, n)
         halts = [Halt(t.number) for t in history.running if curves.stopped(t.number)]
         return [*halts, *self._new(history, curves, n)]
@@ -191,8 +191,7 @@ class HalvingSearcher:
         return proposals
 
     def _proposal(self, config: Config) -> Proposal:
-        fresh = self._problem.fresh
-        assert fresh is not None
+        fresh = self._problem.fresh or Fidelity(self._problem.cached)
         return Proposal(config, replace(fresh, piece=Piece(seed=self._problem.seed)))
 
     def _candidates(
