@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tunewright.core.registry import resolve
 
 if TYPE_CHECKING:
-    from tunewright import torch
+    from tunewright import keras, torch
     from tunewright.comparing import Programs, Question, Sampling, verify
     from tunewright.deploying.bundle import load
     from tunewright.deploying.deploy import deploy
@@ -52,11 +52,11 @@ _PUBLIC = {
     "deploy": "tunewright.deploying.deploy:deploy",
     "load": "tunewright.deploying.bundle:load",
 }
-_MODULES = ("torch",)
+_MODULES = ("keras", "torch")
 __all__ = [
     "Command", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling", "Table",
-    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "profile", "real",
-    "resume", "torch", "tune", "verify", "workload",
+    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "keras", "load",
+    "profile", "real", "resume", "torch", "tune", "verify", "workload",
 ]  # fmt: skip
 
 

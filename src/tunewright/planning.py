@@ -22,6 +22,7 @@ from tunewright.core.trial import Fidelity
 from tunewright.errors import InputError, check_type, nearest
 from tunewright.loop.plan import MAX_PAIRS, Plan, Proof
 from tunewright.searching import SEARCHERS
+from tunewright.stats.rows import LEAST_RUNS
 from tunewright.workloads import KINDS
 
 Refit = Literal["", "all", "verified"]
@@ -203,7 +204,8 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     refitted = workload.untouched.folds > 0
     since = first_anew(asked, stages)
     started_s = start_s(workload.stages[-1].needs(workload.baseline))
-    costs = Costs(budget, workload.untouched.folds, stages, cached, since, started_s)
+    least = LEAST_RUNS if workload.untouched.seeds else 1
+    costs = Costs(budget, workload.untouched.folds, stages, cached, since, started_s, least)
     shared = "" if fresh and fresh.since == stages[0] else cached  # a search measures all at once
     problem = Problem(
         space, goal, workload.baseline, stages, shared, fresh, workload.efforts, budget,

@@ -13,8 +13,9 @@ from tunewright.errors import InputError, check_type, nearest
 from tunewright.workloads.functions.knobs import Unnamed
 from tunewright.workloads.training.arrays import arrays_of
 from tunewright.workloads.training.declared import Parts, leave, own_space
+from tunewright.workloads.training.knobs import knobs_of
 from tunewright.workloads.training.pytorch.kind import FRAMEWORK
-from tunewright.workloads.training.pytorch.knobs import knobs_of
+from tunewright.workloads.training.pytorch.knobs import more_knobs
 from tunewright.workloads.training.pytorch.names import LOSSES, NETWORKS
 from tunewright.workloads.training.workload import TrainingSpec
 
@@ -88,12 +89,10 @@ class Training:
         arrays = arrays_of(self.data, task=answers, test=self.test)
         make = resolve(f"{_NETWORKS}:{self.model}") if isinstance(self.model, str) else self.model
         space, inferred = own_space(make, self.space)
-        knobs = knobs_of(
-            epochs=self.epochs,
-            batch=min(self.batch, len(arrays.learned)),
-            rows=len(arrays.learned),
-            classes=len(arrays.classes),
-            device=self.device,
+        rows = len(arrays.learned)
+        knobs = (
+            *knobs_of(epochs=self.epochs, batch=min(self.batch, rows), rows=rows),
+            *more_knobs(classes=len(arrays.classes), device=self.device),
         )
         parts = Parts(
             FRAMEWORK, self.model, arrays, knobs, space, self.loss, self.label, self.seeds,

@@ -39,7 +39,8 @@ class Costs:
 
     folds: refits of each arm at most, 0 where nothing is refitted. since: the stage from which on
     pairs run anew, "" where there are none. cached: the last stage that the search takes from the
-    cache. start_s: what the processes of a pair take before they begin.
+    cache. start_s: what the processes of a pair take before they begin. least: refits of each arm,
+    with fewer of which nothing could be said.
     """
 
     budget: Budget
@@ -48,6 +49,7 @@ class Costs:
     cached: str
     since: str
     start_s: float = PROCESS_S
+    least: int = 1
 
     def parts(self, base: Record) -> int:
         """Of the folds as many as there is time for, if a config is fitted like the baseline.
@@ -58,7 +60,7 @@ class Costs:
             return self.folds
         quick = Record(base.config, fit_s=base.fit_s)  # where pairs are dear, most are quicker
         left_s = self.most_s - CLEAR_PAIRS * self.pair_s(base, quick)
-        return min(max(int(left_s / _refit_s(base.refit_s, base.refit_s)), 1), self.folds)
+        return min(max(int(left_s / _refit_s(base.refit_s, base.refit_s)), self.least), self.folds)
 
     def refits_s(self, base: Record, own_s: float) -> float:
         """To refit both arms for each part, partly side by side; the config's fit takes so long."""

@@ -5,6 +5,7 @@ KINDS = {
     "command": "tunewright.workloads.command:COMMAND",
     "function": "tunewright.workloads.function:FUNCTION",
     "torch": "tunewright.workloads.training.pytorch.kind:TORCH",
+    "keras": "tunewright.workloads.training.keras.kind:KERAS",
     "programs": "tunewright.workloads.comparison:PROGRAMS",
     "functions": "tunewright.workloads.comparison:FUNCTIONS",
 }

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
 
-
 from tunewright.core.knobs import Integer, Knob, Real, Space
 from tunewright.core.registry import resolve
 from tunewright.errors import InputError
@@ -104,6 +103,15 @@ def leave(parts: Parts, directory: Path, *, in_process: bool) -> TrainingSpec:
     )
 
 
+def defaults_of(space: Mapping[str, Unnamed]) -> dict[str, Any]:
+    """The model's own arguments as they are by default, the objects of choices among them."""
+    named = {name: knob.named(name).default for name, knob in space.items()}
+    return {
+        name: space[name].objects.get(value, value) if isinstance(value, str) else value
+        for name, value in named.items()
+    }
+
+
 def _notes(parts: Parts) -> list[tuple[str, str]]:
     arrays = parts.arrays
     shape = "×".join(map(str, arrays.x.shape[1:]))
@@ -119,9 +127,11 @@ def _notes(parts: Parts) -> list[tuple[str, str]]:
     ]
     if parts.inferred:
         notes.append(
-            ("note", f"inferred to be knobs of the model: {', '.join(parts.inferred)}; "
-             "say space={…} for others, or space={} for none")
-        )  # fmt: skip
+            (
+                "note",
+                f"knobs of the model by their names: {', '.join(parts.inferred)}; or say space=",
+            )
+        )
     return notes
 
 

@@ -43,7 +43,7 @@ class NetworkPredictor:
         return np.asarray(names[self._probabilities(said).argmax(axis=1)])
 
     def predict_proba(self, rows: Any) -> Array:
-        """The probability of each class, (rows, classes). Raises InputError where there are none."""
+        """The probability of each class, (rows, classes). Raises InputError without classes."""
         if not self.classes:
             raise InputError("expected a network that tells classes; got one of numbers; predict()")
         return self._probabilities(self._said(rows))

@@ -285,8 +285,10 @@ def describe(workload: TrainingWorkload, _goal: Goal, looks: int) -> Iterator[tu
     seen = f"; looked at {looks} times before" if looks else ""
     yield (
         "verdict",
-        f"{workload.spec.seeds} trainings of each config with seeds of their own, judged on the "
-        f"untouched rows{seen}; times in pairs of processes alone on the machine",
+        (
+            f"{workload.spec.seeds} trainings of each config with seeds of their own, judged on "
+            f"the untouched rows{seen}; times in pairs of processes alone on the machine"
+        ),
     )
     base = " ".join(f"{knob}={value}" for knob, value in workload.baseline.items())
     yield "baseline", base

@@ -1,4 +1,4 @@
-"""A look at a network before anything is searched: can it learn these data at all?"""
+"""A look at a network before anything is searched: whether it can learn these data at all."""
 
 from __future__ import annotations
 
