@@ -140,7 +140,7 @@ def test_networks_by_name_learn(model, tmp_path):
         budget="1 trials", limits=INLINE, root=tmp_path,
     )  # fmt: skip
 
-    assert [m.outcome for _, m in result.history.ended()][0] is Outcome.OK
+    assert next(m.outcome for _, m in result.history.ended()) is Outcome.OK
 
 
 def test_numbers_are_learned_with_a_loss_of_numbers(tmp_path):

@@ -60,7 +60,7 @@ def train(job: Job) -> Trained:
     )
 
 
-class _Watch(keras.callbacks.Callback):
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Sets the learning rate of each step, ends what diverges, and tells of what is watched."""
 
     def __init__(self, job: Job, lr: float, schedule: str, steps: int) -> None:
@@ -68,7 +68,8 @@ class _Watch(keras.callbacks.Callback):
         self._job, self._lr, self._schedule, self._steps = job, lr, schedule, steps
         self._step, self._next, self.looked_s = 0, 1, 0.0
 
-    def on_train_batch_begin(self, _batch: int, _logs: Any = None) -> None:
+    # Keras hands these over by their names.
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Set the learning rate."""
         if self._schedule != "constant" or not self._step:
             scale = factor(self._schedule, self._step / self._steps)
@@ -144,7 +145,7 @@ def task_of(build: Any, arguments: Mapping[str, Any]) -> tuple[str, str, float]:
             f"expected one of the losses {', '.join((*CLASSES, *NUMBERS))}; got {loss!r}; "
             "compile the model with one of them"
         )
-    lr = float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
+    lr = float(f"{float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)):.6g}")
     return "classes" if loss in CLASSES else "numbers", optimizer_of(model), lr
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ def _trained(job: Job) -> Trained:
             with torch.autocast(device.type, torch.bfloat16, enabled=lowered):
                 loss = loss_of(net(x[rows]), y[rows])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
             if clip:
                 nn.utils.clip_grad_norm_(net.parameters(), clip)
             optimizer.step()
@@ -118,7 +118,7 @@ def answers(net: nn.Module, x: Array, job: Job) -> Array:
         ]
     said = torch.cat(parts)
     said = torch.softmax(said, 1) if job.classes else said.reshape(len(x))
-    return cast("Array", said.double().numpy())
+    return said.double().numpy()
 
 
 def restored(net: nn.Module, weights: bytes) -> nn.Module:
@@ -182,7 +182,7 @@ class _Average:
     """A moving average of the weights, which answers instead of them (Polyak); none at 0."""
 
     def __init__(self, net: nn.Module, decay: float) -> None:
-        self._own = [p for p in net.parameters() if p.requires_grad] if decay else []
+        self._own: list[Tensor] = [p for p in net.parameters() if p.requires_grad] if decay else []
         self._mean = [p.detach().clone() for p in self._own]
         self._decay, self._seen = decay, 0
 

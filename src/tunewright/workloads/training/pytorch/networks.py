@@ -134,6 +134,7 @@ def check(model: Any, arguments: Mapping[str, Any], few: Tensor, outputs: int) -
     if outputs == 1 or len(shape) != 2 or shape[0] != len(few) or shape[1] < outputs:
         raise InputError(
             f"expected {label} to answer {len(few)} rows with {wanted} numbers, one for each class "
-            f"in y (one in all for numbers); got {shape}: labels are out of its range, or its last layer is another"
+            f"in y, or one in all; got {shape}: labels are out of its range, or its last layer is "
+            "another"
         )
     return net
