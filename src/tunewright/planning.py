@@ -226,6 +226,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
             through=through,
             since=since,
             folds=workload.untouched.folds,
+            seeds=workload.untouched.seeds,
             most_pairs=proof.pairs if fresh else 1,
             watched=others if proven and goal.metrics else (),
             warm_up=proven,

@@ -59,6 +59,11 @@ class Rows:
     runs: Sequence[float] = ()
 
     @property
+    def count(self) -> int:
+        """How many rows there are, however many runs answered them."""
+        return len(self.baseline) // max(len(set(self.runs)), 1)
+
+    @property
     def means(self) -> tuple[float, float]:
         """The metric of both models."""
         of = self.weights if len(self.weights) else None

@@ -114,7 +114,7 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
         interval = _moved(interval, lambda end: end - base)
     if ratio:
         interval = _moved(interval, lambda end: math.log(end) if end > 0 else -math.inf)
-    comparison = _comparison(claim, interval, (base, cand), len(rows.baseline), ratio=ratio)
+    comparison = _comparison(claim, interval, (base, cand), rows.count, ratio=ratio)
     if ratio:
         return _exponentiated(comparison)
     return _as_ratio(comparison) if metric.scale == "ratio" and base > 0 else comparison
