@@ -7,6 +7,9 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
+# Keras has its own with NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 import tunewright as tw  # noqa: E402 - the backend is chosen first
 from tunewright.errors import InputError  # noqa: E402
 

@@ -29,11 +29,11 @@ class Proof:
     """How a candidate is proven.
 
     through, since: how far pairs of runs go, and from where on they run anew; "" where untouched
-    rows decide everything. folds: how often at
-    most both arms are fitted again, each time to be judged on another part of the untouched rows
-    (0: there are none), or with another seed on the same ones (seeds). most_pairs: pairs at most,
-    fixed beforehand. watched: metrics that are told without being asked for. warm_up: a pair that
-    counts for nothing comes first. ignore_failures: runs that fail are left out instead of making everything inconclusive; patient: they do not end
+    rows decide everything. folds: how often at most both arms are fitted again, each time to be
+    judged on another part of the untouched rows (0: there are none), or with another seed on the
+    same ones (seeds). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
+    without being asked for. warm_up: a pair that counts for nothing comes first. ignore_failures:
+    runs that fail are left out instead of making everything inconclusive; patient: they do not end
     the look at once either. same_output: both arms must put out the same. saved: what a baseline
     gave earlier, by metric; then the arms are a yardstick and the candidate. looks_before: looks
     that earlier studies took at the same rows. among: how many comparisons share the error.

@@ -70,7 +70,7 @@ def _trained(job: Job) -> Trained:
             whole += float(loss.detach()) * len(rows)
             if not math.isfinite(whole):
                 raise TrialFailed(
-                    f"the loss was {float(loss)} at batch {step} of {steps}, in epoch {epoch + 1}: "
+                    f"the loss was {float(loss.detach())} at batch {step} of {steps}, in epoch {epoch + 1}: "
                     "the training diverged"
                 )
         mean = whole / len(x)
