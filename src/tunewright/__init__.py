@@ -7,11 +7,13 @@ predictor = tw.load(tw.deploy(result))
 predictor.predict_row({"age": 39, ...})
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tunewright.core.registry import resolve
 
 if TYPE_CHECKING:
+    from tunewright import keras, torch
     from tunewright.comparing import Programs, Question, Sampling, verify
     from tunewright.deploying.bundle import load
     from tunewright.deploying.deploy import deploy
@@ -54,15 +56,18 @@ _PUBLIC = {
     "deploy": "tunewright.deploying.deploy:deploy",
     "load": "tunewright.deploying.bundle:load",
 }
+_MODULES = ("keras", "torch")
 __all__ = [
     "Command", "Compared", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling",
-    "Table", "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "profile",
-    "real", "resume", "resume_all", "tune", "verify", "verify_all", "workload",
+    "Table", "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "keras", "load",
+    "profile", "real", "resume", "resume_all", "torch", "tune", "verify", "verify_all", "workload",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """A public name, imported now."""
+    if name in _MODULES:
+        return import_module(f"tunewright.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tunewright' has no attribute {name!r}")
     return resolve(_PUBLIC[name])

@@ -22,6 +22,7 @@ from tunewright.core.trial import Fidelity
 from tunewright.errors import InputError, check_type, nearest
 from tunewright.loop.plan import MAX_PAIRS, Plan, Proof
 from tunewright.searching import SEARCHERS
+from tunewright.stats.rows import LEAST_RUNS
 from tunewright.workloads import KINDS
 
 Refit = Literal["", "all", "verified"]
@@ -219,9 +220,11 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
     refitted = workload.untouched.folds > 0
     since = first_anew(asked, stages)
     started_s = start_s(workload.stages[-1].needs(workload.baseline))
-    costs = Costs(budget, workload.untouched.folds, stages, cached, since, started_s)
+    least = LEAST_RUNS if workload.untouched.seeds else 1
+    costs = Costs(budget, workload.untouched.folds, stages, cached, since, started_s, least)
+    shared = "" if fresh and fresh.since == stages[0] else cached  # a search measures all at once
     problem = Problem(
-        space, goal, workload.baseline, stages, cached, fresh, workload.efforts, budget,
+        space, goal, workload.baseline, stages, shared, fresh, workload.efforts, budget,
         request.seed, prior=workload.portfolio, metrics=workload.metrics, refitted=refitted,
         costs=costs,
     )  # fmt: skip
@@ -239,6 +242,7 @@ def make_plan(workload: Workload, request: Request, looks_before: int = 0, study
             through=through,
             since=since,
             folds=workload.untouched.folds,
+            seeds=workload.untouched.seeds,
             most_pairs=proof.pairs if fresh else 1,
             watched=others if proven and goal.metrics else (),
             warm_up=proven,
@@ -265,7 +269,7 @@ def refitted_on(request: Request, workload: Workload, looks: int) -> Literal["",
     folds = workload.untouched.folds
     if not folds or request.refit == "verified":
         return ""
-    if request.refit == "all" or folds > 1:
+    if request.refit == "all" or (folds > 1 and not workload.untouched.seeds):
         return "all"
     return "" if looks else "test"
 

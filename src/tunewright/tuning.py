@@ -17,6 +17,7 @@ from tunewright.session import Result, Watch
 from tunewright.storing.studies import ROOT
 from tunewright.workloads.functions.declared import Function, is_estimator, spec_of
 from tunewright.workloads.functions.knobs import Unnamed
+from tunewright.workloads.training.declared import Declared
 
 CROSS_VALIDATED = "tunewright.workloads.functions.estimators:cross_validated"
 
@@ -65,6 +66,8 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
     function = isinstance(workload, Function) or (callable(workload) and not kind)
     if not function and (space is not None or data is not None):
         raise InputError("expected space= and data= only for a function; drop them")
+    training = isinstance(workload, Declared)
+    kind = workload.kind if training else kind
     kind = "function" if function else kind or kind_for(workload)
     knobs = baseline if isinstance(baseline, Mapping) else {}
     if baseline and not isinstance(baseline, Mapping):
@@ -76,6 +79,11 @@ def tune(  # noqa: PLR0913 - what a study may be told, nearly all with defaults
         called = name or kind_of(kind).called(spec)
         return Request(called, kind, spec, goal, knobs, budget, seed, limits)
 
+    if training:
+        called = name or workload.label
+        with session.prepare(called, kind, limits, Path(root)) as workspace:
+            spec = workload.left(workspace.directory, in_process=limits.workers == 0)
+            return session.begin(request(spec), workspace=workspace, watch=watch)
     if not function:
         return session.begin(request(workload), root=Path(root), watch=watch)
     one = workload if isinstance(workload, Function) else Function(workload)

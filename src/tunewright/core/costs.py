@@ -39,7 +39,8 @@ class Costs:
 
     folds: refits of each arm at most, 0 where nothing is refitted. since: the stage from which on
     pairs run anew, "" where there are none. cached: the last stage that the search takes from the
-    cache. start_s: what the processes of a pair take before they begin.
+    cache. start_s: what the processes of a pair take before they begin. least: refits of each arm,
+    with fewer of which nothing could be said.
     """
 
     budget: Budget
@@ -48,6 +49,7 @@ class Costs:
     cached: str
     since: str
     start_s: float = PROCESS_S
+    least: int = 1
 
     def parts(self, base: Record) -> int:
         """Of the folds as many as there is time for, if a config is fitted like the baseline.
@@ -58,11 +60,11 @@ class Costs:
             return self.folds
         quick = Record(base.config, fit_s=base.fit_s)  # where pairs are dear, most are quicker
         left_s = self.most_s - CLEAR_PAIRS * self.pair_s(base, quick)
-        return min(max(int(left_s / _refit_s(base.fit_s, base.fit_s)), 1), self.folds)
+        return min(max(int(left_s / _refit_s(base.refit_s, base.refit_s)), self.least), self.folds)
 
     def refits_s(self, base: Record, own_s: float) -> float:
         """To refit both arms for each part, partly side by side; the config's fit takes so long."""
-        return self.parts(base) * _refit_s(base.fit_s, own_s)
+        return self.parts(base) * _refit_s(base.refit_s, own_s)
 
     def pair_s(self, base: Record, own: Record) -> float:
         """One pair, with whatever both arms make anew for it; 0 where there are no pairs."""
@@ -81,7 +83,7 @@ class Costs:
         if own.config.members:
             return self.blend_s(base, ranked.evidence.members(own))
         pairs = CLEAR_PAIRS if _few_will_do(ranked, base, own) else USUAL_PAIRS
-        return self.refits_s(base, own.fit_s) + pairs * self.pair_s(base, own)
+        return self.refits_s(base, own.refit_s) + pairs * self.pair_s(base, own)
 
     def reserve_s(self, ranked: Ranking) -> float:
         """The tail of the budget to be kept for refits and pairs of the best so far."""
@@ -104,7 +106,7 @@ class Costs:
     def _least_s(self, base: Record, own: Record) -> float:
         """To refit both arms, and as many pairs as any verdict needs."""
         pairs_s = (MIN_PAIRS + 1) * self.pair_s(base, own)
-        return self.refits_s(base, own.fit_s) + pairs_s if pairs_s else 0.0
+        return self.refits_s(base, own.refit_s) + pairs_s if pairs_s else 0.0
 
     def kept_s(self, ranked: Ranking, elapsed_s: float) -> float:
         """The reserve at this time: less of it while nothing is worth being verified."""
@@ -142,7 +144,9 @@ class Costs:
         fit_s, measure_s = base.fit_s, base.measure_s
         if not fit_s + measure_s:
             return math.inf
-        proof_s = self.folds * _refit_s(fit_s, fit_s) + CLEAR_PAIRS * self.pair_s(base, base)
+        proof_s = self.folds * _refit_s(base.refit_s, base.refit_s) + CLEAR_PAIRS * self.pair_s(
+            base, base
+        )
         return max(min(FEW_CONFIGS, configs) * (fit_s + measure_s) + proof_s, proof_s / RESERVE[1])
 
     @property

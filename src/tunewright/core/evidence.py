@@ -67,6 +67,11 @@ class Record:
     anew: set[int] = field(default_factory=set)
     _known: dict[str, tuple[int, int, Estimate]] = field(default_factory=dict, repr=False)
 
+    @property
+    def refit_s(self) -> float:
+        """What it takes to make it once more, where trials of the search make it anew as well."""
+        return self.fit_s or self.measure_s
+
     def value(self, metric: Metric) -> float | None:
         """The metric over all pieces, or None; see `estimate`."""
         estimate = self.estimate(metric)

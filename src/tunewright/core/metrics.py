@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 OUTPUT = "output"  # the sample that tells one output of a program from another
+SEED = "seed"  # the sample that tells one run on the untouched rows from another
 LONG = 32  # longer samples are kept in single precision: a journal of thousands stays small
 
 

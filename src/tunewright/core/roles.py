@@ -101,11 +101,13 @@ class Untouched:
 
     folds: into how many parts they are divided, each to be judged by a model that was fitted on all
     the others; 0 where there are no such rows. rows: identifies the data they are from, whatever
-    columns are used.
+    columns are used. seeds: they are not divided: each fold is all of them, judged by a model of
+    the same rows that was fitted with a seed of its own.
     """
 
     folds: int = 0
     rows: str = ""
+    seeds: bool = False
 
 
 NO_ROWS = Untouched()

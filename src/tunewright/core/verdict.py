@@ -66,7 +66,8 @@ class Verdict:
     key: the artifact of `config`: the one that was verified, or where none was that of the search
     ("" where there is none).
     looks: how often the test rows' labels were read. parts: of the untouched rows that both arms
-    were refitted for, of so many in `of_parts`.
+    were refitted for, of so many in `of_parts`. seeds: these are no parts, but trainings of each
+    arm with seeds of their own, all judged on the same untouched rows.
     """
 
     decision: Decision
@@ -79,6 +80,7 @@ class Verdict:
     key: str = ""
     parts: int = 0
     of_parts: int = 0
+    seeds: bool = False
 
 
 def comparison_text(comparison: Comparison, unit: str) -> str:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.core.events import decode
+from tunewright.core.registry import resolve
 from tunewright.core.texts import read_json
 from tunewright.errors import InputError, check_type
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
+from tunewright.workloads.training.predictor import NetworkPredictor
 
 # Version 1: first format. Version 2: a model is a blend of members, and the index has a digest.
 FORMAT = 2
+NETWORK = "tunewright.workloads.training.predictor:predictor"
 INDEX = "bundle.json"
 BUNDLE = "bundle"  # of a study, in its directory
 
@@ -52,7 +55,7 @@ def write_index(
     return path
 
 
-def load(directory: str | os.PathLike[str]) -> Predictor:
+def load(directory: str | os.PathLike[str]) -> Predictor | NetworkPredictor:
     """The bundle's predictor. Raises InputError unless format and every checksum are right."""
     check_type("directory", directory, (str, os.PathLike), "'.tunewright/adult-1/bundle'")
     path = Path(directory)
@@ -77,6 +80,9 @@ def load(directory: str | os.PathLike[str]) -> Predictor:
                 f"expected {path / INDEX} as written; got other content; export it again"
             )
         files = {name: _checked(path, name, digest) for name, digest in index["sha256"].items()}
+        if "framework" in index:
+            made: NetworkPredictor = resolve(NETWORK)(index, files)
+            return made
         members = [
             (
                 CompiledModel(

@@ -43,7 +43,7 @@ def concluded(history: History, plan: Plan, candidate: Config, case: Case) -> Ve
     return Verdict(
         decision, config, reason, comparisons, pairs=len(look.complete()),
         looks=case.number if plan.proof.folds else 0, alpha=case.alpha,
-        parts=len(folds_of(look)), of_parts=plan.proof.folds,
+        parts=len(folds_of(look)), of_parts=plan.proof.folds, seeds=plan.proof.seeds,
         key=refit.key if refit and refit.key else _key(history, plan, config),
     )  # fmt: skip
 

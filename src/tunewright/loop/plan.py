@@ -29,9 +29,9 @@ class Proof:
     """How a candidate is proven.
 
     through, since: how far pairs of runs go, and from where on they run anew; "" where untouched
-    rows decide everything. folds: how often at
-    most both arms are fitted again, each time to be judged on another part of the untouched rows
-    (0: there are none). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
+    rows decide everything. folds: how often at most both arms are fitted again, each time to be
+    judged on another part of the untouched rows (0: there are none), or with another seed on the
+    same ones (seeds). most_pairs: pairs at most, fixed beforehand. watched: metrics that are told
     without being asked for. warm_up: a pair that counts for nothing comes first. ignore_failures:
     runs that fail are left out instead of making everything inconclusive; patient: they do not end
     the look at once either. same_output: both arms must put out the same. saved: what a baseline
@@ -42,6 +42,7 @@ class Proof:
     through: str
     since: str = ""
     folds: int = 0
+    seeds: bool = False
     most_pairs: int = MAX_PAIRS
     watched: tuple[Metric, ...] = ()
     warm_up: bool = False

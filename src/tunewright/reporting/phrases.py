@@ -239,7 +239,9 @@ def verified_note(verdict: Verdict, language: Language, *, compared: bool = Fals
         saved = any(c.evidence == "saved" for c in verdict.comparisons)
         key = "saved note" if saved else "compared note"
     note = say(key, language, pairs=verdict.pairs, looks=verdict.looks, alpha=verdict.alpha)
-    if not 0 < verdict.parts < verdict.of_parts:
+    if verdict.seeds and verdict.parts:
+        note = say("seeds note", language, note=note, count=verdict.parts)
+    if verdict.seeds or not 0 < verdict.parts < verdict.of_parts:
         return note
     parts = {"parts": verdict.parts, "of_parts": verdict.of_parts}
     return say("fewer parts", language, note=note, **parts)

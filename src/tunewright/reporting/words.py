@@ -151,6 +151,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "for more.",
         "{note}未动用的数据行共 {of_parts} 份，因时间不够只判定了 {parts} 份。",
     ),
+    "seeds note": (
+        "{note} Each config was trained {count} times with seeds of its own, and each time judged "
+        "on the same untouched rows.",
+        "{note}每个配置各用自己的随机种子训练了 {count} 次，每次都在相同的未动用数据行上判定。",
+    ),
     "verified note": (
         "Measured on rows and in processes that the search never saw. "
         "Pairs: {pairs}; looks at the test rows: {looks}; error level: {alpha:g}.",

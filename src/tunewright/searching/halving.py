@@ -26,7 +26,7 @@ from tunewright.core.metrics import Sample
 from tunewright.core.preference import ranking
 from tunewright.core.registry import resolve
 from tunewright.core.roles import Effort, Halt, Problem, Proposal
-from tunewright.core.trial import Measurement, Outcome, Piece, Trial
+from tunewright.core.trial import Fidelity, Measurement, Outcome, Piece, Trial
 from tunewright.searching import MODEL
 from tunewright.searching.chain import Chain
 from tunewright.searching.curves import Curves
@@ -98,7 +98,7 @@ class HalvingSearcher:
         """At most `n` proposals, and halts for trials that are behind."""
         curves = self._learned(history)
         # The baseline comes first, alone and to its end: everything is held against it.
-        if not curves.curve or not len(history) or self._problem.fresh is None:
+        if not curves.curve or not len(history):
             return self._joint.propose(history, n)
         running = () if self._stated else history.running
         halts = [Halt(t.number) for t in running if curves.stopped(t.config.id)]
@@ -236,8 +236,7 @@ class HalvingSearcher:
 
     def _proposal(self, config: Config, rung: int, earlier: int = -1) -> Proposal:
         """A trial up to a rung, -1 for the last, going on from an earlier one, if there is one."""
-        fresh, effort = self._problem.fresh, self._effort
-        assert fresh is not None
+        effort, fresh = self._effort, self._problem.fresh or Fidelity(self._problem.cached)
         trial = replace(fresh, piece=Piece(seed=self._problem.seed))
         if not self._stated:
             return Proposal(config, trial)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import final
 
@@ -20,6 +20,7 @@ from tunewright.stats.intervals import Interval, nothing
 from tunewright.stats.kish import effective_size
 from tunewright.stats.quantiles import student
 
+LEAST_RUNS = 3  # of a model: two seeds say next to nothing about how seeds differ
 LEAST_OF_A_CLASS = 10  # units; fewer of them say nothing about how their losses vary
 RESAMPLES = 1999
 BEYOND = 10  # resamples beyond either end, as long as there are not too many of them
@@ -44,7 +45,8 @@ class Rows:
     labels: what the classes are called, where each is a place in this list. weights: how much each
     row counts, all above 0; () where all count the same. The metric is then the mean by these.
     by_class: each class counts the same, however few rows it has; else the classes that have very
-    few count together as one.
+    few count together as one. runs: the run that said it, where several runs with chance of their
+    own answered the same rows; () where each row was answered once.
     """
 
     baseline: Sequence[float]
@@ -54,6 +56,12 @@ class Rows:
     labels: Sequence[str] = ()
     weights: Sequence[float] = ()
     by_class: bool = False
+    runs: Sequence[float] = ()
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, however many runs answered them."""
+        return len(self.baseline) // max(len(set(self.runs)), 1)
 
     @property
     def means(self) -> tuple[float, float]:
@@ -73,6 +81,8 @@ def compare_rows(rows: Rows, alpha: float, *, factor: float = 1.0, ratio: bool =
     """
     if note := _why_unusable(rows):
         return nothing(note)
+    if len(rows.runs):
+        return _over_runs(rows, alpha, factor=factor, ratio=ratio)
     base, cand = np.asarray(rows.baseline, np.float64), np.asarray(rows.candidate, np.float64)
     a, b = rows.means
     if ratio and not (a > 0 and b > 0):
@@ -95,6 +105,46 @@ def compare_rows(rows: Rows, alpha: float, *, factor: float = 1.0, ratio: bool =
         *_moved(plain, a, b, ratio=ratio),
         check=_moved(check, a, b, ratio=ratio) if check else None,
     )
+
+
+def _over_runs(rows: Rows, alpha: float, *, factor: float, ratio: bool) -> Interval:
+    """The interval where both the rows and the runs are drawn by chance.
+
+    By the rows each is a unit with all that the runs said of it; by the runs each is a unit with
+    all of its rows. The two reaches, each by a quantile of its own, are joined as the sides of a
+    right angle, which covers at least as often as asked for (Banerjee 1961). What both count, the
+    chance of a row in a run, is counted twice: that errs on the safe side, by little.
+    """
+    of_rows = compare_rows(replace(rows, runs=()), alpha, factor=factor, ratio=ratio)
+    if of_rows.note:
+        return of_rows
+    base, cand = np.asarray(rows.baseline, np.float64), np.asarray(rows.candidate, np.float64)
+    a, b = rows.means
+    changes = cand / b - base / a if ratio else cand - factor * base
+    run = np.unique(np.asarray(rows.runs), return_inverse=True)[1]
+    weights = np.asarray(rows.weights if len(rows.weights) else np.ones(len(base)), np.float64)
+    means = np.bincount(run, weights * changes) / np.bincount(run, weights)
+    count = len(means)
+    if count < LEAST_RUNS:
+        return nothing(f"{count} of at least {LEAST_RUNS} runs with seeds of their own")
+    reach = student(1 - alpha / 2, count - 1.0) * float(means.std(ddof=1)) / math.sqrt(count)
+    estimate = of_rows.estimate
+
+    def wider(low: float, high: float) -> Ends:
+        if not ratio:
+            return (
+                estimate - math.hypot(estimate - low, reach),
+                estimate + math.hypot(high - estimate, reach),
+            )
+        below = math.log(estimate / low) if low > 0 else math.inf
+        above = math.log(high / estimate) if math.isfinite(high) else math.inf
+        ends = -math.hypot(below, reach), math.hypot(above, reach)
+        low, high = (estimate * math.exp(min(end, 700.0)) for end in ends)
+        return low, high if math.isfinite(ends[1]) else math.inf
+
+    low, high = wider(of_rows.low, of_rows.high)
+    check = wider(*of_rows.check) if of_rows.check else None
+    return Interval(estimate, low, high, check=check)
 
 
 def influence(
@@ -141,7 +191,7 @@ def blocks_of(n: int, blocks: int = BLOCKS) -> list[float]:
 def _why_unusable(rows: Rows) -> str:
     """Why no test may look at these rows, "" where one may."""
     n = len(rows.baseline)
-    for name in ("candidate", "classes", "groups", "weights"):
+    for name in ("candidate", "classes", "groups", "weights", "runs"):
         length = len(getattr(rows, name))
         if length != n and (length or name == "candidate"):
             return f"{n} rows of the baseline, but {length} of the {name}"

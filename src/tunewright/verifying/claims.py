@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal, final
 
 from tunewright.core.goal import Constraint, Goal
-from tunewright.core.metrics import Metric
+from tunewright.core.metrics import SEED, Metric
 from tunewright.core.trial import Arm, Measurement, Outcome
 from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision, alpha_of
 from tunewright.stats.intervals import Interval
@@ -114,7 +114,7 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
         interval = _moved(interval, lambda end: end - base)
     if ratio:
         interval = _moved(interval, lambda end: math.log(end) if end > 0 else -math.inf)
-    comparison = _comparison(claim, interval, (base, cand), len(rows.baseline), ratio=ratio)
+    comparison = _comparison(claim, interval, (base, cand), rows.count, ratio=ratio)
     if ratio:
         return _exponentiated(comparison)
     return _as_ratio(comparison) if metric.scale == "ratio" and base > 0 else comparison
@@ -141,11 +141,16 @@ def rows_of(look: Look, metric: Metric) -> Rows | None:
     if not base or not cand:
         return None
     folds = [look.refits["baseline"][fold] for fold in both]
+    runs = tuple(
+        seed
+        for m in folds
+        for seed in values_of(m, SEED) * len(values_of(m, f"{metric.name}_rows"))
+    )
     classes, groups, weights = (
         sum((values_of(m, name) for m in folds), ()) for name in ("class", "group", "weight")
     )
     labels = next((m.samples["class"].labels for m in folds if "class" in m.samples), ())
-    return Rows(base, cand, classes, groups, labels, weights, metric.by_class)
+    return Rows(base, cand, classes, groups, labels, weights, metric.by_class, runs)
 
 
 def folds_of(look: Look) -> list[int]:

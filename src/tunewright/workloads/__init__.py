@@ -4,6 +4,8 @@ KINDS = {
     "table": "tunewright.workloads.tabular.kind:TABLE",
     "command": "tunewright.workloads.command:COMMAND",
     "function": "tunewright.workloads.function:FUNCTION",
+    "torch": "tunewright.workloads.training.pytorch.kind:TORCH",
+    "keras": "tunewright.workloads.training.keras.kind:KERAS",
     "programs": "tunewright.workloads.comparison:PROGRAMS",
     "functions": "tunewright.workloads.comparison:FUNCTIONS",
 }

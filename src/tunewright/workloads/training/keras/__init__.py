@@ -1,0 +1,1 @@
+"""Keras as a framework of trainings."""
