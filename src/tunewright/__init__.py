@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tunewright.deploying.bundle import load
     from tunewright.deploying.deploy import deploy
     from tunewright.estimators import TunedClassifier, TunedRegressor
+    from tunewright.optimizing import Optimized, optimize
     from tunewright.planning import Limits
     from tunewright.profiling import Profile, profile
     from tunewright.session import Result, resume
@@ -37,6 +38,8 @@ _PUBLIC = {
     "Sampling": "tunewright.comparing:Sampling",
     "Table": "tunewright.workloads.tabular.workload:TableSpec",
     "Command": "tunewright.workloads.programs.spec:CommandSpec",
+    "Optimized": "tunewright.optimizing:Optimized",
+    "optimize": "tunewright.optimizing:optimize",
     "Limits": "tunewright.planning:Limits",
     "Run": "tunewright.workloads.functions.runs:Run",
     "choice": "tunewright.workloads.functions.knobs:choice",
@@ -51,8 +54,8 @@ _PUBLIC = {
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling", "Table",
-    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "profile", "real",
+    "Command", "Limits", "Optimized", "Profile", "Programs", "Question", "Result", "Run", "Sampling", "Table",
+    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "optimize", "profile", "real",
     "resume", "tune", "verify", "workload",
 ]  # fmt: skip
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 OUTPUT = "output"  # the sample that tells one output of a program from another
+# The sample of a candidate that is the baseline's model by construction, written otherwise: its
+# answers were compared with the baseline's, row by row, and only rounding may change them.
+SAME_ANSWERS = "same_answers"
 LONG = 32  # longer samples are kept in single precision: a journal of thousands stays small
 
 

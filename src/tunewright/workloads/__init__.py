@@ -4,6 +4,7 @@ KINDS = {
     "table": "tunewright.workloads.tabular.kind:TABLE",
     "command": "tunewright.workloads.command:COMMAND",
     "function": "tunewright.workloads.function:FUNCTION",
+    "model": "tunewright.workloads.inference.kind:MODEL",
     "programs": "tunewright.workloads.comparison:PROGRAMS",
     "functions": "tunewright.workloads.comparison:FUNCTIONS",
 }
