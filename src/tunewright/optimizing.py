@@ -35,10 +35,11 @@ class Optimized:
     """A model as it is answered best, and the study that found out how.
 
     What it answers with is what the verdict hands over: where nothing was gained, that is the
-    original.
+    original, called as before. own: that call.
     """
 
     result: Result
+    own: Callable[[Any], Any]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -57,18 +58,13 @@ class Optimized:
 
     @cached_property
     def predictor(self) -> Any:
-        """What answers, loaded from the study's bundle. Raises InputError where there is none."""
+        """What answers: loaded from the study's bundle, or None where it is your own model."""
         bundle = resolve(DEPLOY)(self.result)
-        if bundle is None:
-            raise InputError(
-                f"expected a finished study; got {self.result.directory.name}, which has nothing "
-                "to answer with; give it a larger budget"
-            )
-        return resolve(LOAD)(bundle)
+        return None if bundle is None else resolve(LOAD)(bundle)
 
     def predict(self, x: Any) -> Any:
         """The answer to an array of rows, or to a tuple or a mapping of several arrays."""
-        return self.predictor.predict(x)
+        return self.own(x) if self.predictor is None else self.predictor.predict(x)
 
     def __repr__(self) -> str:
         """The verdict with its figures, what to do, and after how many calls it has paid."""
@@ -129,16 +125,19 @@ def prepared(  # noqa: PLR0913 - what a study of a model may be told
     batch: int = 1,
     root: Path = ROOT,
     began_s: float | None = None,
-) -> Iterator[tuple[Request, Workspace]]:
-    """The request for a model that is taken in, and the workspace in which it lies.
+) -> Iterator[tuple[Request, Workspace, Callable[[Any], Any]]]:
+    """The request for a model that is taken in, the workspace in which it lies, and its own call.
 
     batch: the rows of a call where no example says so.
     """
     called = name or (Path(model).stem if isinstance(model, (str, os.PathLike)) else "")
     called = called or type(model).__name__.lower()
     with session.prepare(called, KIND, limits, root, began_s) as workspace:
-        spec = imported(model, example, quality, workspace.directory / PLACE, batch)
-        yield Request(called, KIND, spec, goal, {}, budget, seed, limits, refit="verified"), workspace
+        spec, call = imported(model, example, quality, workspace.directory / PLACE, batch)
+        request = Request(
+            called, KIND, spec, goal, {}, budget, seed, limits, refit="verified"
+        )
+        yield request, workspace, call
 
 
 def optimize(  # noqa: PLR0913 - as above
@@ -175,10 +174,9 @@ def optimize(  # noqa: PLR0913 - as above
     with prepared(
         model, example, judged, goal=goal, budget=budget, seed=seed, limits=limits, name=name,
         root=Path(root), began_s=began_s,
-    ) as (request, workspace):  # fmt: skip
-        return Optimized(
-            session.begin(request, workspace=workspace, root=Path(root), watch=watch)
-        )
+    ) as (request, workspace, own):  # fmt: skip
+        result = session.begin(request, workspace=workspace, root=Path(root), watch=watch)
+        return Optimized(result, own)
 
 
 def _quality(given: Any, goal: str) -> Quality | None:

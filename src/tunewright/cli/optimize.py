@@ -55,7 +55,7 @@ def command(ctx: click.Context, /, model: Path, **options: Any) -> int:
     with prepared(
         model, example, quality, goal=goal, budget=options["budget"], seed=options["seed"],
         limits=given, name=options["name"] or "", batch=batch, began_s=began_s,
-    ) as (request, workspace):  # fmt: skip
+    ) as (request, workspace, _):  # fmt: skip
         workload = planning.build_workload(request)
         understood = planning.understood_goal(request, workload)
         if not tell.silent:

@@ -63,8 +63,8 @@ class Quality:
 
 def imported(
     model: Any, example: Any, quality: Quality | None, directory: Path, batch: int = 1
-) -> ModelSpec:
-    """A model left in a new directory with all that a study of it needs.
+) -> tuple[ModelSpec, Callable[[Any], Any]]:
+    """A model left in a new directory with all that a study of it needs; and its own call.
 
     example: what one call gets: an array, or a tuple or a mapping of several; its first axis are
     rows. None for the first `batch` of the quality's rows, or for rows of chance where the model
@@ -104,7 +104,12 @@ def imported(
         classes=len(kept.classes),
     )  # fmt: skip
     write_facts(directory, facts)
-    return ModelSpec(str(directory.absolute()), label)
+
+    def own(x: Any) -> Any:
+        said = kept.call(_fitting("x", _named(x, signature), signature))
+        return said[0] if len(said) == 1 else said
+
+    return ModelSpec(str(directory.absolute()), label), own
 
 
 def _first(x: Any, batch: int) -> Any:

@@ -15,6 +15,7 @@ from tunewright.core.verdict import alpha_of
 from tunewright.stats.intervals import smallest_margin
 from tunewright.workloads.inference.data import Compiled, Signature
 from tunewright.workloads.inference.predictor import ModelPredictor
+from tunewright.workloads.inference.runtimes import runtime_of
 from tunewright.workloads.inference.spec import ModelSpec
 from tunewright.workloads.inference.workload import ModelWorkload, build
 
@@ -67,6 +68,8 @@ def hand_over(workload: Later, config: Config, artifact: Artifact | None) -> Han
     if artifact is None:
         return None
     compiled: Compiled = artifact.value
+    if runtime_of(compiled.runtime).plain:
+        return None  # it is the user's own already
     made: ModelWorkload = workload()
     predict = {knob.name for knob in made.stages[-1].knobs}
     late = {name: value for name, value in config.items() if name in predict}

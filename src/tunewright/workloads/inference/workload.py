@@ -93,7 +93,10 @@ def _chain(
     def of(stage: str) -> tuple[Knob, ...]:
         return tuple(knob for knob in (*small, *own) if knob.stage == stage)
 
-    runtime = Knob("runtime", Choice(names), default, "resource", "import")
+    plain = tuple(one.name for one in there if one.plain)
+    runtime = Knob(
+        "runtime", Choice(names), default, "resource", "import", baseline_only=plain
+    )
     threads = Knob("threads", Integer(0, cores), 0, "resource", "predict")  # 0: as it likes
     return (
         Import(place, facts, (runtime,)),
@@ -107,7 +110,7 @@ def _chain(
 def _worth(there: list[Runtime], facts: Facts, cores: int) -> Iterator[dict[str, Value]]:
     """What is known to be quick: each runtime on one core and on all, plain before coarse."""
     threads = dict.fromkeys((1, cores))
-    names = [one.name for one in there]
+    names = [one.name for one in there if not one.plain]
     for count in threads:
         yield from ({"runtime": name, "threads": count} for name in names)
     if not facts.metric:

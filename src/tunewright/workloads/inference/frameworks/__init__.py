@@ -11,6 +11,7 @@ from tunewright.workloads.inference.frameworks.framework import Framework
 
 _HERE = "tunewright.workloads.inference.frameworks"
 FRAMEWORKS = {
+    "torch": f"{_HERE}.torch:FRAMEWORK",
     "onnx": f"{_HERE}.onnx:FRAMEWORK",
 }
 

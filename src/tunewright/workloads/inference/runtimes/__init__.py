@@ -10,7 +10,10 @@ from tunewright.workloads.inference.runtimes.runtime import Runtime
 
 _HERE = "tunewright.workloads.inference.runtimes"
 RUNTIMES = {
+    "torch": f"{_HERE}.torch:RUNTIME",
     "onnxruntime": f"{_HERE}.onnxruntime:RUNTIME",
+    "openvino": f"{_HERE}.openvino:RUNTIME",
+    "inductor": f"{_HERE}.inductor:RUNTIME",
 }
 
 

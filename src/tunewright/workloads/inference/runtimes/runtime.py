@@ -34,3 +34,4 @@ class Runtime:
     compile: str = ""
     knobs: Callable[[int], Sequence[Knob]] = _none
     precisions: tuple[str, ...] = ()
+    plain: bool = False
