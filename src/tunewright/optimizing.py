@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +16,7 @@ from tunewright import session
 from tunewright.core.config import Config
 from tunewright.core.goal import stated_directions
 from tunewright.core.registry import resolve
+from tunewright.core.texts import names_of
 from tunewright.core.units import format_quantity
 from tunewright.core.verdict import Verdict
 from tunewright.errors import InputError, check_type
@@ -123,6 +124,7 @@ def prepared(  # noqa: PLR0913 - what a study of a model may be told
     limits: Limits = NO_LIMITS,
     name: str = "",
     batch: int = 1,
+    runtimes: tuple[str, ...] = (),
     root: Path = ROOT,
     began_s: float | None = None,
 ) -> Iterator[tuple[Request, Workspace, Callable[[Any], Any]]]:
@@ -133,7 +135,7 @@ def prepared(  # noqa: PLR0913 - what a study of a model may be told
     called = name or (Path(model).stem if isinstance(model, (str, os.PathLike)) else "")
     called = called or type(model).__name__.lower()
     with session.prepare(called, KIND, limits, root, began_s) as workspace:
-        spec, call = imported(model, example, quality, workspace.directory / PLACE, batch)
+        spec, call = imported(model, example, quality, workspace.directory / PLACE, batch, runtimes)
         request = Request(
             called, KIND, spec, goal, {}, budget, seed, limits, refit="verified"
         )
@@ -147,6 +149,7 @@ def optimize(  # noqa: PLR0913 - as above
     quality: tuple[Any, Any, str | Callable[..., Any]] | None = None,
     goal: str = "",
     budget: str = "60s",
+    runtimes: str | Sequence[str] = (),
     seed: int = 0,
     limits: Limits = NO_LIMITS,
     name: str = "",
@@ -161,7 +164,8 @@ def optimize(  # noqa: PLR0913 - as above
     learned from, their labels, and a metric: accuracy, log_loss, roc_auc, rmse, mae, r2, or a
     function of (y, answers). A part of them calibrates and chooses, the others are for the verdict.
     Without it only conversions compete whose answers are the original's. goal: by default the
-    median time of a call, with quality no worse than its margin.
+    median time of a call, with quality no worse than its margin. runtimes: those to choose from, by
+    name; by default all that are installed, but for "inductor", which compiles for half a minute.
     Raises InputError for what cannot be used, StoreError where nothing can be written, Interrupted
     (with the result so far) on Ctrl-C.
     """
@@ -173,7 +177,7 @@ def optimize(  # noqa: PLR0913 - as above
     began_s = time.monotonic()
     with prepared(
         model, example, judged, goal=goal, budget=budget, seed=seed, limits=limits, name=name,
-        root=Path(root), began_s=began_s,
+        runtimes=names_of("runtimes", runtimes), root=Path(root), began_s=began_s,
     ) as (request, workspace, own):  # fmt: skip
         result = session.begin(request, workspace=workspace, root=Path(root), watch=watch)
         return Optimized(result, own)

@@ -14,6 +14,7 @@ from tunewright.cli.lines import columns
 from tunewright.cli.preview import preview
 from tunewright.cli.running import Telling, run, started_s, telling
 from tunewright.cli.tune import goal_of, objectives
+from tunewright.core.texts import names_of
 from tunewright.errors import InputError
 from tunewright.optimizing import Quality, advice, prepared
 from tunewright.planning import Limits
@@ -28,6 +29,8 @@ LABELS = "y"  # the array of labels in a file
               "array for each input (or one called x), and labels called y.")  # fmt: skip
 @click.option("--metric", help="accuracy, log_loss, roc_auc, rmse, mae or r2.")
 @click.option("--batch", type=click.IntRange(1), help="Rows of a call (default: 1).")
+@click.option("--runtimes", metavar="NAME,…", help="Those to choose from; 'inductor' compiles for "
+              "half a minute and is tried only where it is named.")  # fmt: skip
 @objectives
 @click.option("--budget", default="60s", show_default=True, help="60s, 5min, or '50 trials'.")
 @click.option("--seed", default=0, show_default=True, help="Makes chance repeatable.")
@@ -54,7 +57,8 @@ def command(ctx: click.Context, /, model: Path, **options: Any) -> int:
     given = Limits(options["workers"])
     with prepared(
         model, example, quality, goal=goal, budget=options["budget"], seed=options["seed"],
-        limits=given, name=options["name"] or "", batch=batch, began_s=began_s,
+        limits=given, name=options["name"] or "",
+        runtimes=names_of("runtimes", options["runtimes"] or ()), batch=batch, began_s=began_s,
     ) as (request, workspace, _):  # fmt: skip
         workload = planning.build_workload(request)
         understood = planning.understood_goal(request, workload)

@@ -62,7 +62,8 @@ class Quality:
 
 
 def imported(
-    model: Any, example: Any, quality: Quality | None, directory: Path, batch: int = 1
+    model: Any, example: Any, quality: Quality | None, directory: Path, batch: int = 1,
+    runtimes: tuple[str, ...] = (),
 ) -> tuple[ModelSpec, Callable[[Any], Any]]:
     """A model left in a new directory with all that a study of it needs; and its own call.
 
@@ -101,7 +102,7 @@ def imported(
     label = model.stem if isinstance(model, Path) else type(model).__name__
     facts = replace(
         facts, content=_content(directory), took_s=time.perf_counter() - started_s,
-        classes=len(kept.classes),
+        layers=kept.layers, without=kept.without,
     )  # fmt: skip
     write_facts(directory, facts)
 
@@ -109,7 +110,7 @@ def imported(
         said = kept.call(_fitting("x", _named(x, signature), signature))
         return said[0] if len(said) == 1 else said
 
-    return ModelSpec(str(directory.absolute()), label), own
+    return ModelSpec(str(directory.absolute()), label, runtimes), own
 
 
 def _first(x: Any, batch: int) -> Any:

@@ -22,12 +22,14 @@ MODEL, ROWS, EXAMPLE, META = "original", "rows", "example", "model.json"
 class ModelSpec:
     """A model in the directory of a study.
 
-    directory: what `importing.imported` left. label: what the model is called. better: which way a
-    metric of the user's own is better. cores: that may be used; None for all of this process.
+    directory: what `importing.imported` left. label: what the model is called. runtimes: those to
+    choose from, () for all that do not compile for long. cores: that may be used; None for all of
+    this process.
     """
 
     directory: str
     label: str
+    runtimes: tuple[str, ...] = ()
     cores: int | None = None
 
 
@@ -37,7 +39,7 @@ class Facts:
     """What taking a model in showed.
 
     framework: its name. batch: the rows of a call. metric: by which quality is judged, "" where
-    outputs are only compared; better: which way it is. classes: what a class is called. search,
+    outputs are only compared; better: which way it is. layers, without: as in Kept. search,
     untouched: rows. content: a digest of model and rows; answers: of the rows alone. took_s: what
     taking it in took. notes: what a user should know.
     """
@@ -49,7 +51,8 @@ class Facts:
     metric: str = ""
     better: str = "higher"
     own: bool = False
-    classes: int = 0
+    layers: int = 0
+    without: tuple[str, ...] = ()
     search: int = 0
     untouched: int = 0
     content: str = ""

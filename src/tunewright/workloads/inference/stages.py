@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -32,7 +35,7 @@ from tunewright.workloads.tabular.quality import mean_of
 
 CALIBRATED = 512  # rows of the search by which a rewrite is calibrated, at most
 TIMED, SPENT_S = 20, 0.2  # calls with other rows each, and how long they are repeated
-BASELINE, FULL = "float32", 1.0
+BASELINE, TOOK = "float32", "took"
 
 
 def calibration_of(place: str, facts: Facts) -> Calibration:
@@ -61,30 +64,31 @@ class Import:
         """Model, and how long it took to make; two runtimes that read one form share it."""
         runtime = runtime_of(str(config["runtime"]))
         framework = framework_of(self.facts.framework)
-        kept = context.lasting / f"form-{runtime.takes}"
-        if (kept / "took").is_file():
-            files = {one.name: one.read_bytes() for one in kept.iterdir() if one.name != "took"}
-            took_s = float((kept / "took").read_text(encoding="utf-8"))
-        else:
-            started_s = time.perf_counter()
-            convert = resolve(framework.forms[runtime.takes])
-            files = dict(convert(Path(self.place) / MODEL, self.facts.signature))
-            took_s = time.perf_counter() - started_s
-            _keep(kept, {**files, "took": str(took_s).encode()}, context.directory)
+        place = context.lasting / f"form-{runtime.takes}"
+        with _once(place):
+            if (place / TOOK).is_file():
+                files = {p.name: p.read_bytes() for p in place.iterdir() if p.name != TOOK}
+                took_s = float((place / TOOK).read_text(encoding="utf-8"))
+            else:
+                started_s = time.perf_counter()
+                convert = resolve(framework.forms[runtime.takes])
+                files = dict(convert(Path(self.place) / MODEL, self.facts.signature))
+                took_s = time.perf_counter() - started_s
+                place.mkdir(parents=True)
+                for name, body in {**files, TOOK: str(took_s).encode()}.items():
+                    (place / name).write_bytes(body)
         return Artifact(Model(runtime.takes, files), {"convert_s": Sample((took_s,), "s")})
 
 
-def _keep(kept: Path, files: Mapping[str, bytes], directory: Path) -> None:
-    """Leave files for other trials, whole or not at all."""
-    draft = directory / "form"
-    draft.mkdir()
-    for name, body in files.items():
-        (draft / name).write_bytes(body)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        draft.rename(kept)
-    except OSError:  # another trial was quicker, and made the same
-        return
+@contextmanager
+def _once(place: Path) -> Iterator[None]:
+    """Others that want to make the same wait until it is there; what was left half is made anew."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if place.exists() and not (place / TOOK).is_file():
+            shutil.rmtree(place)
+        yield
 
 
 @final

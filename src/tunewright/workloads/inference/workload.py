@@ -56,6 +56,8 @@ def build(
     facts = facts_of(Path(spec.directory))
     framework = framework_of(facts.framework)
     able = [one for name in RUNTIMES if (one := runtime_of(name)).takes in framework.forms]
+    able = [one for one in able if _wanted(one, spec.runtimes, framework.runtime)]
+    able = [o for o in able if o.takes not in facts.without and (facts.layers or not o.layered)]
     there = [one for one in able if installed(one)]
     cores = spec.cores or usable_cores()
     stages = _chain(spec, facts, there, cores)
@@ -80,6 +82,13 @@ def build(
     return ModelWorkload(**{**vars(made), "baseline": first, "portfolio": tried})
 
 
+def _wanted(runtime: Runtime, asked: tuple[str, ...], baseline: str) -> bool:
+    """Whether a runtime may be chosen. Raises InputError for a name that is none."""
+    for name in asked:
+        runtime_of(name)
+    return runtime.name == baseline or (runtime.name in asked if asked else not runtime.dear)
+
+
 def _chain(
     spec: ModelSpec, facts: Facts, there: list[Runtime], cores: int
 ) -> tuple[Stage, ...]:
@@ -88,7 +97,8 @@ def _chain(
     default = framework.runtime if framework.runtime in names else names[0]
     own = [knob for one in there for knob in one.knobs(cores)]
     data = bool(facts.metric)
-    small = rewrites.knobs_of({one.name: one.precisions for one in there}, data=data)
+    able = {one.name: one.precisions for one in there}
+    small = rewrites.knobs_of(able, facts.layers) if data else ()
 
     def of(stage: str) -> tuple[Knob, ...]:
         return tuple(knob for knob in (*small, *own) if knob.stage == stage)
@@ -113,11 +123,13 @@ def _worth(there: list[Runtime], facts: Facts, cores: int) -> Iterator[dict[str,
     names = [one.name for one in there if not one.plain]
     for count in threads:
         yield from ({"runtime": name, "threads": count} for name in names)
-    if not facts.metric:
+    if not facts.metric or not facts.layers:
         return
-    for one in there:
+    coarse = [one for one in there if one.precisions]
+    for share in rewrites.SHARES[2::2]:
+        yield from ({"runtime": o.name, "neurons": share, "threads": 1} for o in coarse)
+    for one in coarse:
         for precision in one.precisions:
-            yield from (
-                {"runtime": one.name, "precision": precision, "threads": count}
-                for count in threads
-            )
+            yield {"runtime": one.name, "precision": precision, "threads": 1}
+    for share in rewrites.SHARES[1:]:
+        yield from ({"runtime": o.name, "neurons": share, "threads": cores} for o in coarse)

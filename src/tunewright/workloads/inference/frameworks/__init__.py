@@ -11,6 +11,9 @@ from tunewright.workloads.inference.frameworks.framework import Framework
 
 _HERE = "tunewright.workloads.inference.frameworks"
 FRAMEWORKS = {
+    "lightgbm": f"{_HERE}.lightgbm:FRAMEWORK",
+    "xgboost": f"{_HERE}.xgboost:FRAMEWORK",
+    "scikit-learn": f"{_HERE}.sklearn:FRAMEWORK",
     "torch": f"{_HERE}.torch:FRAMEWORK",
     "onnx": f"{_HERE}.onnx:FRAMEWORK",
 }

@@ -16,12 +16,16 @@ class Kept:
     """A model that was taken in: what it is called with, and its own call, arrays to arrays.
 
     reads: what its answers are, where the framework knows. classes: theirs, in order, if any.
+    layers: how many of its layers have weights that could be coarser. without: forms that it cannot
+    have.
     """
 
     signature: Signature
     call: Callable[[Arrays], Arrays]
     reads: str = ""
     classes: tuple[Any, ...] = ()
+    layers: int = 0
+    without: tuple[str, ...] = ()
 
 
 @final

@@ -15,6 +15,7 @@ from tunewright.workloads.inference.data import Arrays, Compiled, Input, Signatu
 from tunewright.workloads.inference.frameworks.framework import Kept, original
 
 FILE = "model.onnx"
+LAYERS = ("MatMul", "Gemm", "Conv")
 LOAD = "tunewright.workloads.inference.runtimes.onnxruntime_session:load"
 
 
@@ -40,7 +41,8 @@ def keep(model: Any, _example: Arrays, directory: Path) -> Kept:
             f"expected a model that ONNX Runtime runs; got {where}: {_short(error)}; "
             "export it with other operators, or another opset"
         ) from error
-    return Kept(signature, call)
+    layers = sum(node.op_type in LAYERS for node in read.graph.node)
+    return Kept(signature, call, layers=layers)
 
 
 def signature_of(model: Any) -> Signature:

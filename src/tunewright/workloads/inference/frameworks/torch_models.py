@@ -20,6 +20,7 @@ from tunewright.workloads.inference.frameworks import own
 from tunewright.workloads.inference.frameworks.framework import Kept, original
 
 FILE = "model.pt2"
+LAYERS = ("linear", "addmm", "matmul", ".mm.", "conv")  # in the names of operators
 SHOWN = 300  # characters of what torch says
 
 
@@ -53,7 +54,9 @@ def keep(model: Any, example: Arrays, directory: Path) -> Kept:
         with torch.inference_mode():
             return arrays(called(*tensors(inputs)))
 
-    return Kept(signature, call)
+    called_for = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    layers = sum(any(kind in one for kind in LAYERS) for one in called_for)
+    return Kept(signature, call, layers=layers)
 
 
 def tensors(inputs: Arrays) -> tuple[torch.Tensor, ...]:

@@ -43,10 +43,13 @@ class Rewrite:
 
 
 REWRITES = (
+    Rewrite("simplify", "onnx", "neurons", f"{_HERE}.pruning:neurons"),
     Rewrite("quantise", "onnx", "precision", f"{_HERE}.int8:dynamic", ("int8-dynamic",)),
     Rewrite("quantise", "onnx", "precision", f"{_HERE}.int8:static", ("int8-static",)),
     Rewrite("quantise", "onnx", "precision", f"{_HERE}.int8:weights", ("int8-weights",)),
 )
+SHARES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15)  # of the neurons of each layer
+FLOAT_LAYERS = 4  # at most are left as they are
 INT8 = ("int8-dynamic", "int8-static", "int8-weights")
 
 
@@ -59,26 +62,26 @@ def rewrites_of(stage: str, config: Config) -> Iterator[Rewrite]:
             yield one
 
 
-def knobs_of(runtimes: dict[str, tuple[str, ...]], *, data: bool) -> tuple[Knob, ...]:
-    """The knobs of `quantise`: the precisions of these runtimes. data: there is what judges them."""
-    if not data:
-        return ()
+def knobs_of(runtimes: dict[str, tuple[str, ...]], layers: int) -> tuple[Knob, ...]:
+    """The knobs of `simplify` and `quantise`: shares of neurons, and the precisions of these runtimes, for a model of so many layers."""
     able = {name: precisions for name, precisions in runtimes.items() if precisions}
     values = tuple(dict.fromkeys(p for precisions in able.values() for p in precisions))
-    if not values:
+    if not values or not layers:
         return ()
     narrow = tuple(
         Condition(f"precision not in {tuple(set(values) - set(own))!r} or runtime != {name!r}")
         for name, own in able.items()
         if set(values) - set(own)
     )
+    layered = Condition.one_of("runtime", tuple(able))
     return (
+        Knob("neurons", Choice(SHARES), 1.0, "simplification", "simplify", when=layered),
         Knob(
             "precision", Choice(("float32", *values)), "float32", "simplification", "quantise",
-            when=Condition.one_of("runtime", tuple(able)), requires=narrow,
+            when=layered, requires=narrow,
         ),
         Knob(
-            "float_layers", Integer(0, 4), 0, "simplification", "quantise",
+            "float_layers", Integer(0, min(layers - 1, FLOAT_LAYERS)), 0, "simplification", "quantise",
             when=Condition("precision == 'int8-static' or precision == 'int8-dynamic'"),
         ),
     )  # fmt: skip

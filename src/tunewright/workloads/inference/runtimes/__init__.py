@@ -11,6 +11,10 @@ from tunewright.workloads.inference.runtimes.runtime import Runtime
 _HERE = "tunewright.workloads.inference.runtimes"
 RUNTIMES = {
     "torch": f"{_HERE}.torch:RUNTIME",
+    "scikit-learn": f"{_HERE}.library:SKLEARN",
+    "lightgbm-python": f"{_HERE}.library:LIGHTGBM",
+    "xgboost-python": f"{_HERE}.library:XGBOOST",
+    "lightgbm": f"{_HERE}.trees:RUNTIME",
     "onnxruntime": f"{_HERE}.onnxruntime:RUNTIME",
     "openvino": f"{_HERE}.openvino:RUNTIME",
     "inductor": f"{_HERE}.inductor:RUNTIME",

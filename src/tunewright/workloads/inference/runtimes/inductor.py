@@ -10,5 +10,6 @@ RUNTIME = Runtime(
     library="torch",
     install="pip install 'tunewright[torch]'",
     load="tunewright.workloads.inference.runtimes.inductor_package:load",
+    dear=True,
     compile="tunewright.workloads.inference.runtimes.inductor_package:compiled",
 )

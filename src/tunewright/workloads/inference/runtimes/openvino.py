@@ -10,5 +10,6 @@ RUNTIME = Runtime(
     library="openvino",
     install="pip install 'tunewright[openvino]'",
     load="tunewright.workloads.inference.runtimes.openvino_request:load",
-    precisions=("int8-static", "bfloat16"),
+    precisions=("int8-static",),
+    layered=True,
 )

@@ -35,3 +35,5 @@ class Runtime:
     knobs: Callable[[int], Sequence[Knob]] = _none
     precisions: tuple[str, ...] = ()
     plain: bool = False
+    dear: bool = False
+    layered: bool = False
