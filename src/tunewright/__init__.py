@@ -54,9 +54,9 @@ _PUBLIC = {
     "load": "tunewright.deploying.bundle:load",
 }
 __all__ = [
-    "Command", "Limits", "Optimized", "Profile", "Programs", "Question", "Result", "Run", "Sampling", "Table",
-    "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load", "optimize", "profile", "real",
-    "resume", "tune", "verify", "workload",
+    "Command", "Limits", "Optimized", "Profile", "Programs", "Question", "Result", "Run",
+    "Sampling", "Table", "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "load",
+    "optimize", "profile", "real", "resume", "tune", "verify", "workload",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Optimizing: a trained model goes in, a quicker one comes out, with the proof that it is as good."""
+"""Optimizing: a trained model goes in, a quicker one comes out, proven to be as good."""
 
 from __future__ import annotations
 
@@ -136,9 +136,7 @@ def prepared(  # noqa: PLR0913 - what a study of a model may be told
     called = called or type(model).__name__.lower()
     with session.prepare(called, KIND, limits, root, began_s) as workspace:
         spec, call = imported(model, example, quality, workspace.directory / PLACE, batch, runtimes)
-        request = Request(
-            called, KIND, spec, goal, {}, budget, seed, limits, refit="verified"
-        )
+        request = Request(called, KIND, spec, goal, {}, budget, seed, limits, refit="verified")
         yield request, workspace, call
 
 
@@ -189,8 +187,7 @@ def _quality(given: Any, goal: str) -> Quality | None:
     if not isinstance(given, tuple) or len(given) != 3:
         raise InputError(
             "quality: expected (x, y, metric), such as (x_val, y_val, 'accuracy'); got "
-            f"{type(given).__name__}"
-            + (f" of {len(given)}" if isinstance(given, tuple) else "")
+            f"{type(given).__name__}" + (f" of {len(given)}" if isinstance(given, tuple) else "")
         )
     x, y, metric = given
     if not isinstance(metric, str) and not callable(metric):

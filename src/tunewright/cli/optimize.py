@@ -16,9 +16,10 @@ from tunewright.cli.running import Telling, run, started_s, telling
 from tunewright.cli.tune import goal_of, objectives
 from tunewright.core.texts import names_of
 from tunewright.errors import InputError
-from tunewright.optimizing import Quality, advice, prepared
+from tunewright.optimizing import advice, prepared
 from tunewright.planning import Limits
 from tunewright.storing.studies import ROOT
+from tunewright.workloads.inference.importing import Quality
 
 LABELS = "y"  # the array of labels in a file
 
@@ -93,7 +94,9 @@ def _data(path: str | None, metric: str | None, batch: int) -> tuple[Any, Qualit
     if not arrays:
         raise InputError(f"--data: expected an array of rows beside y in {path}; got none")
     x: Any = next(iter(arrays.values())) if len(arrays) == 1 else arrays
-    few = {name: one[np.arange(batch) % max(len(one), 1)] for name, one in arrays.items() if len(one)}
+    few = {
+        name: one[np.arange(batch) % max(len(one), 1)] for name, one in arrays.items() if len(one)
+    }
     example = next(iter(few.values()), None) if len(arrays) == 1 else few
     if metric is None:
         return example, None

@@ -135,9 +135,7 @@ def run(
     return conclude(result, tell, advice)
 
 
-def conclude(
-    result: session.Result, tell: Telling = ALL, advice: Advice = lambda _: ()
-) -> int:
+def conclude(result: session.Result, tell: Telling = ALL, advice: Advice = lambda _: ()) -> int:
     """Print a finished study's summary, write its bundle and report, and give the exit code."""
     if not tell.silent:
         click.echo("\n" + render_text(summary(result.history, result.goal), columns()))

@@ -5,6 +5,7 @@ Imports numpy alone: a process that only predicts reads these values too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final
@@ -29,10 +30,14 @@ class Input:
 @final
 @dataclass(frozen=True)
 class Signature:
-    """What a model is called with. batch: the rows of a call, where any other number is refused."""
+    """What a model is called with. batch: the rows of a call, where any other number is refused.
+
+    outputs: the shape of each answer to one row.
+    """
 
     inputs: tuple[Input, ...]
     batch: int | None = None
+    outputs: tuple[tuple[int, ...], ...] = ()
 
 
 @final
@@ -87,7 +92,17 @@ class Answers:
     contributions: Mapping[str, NDArray[np.float64]]
 
 
-def answered(runner: Runner, inputs: Arrays, batch: int) -> Arrays:
+def shaped(said: Arrays, signature: Signature) -> Arrays:
+    """The answers in the shape of the original's: some runtimes add or drop an axis of one."""
+    if len(said) != len(signature.outputs):
+        return said
+    return tuple(
+        one.reshape(len(one), *shape) if one[:1].size == math.prod(shape) else one
+        for one, shape in zip(said, signature.outputs, strict=True)
+    )
+
+
+def answered(call: Callable[[Arrays], Arrays], inputs: Arrays, batch: int) -> Arrays:
     """What a model says of rows, so many at a time; the last call is filled up with the last row.
 
     () for no rows.
@@ -99,6 +114,6 @@ def answered(runner: Runner, inputs: Arrays, batch: int) -> Arrays:
         lacking = batch - len(part[0])
         if lacking:
             part = tuple(np.concatenate([p, np.repeat(p[-1:], lacking, axis=0)]) for p in part)
-        said = runner(part)
+        said = call(part)
         parts.append(tuple(one[: batch - lacking] for one in said))
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))

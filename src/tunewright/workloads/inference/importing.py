@@ -61,8 +61,12 @@ class Quality:
         return str(getattr(self.metric, "__name__", type(self.metric).__name__)).strip("<>")
 
 
-def imported(
-    model: Any, example: Any, quality: Quality | None, directory: Path, batch: int = 1,
+def imported(  # noqa: PLR0913, PLR0917 - what was given, and where it is left
+    model: Any,
+    example: Any,
+    quality: Quality | None,
+    directory: Path,
+    batch: int = 1,
     runtimes: tuple[str, ...] = (),
 ) -> tuple[ModelSpec, Callable[[Any], Any]]:
     """A model left in a new directory with all that a study of it needs; and its own call.
@@ -92,11 +96,11 @@ def imported(
             f"{batch}; give so many, or export the model with an open first axis"
         )
     outputs = _asked(kept, called, batch, "the example")
+    signature = replace(signature, outputs=tuple(one.shape[1:] for one in outputs))
     facts = Facts(framework.name, signature, batch, "values")
     rows: Arrays = called
     if quality is not None:
         rows, facts = _judged(kept, quality, facts, directory)
-    del outputs
     write_arrays(directory / ROWS, rows)
     write_arrays(directory / EXAMPLE, called)
     label = model.stem if isinstance(model, Path) else type(model).__name__
@@ -134,9 +138,7 @@ def _drawn(signature: Signature, batch: int) -> Arrays:
     )
 
 
-def _judged(
-    kept: Kept, quality: Quality, facts: Facts, directory: Path
-) -> tuple[Arrays, Facts]:
+def _judged(kept: Kept, quality: Quality, facts: Facts, directory: Path) -> tuple[Arrays, Facts]:
     """The rows, the search's first, and what is known of them."""
     signature, name = facts.signature, quality.name
     own = not isinstance(quality.metric, str)
@@ -205,7 +207,7 @@ def split(x: Arrays, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 def _asked(kept: Kept, inputs: Arrays, batch: int, what: str) -> Arrays:
     """What the original says. Raises InputError where it fails, or says what is no number."""
     try:
-        outputs = answered(_Own(kept.call), inputs, batch)
+        outputs = answered(kept.call, inputs, batch)
     except Exception as error:
         shapes = ", ".join(str(one.shape) for one in inputs)
         raise InputError(
@@ -218,23 +220,14 @@ def _asked(kept: Kept, inputs: Arrays, batch: int, what: str) -> Arrays:
             f"{[one.shape for one in outputs]}; let the first axis be rows"
         )
     for one in outputs:
-        if one.dtype.kind == "f" and (bad := int((~np.isfinite(one.reshape(len(one), -1))).any(axis=1).sum())):
+        if one.dtype.kind == "f" and (
+            bad := int((~np.isfinite(one.reshape(len(one), -1))).any(axis=1).sum())
+        ):
             raise InputError(
                 f"expected finite answers; got NaN or infinite ones for {bad} of {len(one)} rows "
                 f"of {what}; mend the model or leave these rows out"
             )
     return outputs
-
-
-@final
-class _Own:
-    """The original's own call, as `answered` wants it."""
-
-    def __init__(self, call: Callable[[Arrays], Arrays]) -> None:
-        self._call = call
-
-    def __call__(self, inputs: Arrays) -> Arrays:
-        return self._call(inputs)
 
 
 def _arrays(given: Any, names: Sequence[str]) -> Arrays:

@@ -25,19 +25,26 @@ SPREAD = {"accuracy": 0.1, "roc_auc": 0.05}  # of what a coarser model changes r
 def describe(workload: ModelWorkload, goal: Goal, looks: int) -> Iterator[tuple[str, str]]:
     """The model, its rows, how it is judged, and which runtimes there are."""
     facts = workload.facts
-    inputs = ", ".join(f"{one.name} {one.dtype}{list(one.shape)}" for one in facts.signature.inputs)
+    wanted = facts.signature.inputs
+    inputs = ", ".join(f"{one.name} {one.dtype}{list(one.shape)}" for one in wanted)
     rows = "a row" if facts.batch == 1 else f"{facts.batch} rows"
     yield "model", f"{workload.name} ({facts.framework}): {inputs}; a call is {rows}"
     if facts.metric:
-        yield "split", (
-            f"{facts.search:,} rows to calibrate and to choose by, {facts.untouched:,} untouched; "
-            "by a hash of each row: equal rows stay together"
+        yield (
+            "split",
+            (
+                f"{facts.search:,} rows to calibrate and to choose by, {facts.untouched:,} untouched; "
+                "by a hash of each row: equal rows stay together"
+            ),
         )
         yield from _provable(workload, goal, looks)
     else:
-        yield "quality", (
-            "no rows with labels were given, so only conversions compete whose answers are the "
-            "original's within 0.01% of their range"
+        yield (
+            "quality",
+            (
+                "no rows with labels were given, so only conversions compete whose answers are the "
+                "original's within 0.01% of their range"
+            ),
         )
     yield from (("note", note) for note in facts.notes)
     yield from (
@@ -55,11 +62,18 @@ def _provable(workload: ModelWorkload, goal: Goal, looks: int) -> Iterator[tuple
             continue
         margin = smallest_margin(spread, workload.facts.untouched, alpha_of(1 + looks))
         short = 0 < abs(constraint.offset) < margin
-        yield "provable", (
-            f"{constraint.metric.name}: margins from about {margin:.2g} on "
-            f"{workload.facts.untouched:,} untouched rows (modelled)"
-            + ("; yours is smaller, so what is not exact may stay inconclusive" if short else "")
-            + "; an exact conversion answers as the original does, which is checked instead"
+        yield (
+            "provable",
+            (
+                f"{constraint.metric.name}: margins from about {margin:.2g} on "
+                f"{workload.facts.untouched:,} untouched rows (modelled)"
+                + (
+                    "; yours is smaller, so what is not exact may stay inconclusive"
+                    if short
+                    else ""
+                )
+                + "; an exact conversion answers as the original does, which is checked instead"
+            ),
         )
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tunewright.core.registry import resolve
 from tunewright.errors import InputError
 from tunewright.workloads.inference.data import Arrays, Compiled, Input, Runner, answered
-from tunewright.workloads.inference.data import Signature as Signature
 from tunewright.workloads.inference.runtimes import runtime_of
 
 

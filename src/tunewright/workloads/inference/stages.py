@@ -35,7 +35,8 @@ from tunewright.workloads.tabular.quality import mean_of
 
 CALIBRATED = 512  # rows of the search by which a rewrite is calibrated, at most
 TIMED, SPENT_S = 20, 0.2  # calls with other rows each, and how long they are repeated
-BASELINE, TOOK = "float32", "took"
+BASELINE = "float32"
+TOOK, FAILED = "took", "failed"  # files beside a form: how long it took, or why there is none
 
 
 def calibration_of(place: str, facts: Facts) -> Calibration:
@@ -43,7 +44,9 @@ def calibration_of(place: str, facts: Facts) -> Calibration:
     inputs = arrays_of(Path(place) / (ROWS if facts.search else EXAMPLE))
     most = min(facts.search or len(inputs[0]), CALIBRATED)
     batch = facts.signature.batch
-    return Calibration(facts.signature, tuple(np.asarray(one[:most]) for one in inputs), batch or most)
+    return Calibration(
+        facts.signature, tuple(np.asarray(one[:most]) for one in inputs), batch or most
+    )
 
 
 @final
@@ -69,10 +72,17 @@ class Import:
             if (place / TOOK).is_file():
                 files = {p.name: p.read_bytes() for p in place.iterdir() if p.name != TOOK}
                 took_s = float((place / TOOK).read_text(encoding="utf-8"))
+            elif (place / FAILED).is_file():
+                raise TrialFailed((place / FAILED).read_text(encoding="utf-8"))
             else:
                 started_s = time.perf_counter()
                 convert = resolve(framework.forms[runtime.takes])
-                files = dict(convert(Path(self.place) / MODEL, self.facts.signature))
+                try:
+                    files = dict(convert(Path(self.place) / MODEL, self.facts.signature))
+                except TrialFailed as error:
+                    place.mkdir(parents=True)
+                    (place / FAILED).write_text(str(error), encoding="utf-8")
+                    raise
                 took_s = time.perf_counter() - started_s
                 place.mkdir(parents=True)
                 for name, body in {**files, TOOK: str(took_s).encode()}.items():
@@ -86,7 +96,7 @@ def _once(place: Path) -> Iterator[None]:
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if place.exists() and not (place / TOOK).is_file():
+        if place.exists() and not any((place / name).is_file() for name in (TOOK, FAILED)):
             shutil.rmtree(place)
         yield
 
@@ -196,9 +206,7 @@ class Compile:
         samples[metric] = mean_of(values)
         baseline = context.baseline()
         if baseline is not None:
-            samples[f"{metric}_change"] = mean_of(
-                values - baseline.judged.contributions[metric]
-            )
+            samples[f"{metric}_change"] = mean_of(values - baseline.judged.contributions[metric])
         if context.fidelity.piece.split == "test":
             samples[f"{metric}_rows"] = Sample(tuple(values.tolist()))
             if exact:

@@ -89,9 +89,7 @@ def _wanted(runtime: Runtime, asked: tuple[str, ...], baseline: str) -> bool:
     return runtime.name == baseline or (runtime.name in asked if asked else not runtime.dear)
 
 
-def _chain(
-    spec: ModelSpec, facts: Facts, there: list[Runtime], cores: int
-) -> tuple[Stage, ...]:
+def _chain(spec: ModelSpec, facts: Facts, there: list[Runtime], cores: int) -> tuple[Stage, ...]:
     framework = framework_of(facts.framework)
     place, names = spec.directory, tuple(one.name for one in there)
     default = framework.runtime if framework.runtime in names else names[0]
@@ -104,9 +102,7 @@ def _chain(
         return tuple(knob for knob in (*small, *own) if knob.stage == stage)
 
     plain = tuple(one.name for one in there if one.plain)
-    runtime = Knob(
-        "runtime", Choice(names), default, "resource", "import", baseline_only=plain
-    )
+    runtime = Knob("runtime", Choice(names), default, "resource", "import", baseline_only=plain)
     threads = Knob("threads", Integer(0, cores), 0, "resource", "predict")  # 0: as it likes
     return (
         Import(place, facts, (runtime,)),
@@ -118,18 +114,18 @@ def _chain(
 
 
 def _worth(there: list[Runtime], facts: Facts, cores: int) -> Iterator[dict[str, Value]]:
-    """What is known to be quick: each runtime on one core and on all, plain before coarse."""
-    threads = dict.fromkeys((1, cores))
-    names = [one.name for one in there if not one.plain]
-    for count in threads:
-        yield from ({"runtime": name, "threads": count} for name in names)
-    if not facts.metric or not facts.layers:
-        return
-    coarse = [one for one in there if one.precisions]
-    for share in rewrites.SHARES[2::2]:
-        yield from ({"runtime": o.name, "neurons": share, "threads": 1} for o in coarse)
+    """What is known to be quick: runtimes on one core and on all, then what is smaller on one."""
+    for count in dict.fromkeys((1, cores)):
+        for one in there:
+            if not one.plain:
+                yield {"runtime": one.name, "threads": count}
+    coarse = [one for one in there if one.precisions and facts.metric and facts.layers]
+    shares = rewrites.SHARES[2::2]  # from wide to narrow
+    small: list[dict[str, Value]] = [{"neurons": share} for share in shares]
     for one in coarse:
-        for precision in one.precisions:
-            yield {"runtime": one.name, "precision": precision, "threads": 1}
-    for share in rewrites.SHARES[1:]:
-        yield from ({"runtime": o.name, "neurons": share, "threads": cores} for o in coarse)
+        small += [{"precision": precision} for precision in one.precisions]
+    small += [{"neurons": share} for share in rewrites.SHARES[1:] if share not in shares]
+    for change in small:
+        for one in coarse:
+            if change.get("precision", one.precisions[0]) in one.precisions:
+                yield {"runtime": one.name, "threads": 1, **change}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from tunewright.workloads.inference.data import Arrays, Signature
+from tunewright.workloads.inference.data import Arrays, Reads, Signature
 
 
 @final
@@ -22,7 +22,7 @@ class Kept:
 
     signature: Signature
     call: Callable[[Arrays], Arrays]
-    reads: str = ""
+    reads: Reads | None = None
     classes: tuple[Any, ...] = ()
     layers: int = 0
     without: tuple[str, ...] = ()

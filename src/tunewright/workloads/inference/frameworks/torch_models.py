@@ -118,14 +118,16 @@ def _exported(model: torch.nn.Module, example: Arrays) -> tuple[Any, Signature]:
                 f"{type(error).__name__}: {_short(error)}; rewrite what it names (a branch on "
                 "values, an operator of your own), or give an ONNX file"
             ) from error
-        return program, _signature(program, example)
-    return program, _signature(program, example)
+        return program, _signature(program)
+    return program, _signature(program)
 
 
-def _signature(program: Any, example: Arrays = ()) -> Signature:
+def _signature(program: Any) -> Signature:
     """What a program is called with."""
     names = program.graph_signature.user_inputs
-    nodes = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    nodes = {
+        node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"
+    }
     inputs, sizes = [], set()
     for name in names:
         value = nodes.get(name)
@@ -144,7 +146,9 @@ def _signature(program: Any, example: Arrays = ()) -> Signature:
         dtype = str(value.dtype).removeprefix("torch.")
         inputs.append(Input(name, dtype, tuple(int(size) for size in rest)))
     if len(sizes) != 1:
-        raise InputError(f"expected inputs with as many rows each; got {sorted(sizes)}; export it so")
+        raise InputError(
+            f"expected inputs with as many rows each; got {sorted(sizes)}; export it so"
+        )
     return Signature(tuple(inputs), sizes.pop() or None)
 
 
@@ -160,6 +164,7 @@ def as_onnx(directory: Path, signature: Signature) -> Mapping[str, bytes]:
         with _quiet(), tempfile.TemporaryDirectory() as place:
             names = [one.name for one in signature.inputs]
             made = torch.onnx.export(program, (), dynamo=True, verbose=False, input_names=names)
+            assert made is not None
             made.save(f"{place}/model.onnx", external_data=False)
             return {"model.onnx": (Path(place) / "model.onnx").read_bytes()}
     except Exception as error:

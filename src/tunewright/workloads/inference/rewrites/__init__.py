@@ -48,7 +48,7 @@ REWRITES = (
     Rewrite("quantise", "onnx", "precision", f"{_HERE}.int8:static", ("int8-static",)),
     Rewrite("quantise", "onnx", "precision", f"{_HERE}.int8:weights", ("int8-weights",)),
 )
-SHARES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15)  # of the neurons of each layer
+SHARES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1)  # of the neurons of each layer
 FLOAT_LAYERS = 4  # at most are left as they are
 INT8 = ("int8-dynamic", "int8-static", "int8-weights")
 
@@ -63,7 +63,10 @@ def rewrites_of(stage: str, config: Config) -> Iterator[Rewrite]:
 
 
 def knobs_of(runtimes: dict[str, tuple[str, ...]], layers: int) -> tuple[Knob, ...]:
-    """The knobs of `simplify` and `quantise`: shares of neurons, and the precisions of these runtimes, for a model of so many layers."""
+    """The knobs of `simplify` and `quantise`, for a model of so many layers.
+
+    runtimes: the precisions that each gains from.
+    """
     able = {name: precisions for name, precisions in runtimes.items() if precisions}
     values = tuple(dict.fromkeys(p for precisions in able.values() for p in precisions))
     if not values or not layers:
@@ -81,7 +84,7 @@ def knobs_of(runtimes: dict[str, tuple[str, ...]], layers: int) -> tuple[Knob, .
             when=layered, requires=narrow,
         ),
         Knob(
-            "float_layers", Integer(0, min(layers - 1, FLOAT_LAYERS)), 0, "simplification", "quantise",
-            when=Condition("precision == 'int8-static' or precision == 'int8-dynamic'"),
+            "float_layers", Integer(0, min(layers - 1, FLOAT_LAYERS)), 0, "simplification",
+            "quantise", when=Condition("precision == 'int8-static' or precision == 'int8-dynamic'"),
         ),
     )  # fmt: skip

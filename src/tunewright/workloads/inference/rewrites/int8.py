@@ -33,6 +33,7 @@ Files = Mapping[str, bytes]
 
 def dynamic(files: Files, config: Config, calibration: Calibration) -> Files:
     """Weights beforehand, activations by what a call brings."""
+
     def change(source: Path, target: Path, left_out: Sequence[str]) -> None:
         quantize_dynamic(
             source, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=False,
@@ -45,6 +46,7 @@ def dynamic(files: Files, config: Config, calibration: Calibration) -> Files:
 
 def static(files: Files, config: Config, calibration: Calibration) -> Files:
     """Weights and activations beforehand, by the calibration's rows."""
+
     def change(source: Path, target: Path, left_out: Sequence[str]) -> None:
         quantize_static(
             source, target, _Reader(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
@@ -69,7 +71,7 @@ def weights(files: Files, _config: Config, _calibration: Calibration) -> Files:
         scale = max(float(np.abs(values).max()), 1e-12) / 127
         whole = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
         one.CopyFrom(onnx.numpy_helper.from_array(whole, f"{name}_int8"))
-        scales += [onnx.numpy_helper.from_array(np.float32(scale), f"{name}_scale")]
+        scales += [onnx.numpy_helper.from_array(np.array(scale, np.float32), f"{name}_scale")]
         graph.node.insert(0, onnx.helper.make_node(
             "DequantizeLinear", [f"{name}_int8", f"{name}_scale"], [name]
         ))  # fmt: skip
@@ -124,7 +126,9 @@ def _worst(model: Path, layers: Sequence[str], calibration: Calibration) -> list
                 values = arrays[name]
                 scale = max(float(np.abs(values).max()), 1e-12) / 127
                 rounded = np.rint(values / scale) * scale
-                error += float(np.square(values - rounded).sum() / max(np.square(values).sum(), 1e-12))
+                error += float(
+                    np.square(values - rounded).sum() / max(np.square(values).sum(), 1e-12)
+                )
         errors[node.name] = error
     return sorted(errors, key=lambda name: -errors[name])
 

@@ -16,7 +16,9 @@ _SEVERAL = Condition(f"runtime == {NAME!r} and threads != 1")
 def _knobs(_cores: int) -> Sequence[Knob]:
     """Graph optimisation, and how its threads and its memory are kept."""
     return (
-        Knob("graph", Choice(("all", "extended", "basic")), "all", "resource", "compile", when=_HERE),
+        Knob(
+            "graph", Choice(("all", "extended", "basic")), "all", "resource", "compile", when=_HERE
+        ),
         Knob("spinning", Choice(("on", "off")), "on", "resource", "predict", when=_SEVERAL),
         Knob("arena", Choice(("on", "off")), "on", "resource", "predict", when=_HERE),
     )

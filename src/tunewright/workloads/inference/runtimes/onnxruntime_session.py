@@ -6,7 +6,7 @@ from typing import Any
 
 import onnxruntime
 
-from tunewright.workloads.inference.data import Arrays, Compiled, Runner
+from tunewright.workloads.inference.data import Arrays, Compiled, Runner, shaped
 
 _ERRORS_ONLY = 3
 _LEVELS = {"all": "ORT_ENABLE_ALL", "extended": "ORT_ENABLE_EXTENDED", "basic": "ORT_ENABLE_BASIC"}
@@ -35,4 +35,7 @@ def load(model: Compiled) -> Runner:
         return dict(zip(names, inputs, strict=True))
 
     run = session.run
-    return Runner(lambda given: run(None, given), native, tuple)
+    signature = model.signature
+    return Runner(
+        lambda given: run(None, given), native, lambda said: shaped(tuple(said), signature)
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import openvino
 
-from tunewright.workloads.inference.data import Arrays, Compiled, Runner
+from tunewright.workloads.inference.data import Arrays, Compiled, Runner, shaped
 
 
 def load(model: Compiled) -> Runner:
@@ -26,6 +26,7 @@ def load(model: Compiled) -> Runner:
         return request
 
     def arrays(done: Any) -> Arrays:
-        return tuple(done.get_output_tensor(i).data.copy() for i in outputs)
+        said = tuple(done.get_output_tensor(i).data.copy() for i in outputs)
+        return shaped(said, model.signature)
 
     return Runner(call, list, arrays)
