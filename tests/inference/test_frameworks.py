@@ -144,7 +144,7 @@ class TestTorch:
 
     def test_a_file_that_is_no_program_is_told(self, torch, rows, take_in, tmp_path):
         (tmp_path / "no.pt2").write_bytes(io.BytesIO(b"PK none").getvalue())
-        with pytest.raises(InputError, match="torch.export.save"):
+        with pytest.raises(InputError, match=r"torch\.export\.save"):
             take_in(tmp_path / "no.pt2", rows.x[:1], None)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from tunewright.errors import InputError
 from tunewright.workloads.inference.importing import Quality, split
@@ -63,8 +64,6 @@ def test_what_is_no_model_is_told(rows, take_in, tmp_path):
 
 
 def test_an_estimator_that_was_not_fitted_is_told(rows, take_in, tmp_path):
-    from sklearn.linear_model import LogisticRegression
-
     with pytest.raises(InputError, match="expected a fitted estimator"):
         take_in(LogisticRegression(), rows.x[:1], None)
 

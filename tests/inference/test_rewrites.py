@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from tunewright.core.config import Config
 from tunewright.errors import TrialFailed
@@ -45,8 +46,6 @@ def test_neurons_that_say_the_same_are_pruned_without_a_loss(rows, mlp_of):
 
 
 def test_a_convolution_is_pruned_through_its_normalisation():
-    from onnx import TensorProto, helper, numpy_helper
-
     chance = np.random.default_rng(2)
     arrays = {
         "w0": chance.normal(size=(8, 1, 3, 3)), "b0": chance.normal(size=8),

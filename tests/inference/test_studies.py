@@ -14,6 +14,7 @@ from tunewright.core.roles import Artifact
 from tunewright.core.verdict import Decision
 from tunewright.errors import InputError
 from tunewright.testing.stages import StageCase, StageContract
+from tunewright.workloads.inference.importing import Quality
 from tunewright.workloads.inference.kind import MODEL
 from tunewright.workloads.inference.workload import build
 
@@ -143,8 +144,6 @@ class _Stages(StageContract):
 
     @pytest.fixture(autouse=True)
     def _made(self, take_in, mlp, rows, tmp_path):
-        from tunewright.workloads.inference.importing import Quality
-
         spec, _ = take_in(mlp, rows.x[:1], Quality(rows.x, rows.y, "accuracy"))
         self.workload = build(spec, {"neurons": 0.5, "precision": "int8-dynamic"}, {})
         self.upstream: tuple[Artifact, ...] = ()

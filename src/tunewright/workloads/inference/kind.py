@@ -33,7 +33,7 @@ def describe(workload: ModelWorkload, goal: Goal, looks: int) -> Iterator[tuple[
         yield (
             "split",
             (
-                f"{facts.search:,} rows to calibrate and to choose by, {facts.untouched:,} untouched; "
+                f"{facts.search:,} rows to calibrate and choose by, {facts.untouched:,} untouched; "
                 "by a hash of each row: equal rows stay together"
             ),
         )

@@ -13,10 +13,8 @@ from onnx import TensorProto, helper
 def ensemble(grown: Sequence[tuple[Any, NDArray[Any]]], features: int) -> bytes:
     """The model's file. grown: scikit-learn's trees with what each node says, a row a node."""
     outputs = grown[0][1].shape[1]
-    part: dict[str, list[NDArray[Any]]] = {
-        name: [] for name in ("tree", "node", "feature", "value", "left", "right", "leaf", "missing",
-                              "t_tree", "t_node", "t_id", "t_weight")
-    }  # fmt: skip
+    names = "tree node feature value left right leaf missing t_tree t_node t_id t_weight"
+    part: dict[str, list[NDArray[Any]]] = {name: [] for name in names.split()}
     for number, (tree, says) in enumerate(grown):
         count = len(tree.children_left)
         is_leaf = tree.children_left < 0
