@@ -158,3 +158,23 @@ def test_what_a_bundle_holds_answers_any_number_of_rows(mlp, rows, take_in, tmp_
     for wrong in (rows.x[0], rows.x[:2, :3], rows.x[:2].astype(str), (rows.x, rows.x)):
         with pytest.raises(InputError, match="expected"):
             predictor.predict(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Keras's own, of numpy's next version
+def test_a_model_of_keras_answers_as_before(rows, take_in, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((6,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)]
+    take_in(keras.Sequential(layers), rows.x[:1], None)
+    check(tmp_path / "model", "onnxruntime", rows.x)
+
+
+@pytest.mark.slow
+def test_a_module_of_torch_becomes_onnx(rows, take_in, tmp_path):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    take_in(module.eval(), rows.x[:1], None)
+    check(tmp_path / "model", "onnxruntime", rows.x)

@@ -11,6 +11,7 @@ from tunewright.workloads.inference.frameworks.framework import Framework
 
 _HERE = "tunewright.workloads.inference.frameworks"
 FRAMEWORKS = {
+    "keras": f"{_HERE}.keras:FRAMEWORK",
     "lightgbm": f"{_HERE}.lightgbm:FRAMEWORK",
     "xgboost": f"{_HERE}.xgboost:FRAMEWORK",
     "scikit-learn": f"{_HERE}.sklearn:FRAMEWORK",

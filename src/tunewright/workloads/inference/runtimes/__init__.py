@@ -11,6 +11,7 @@ from tunewright.workloads.inference.runtimes.runtime import Runtime
 _HERE = "tunewright.workloads.inference.runtimes"
 RUNTIMES = {
     "torch": f"{_HERE}.torch:RUNTIME",
+    "keras": f"{_HERE}.keras:RUNTIME",
     "scikit-learn": f"{_HERE}.library:SKLEARN",
     "lightgbm-python": f"{_HERE}.library:LIGHTGBM",
     "xgboost-python": f"{_HERE}.library:XGBOOST",
