@@ -6,7 +6,8 @@ The figures are those of the verdict: pairs of fresh processes, alone on the mac
 
 The traps are negative controls: nothing can be gained there, and nothing may be claimed.
 
-Run: python benchmarks/inference.py MODEL [--batch 1] [--budget 60s] [--data FILE.npz]
+Run: python benchmarks/inference.py null --studies 10 --budget 12s, and
+python benchmarks/inference.py MODEL [--batch 1] [--budget 60s] [--data FILE.npz]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import tunewright as tw
+from tunewright.core.verdict import Decision, alpha_of
+from tunewright.optimizing import prepared
+from tunewright.planning import Proving
+from tunewright.session import begin
+from tunewright.workloads.inference.importing import Quality
 
 HERE = Path(__file__).parent
 GOAL = "minimize latency_p50 subject to accuracy >= baseline - 0.005"
@@ -151,16 +158,41 @@ def study(name: str, batch: int, budget: str, path: str | None) -> dict[str, Any
         }  # fmt: skip
 
 
+def null(studies: int, budget: str) -> dict[str, Any]:
+    """How often a model is claimed to be quicker than itself: every claim is an error."""
+    x, y = rows(None)
+    x = x.reshape(len(x), -1)
+    model, accepted = trap(x[:900], y[:900]), 0
+    for seed in range(studies):
+        judged = Quality(x[900:], y[900:], "accuracy")
+        with (
+            tempfile.TemporaryDirectory() as place,
+            prepared(
+                model, x[:1], judged, goal=GOAL, budget=budget, seed=seed, root=Path(place),
+                name=f"null-{seed}",
+            ) as (request, workspace, _),
+        ):  # fmt: skip
+            asked = replace(request, proof=Proving(candidate={}))
+            verdict = begin(asked, workspace=workspace, root=Path(place)).verdict
+            assert verdict is not None
+            accepted += verdict.decision is Decision.ACCEPT
+    return {"model": "itself", "studies": studies, "accepted": accepted, "level": alpha_of(1)}
+
+
 def main() -> None:
     """Run one study and add its line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=["mlp", "cnn", "transformer", "forest", "histogram",
-                                          "lightgbm", "trap"])  # fmt: skip
+                                          "lightgbm", "trap", "null"])  # fmt: skip
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--budget", default="60s")
     parser.add_argument("--data")
+    parser.add_argument("--studies", type=int, default=10)
     options = parser.parse_args()
-    found = study(options.model, options.batch, options.budget, options.data)
+    if options.model == "null":
+        found = null(options.studies, options.budget)
+    else:
+        found = study(options.model, options.batch, options.budget, options.data)
     print(json.dumps(found))
     with (HERE / "inference.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(found) + "\n")

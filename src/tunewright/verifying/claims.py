@@ -109,9 +109,10 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     absolute = constraint is not None and not constraint.factor  # only the candidate's rows count
     offset = constraint is not None and constraint.offset != 0
     ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not absolute and not offset
-    same = not absolute and _same_answers(case.look)
-    if same:
+    if not absolute and _same_answers(case.look):
         change = cand / base if ratio else cand - base
+        if constraint is None:  # what rounding does is no gain
+            change = 1.0 if ratio else 0.0
         interval = Interval(change, change, change)
     else:
         interval = _by_test(rows, 2 * alpha, factor=0.0 if absolute else 1.0, ratio=ratio)
