@@ -90,7 +90,8 @@ def networks(name: str, side: int, classes: int) -> Any:
 
 def trained(name: str, x: Any, y: Any, epochs: int) -> Any:
     """The network, after so many epochs."""
-    model = networks(name, x.shape[-1], int(y.max()) + 1)
+    side = round(float(np.sqrt(x[0].size)))
+    model = networks(name, side, int(y.max()) + 1)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     xs, ys = torch.from_numpy(x), torch.from_numpy(y)
     for epoch in range(epochs):

@@ -10,7 +10,15 @@ from typing import Literal, cast, final
 from tunewright.core.config import Config, Value, digest_of
 from tunewright.core.knobs import Choice, Integer, Knob
 from tunewright.core.metrics import Metric
-from tunewright.core.roles import NO_ROWS, Effort, Stage, Untouched, space_of
+from tunewright.core.roles import (
+    NO_PORTFOLIO,
+    NO_ROWS,
+    Effort,
+    Portfolio,
+    Stage,
+    Untouched,
+    space_of,
+)
 from tunewright.errors import InputError
 from tunewright.workloads.inference import rewrites
 from tunewright.workloads.inference.frameworks import framework_of
@@ -46,7 +54,7 @@ class ModelWorkload:
     facts: Facts
     lacking: tuple[Runtime, ...]
     efforts: tuple[Effort, ...] = ()
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
 
 
 def build(
@@ -79,7 +87,7 @@ def build(
         )
     first = space.asked(dict(baseline))
     tried = tuple(space.config(one) for one in _worth(there, facts, cores))
-    return ModelWorkload(**{**vars(made), "baseline": first, "portfolio": tried})
+    return ModelWorkload(**{**vars(made), "baseline": first, "portfolio": Portfolio(small=tried)})
 
 
 def _wanted(runtime: Runtime, asked: tuple[str, ...], baseline: str) -> bool:
