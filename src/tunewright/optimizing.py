@@ -18,7 +18,7 @@ from tunewright.core.goal import stated_directions
 from tunewright.core.registry import resolve
 from tunewright.core.texts import names_of
 from tunewright.core.units import format_quantity
-from tunewright.core.verdict import Verdict
+from tunewright.core.verdict import Decision, Verdict
 from tunewright.errors import InputError, check_type
 from tunewright.planning import NO_LIMITS, Limits, Request
 from tunewright.session import Result, Watch, Workspace
@@ -82,7 +82,9 @@ def advice(result: Result) -> Iterator[str]:
         yield "keep what you have: nothing else was shown to be better"
         return
     changed = {k: v for k, v in verdict.config.items() if first.get(k) != v}
-    yield "use " + " ".join(f"{knob}={value}" for knob, value in changed.items())
+    told = " ".join(f"{knob}={value}" for knob, value in changed.items())
+    proven = verdict.decision is Decision.ACCEPT
+    yield f"use {told}" if proven else f"not proven, but the best that was seen: {told}"
     once_s = prepared_s(result)
     latency = next((c for c in verdict.comparisons if c.metric.startswith("latency")), None)
     if latency is None or math.isnan(latency.estimate) or not once_s:

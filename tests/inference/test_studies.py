@@ -92,6 +92,24 @@ def test_one_that_is_exact_says_so_and_one_that_is_not_does_not(optimized, mlp):
     assert not any(coarse)
 
 
+def test_a_metric_of_the_users_own_judges_too(optimized, mlp, rows):
+    def right(y, answers):
+        return float((answers.argmax(axis=1) == y).mean())
+
+    goal = "minimize model_bytes subject to right >= baseline - 0.1"
+    fast = optimized(mlp, goal, quality=(rows.x, rows.y, right))
+    assert fast.verdict.decision is Decision.ACCEPT
+    found = {c.metric: c for c in fast.verdict.comparisons}
+    assert found["right"].baseline == pytest.approx(0.9, abs=0.1)
+
+
+def test_a_bundle_of_arrays_is_none_of_a_table(optimized, mlp, command, tmp_path):
+    tw.deploy(optimized(mlp), tmp_path / "out")
+    done = command(tmp_path, "predict", "out", "rows.csv")
+    assert done.returncode == 2
+    assert "answers arrays" in done.stderr
+
+
 def test_a_gone_model_is_told(take_in, mlp, rows, tmp_path):
     spec, _ = take_in(mlp, rows.x[:1], None)
     (tmp_path / "model" / "model.json").unlink()

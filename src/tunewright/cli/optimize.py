@@ -14,7 +14,6 @@ from tunewright.cli.lines import columns
 from tunewright.cli.preview import preview
 from tunewright.cli.running import Telling, run, started_s, telling
 from tunewright.cli.tune import goal_of, objectives
-from tunewright.core.texts import names_of
 from tunewright.errors import InputError
 from tunewright.optimizing import advice, prepared
 from tunewright.planning import Limits
@@ -59,7 +58,8 @@ def command(ctx: click.Context, /, model: Path, **options: Any) -> int:
     with prepared(
         model, example, quality, goal=goal, budget=options["budget"], seed=options["seed"],
         limits=given, name=options["name"] or "",
-        runtimes=names_of("runtimes", options["runtimes"] or ()), batch=batch, began_s=began_s,
+        runtimes=tuple((options["runtimes"] or "").replace(",", " ").split()), batch=batch,
+        began_s=began_s,
     ) as (request, workspace, _):  # fmt: skip
         workload = planning.build_workload(request)
         understood = planning.understood_goal(request, workload)

@@ -12,6 +12,7 @@ import click
 from tunewright.cli.lines import check_output
 from tunewright.deploying.bundle import load
 from tunewright.deploying.rows import read_rows
+from tunewright.errors import InputError
 from tunewright.workloads.tabular.data import Column, Exceptions
 from tunewright.workloads.tabular.files import Dialect
 from tunewright.workloads.tabular.predictor import Predictor
@@ -31,6 +32,11 @@ def command(
     """Predict the rows of a CSV, Parquet or Arrow file; writes CSV to the standard output."""
     check_output()
     predictor = load(Path(bundle))
+    if not isinstance(predictor, Predictor):
+        raise InputError(
+            f"expected the bundle of a table's model; got {bundle}, which answers arrays; "
+            f"in Python it is tunewright.load({bundle!r}).predict(x)"
+        )
     read = read_rows(rows, predictor.schema, Dialect(delimiter, decimal, encoding))
     for odd in read.exceptions:
         click.echo(_note(odd), err=True)

@@ -277,7 +277,7 @@ def _at_once(facts: Facts, rows: int) -> int:
 def precision_of(config: Config) -> dict[str, Value]:
     """The precision that a runtime is asked to compute in, where it is another than the model's."""
     asked = str(config.get("precision", BASELINE))
-    return {"precision": asked} if asked in ("bfloat16", "float16") else {}
+    return {"precision": asked} if asked == "bfloat16" else {}
 
 
 def usable_cores() -> int:
