@@ -80,6 +80,18 @@ def test_boosters_of_lightgbm_answer_as_before(rows, take_in, tmp_path, classes)
     check(tmp_path / "again", "lightgbm", x)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_boosters_of_xgboost_answer_as_before(rows, take_in, tmp_path, classes):
+    estimator = pytest.importorskip("xgboost").XGBClassifier
+    x = rows.x.astype(np.float64)
+    model = estimator(n_estimators=5).fit(x, rows.y if classes == 3 else (rows.y > 0).astype(int))
+    take_in(model, x[:1], None)
+    check(tmp_path / "model", "lightgbm", x)
+    model.save_model(tmp_path / "booster.json")
+    take_in(tmp_path / "booster.json", x[:1], None, "again")
+    check(tmp_path / "again", "lightgbm", x)
+
+
 def test_shares_of_several_classes_are_no_trees_of_one_number(rows, take_in, tmp_path):
     take_in(forest(rows), rows.x[:1], None)
     assert facts_of(tmp_path / "model").without == ("trees",)

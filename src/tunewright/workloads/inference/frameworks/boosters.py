@@ -18,7 +18,6 @@ from tunewright.workloads.inference.frameworks.sklearn_models import SCHEMA, ans
 from tunewright.workloads.tabular.families.xgboost import to_trees
 
 TEXT, BODY = "model.txt", "model.json"
-EXPORT = "tunewright.workloads.tabular.onnx_export:export_trees"
 
 
 def keep_lightgbm(model: Any, _example: Arrays, directory: Path) -> Kept:
@@ -107,18 +106,23 @@ def xgboost_trees(directory: Path, signature: Signature) -> Mapping[str, bytes]:
     if facts["objective"] not in known:
         raise TrialFailed(f"expected one of {', '.join(known)}; got {facts['objective']}")
     schema = schema_of(signature, facts["classes"], regression=facts["regression"])
-    body = json.loads((directory / BODY).read_text(encoding="utf-8"))
+    body = _from_base(json.loads((directory / BODY).read_text(encoding="utf-8")))
     return {TEXT: to_trees(body, schema).encode(), SCHEMA: told}
 
 
-def as_onnx(directory: Path, signature: Signature) -> Mapping[str, bytes]:
-    """The form "onnx", made of the text."""
-    files = lightgbm_trees(directory, signature) if (directory / TEXT).exists() else xgboost_trees(
-        directory, signature
-    )  # fmt: skip
-    facts = json.loads(files[SCHEMA])
-    if facts["classes"] == 2 and not facts["both"]:
-        raise TrialFailed("expected both classes as the answer; got the positive one alone")
-    schema = schema_of(signature, facts["classes"], regression=facts["regression"])
-    model: Mapping[str, bytes] = resolve(EXPORT)(files[TEXT].decode(), schema)
-    return {"model.onnx": model["model.onnx"]}
+def _from_base(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model with what each of several classes starts from in the leaves of its first tree."""
+    learner = body["learner"]
+    base = [
+        float(one) for one in learner["learner_model_param"]["base_score"].strip("[]").split(",")
+    ]
+    model = learner["gradient_booster"]["model"]
+    seen: set[int] = set()
+    for tree, output in zip(model["trees"], model["tree_info"], strict=True):
+        if output not in seen and len(base) > 1:
+            tree["split_conditions"] = [
+                value + base[output] if left < 0 else value
+                for value, left in zip(tree["split_conditions"], tree["left_children"], strict=True)
+            ]
+        seen.add(output)
+    return body

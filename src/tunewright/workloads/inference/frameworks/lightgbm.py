@@ -14,6 +14,5 @@ FRAMEWORK = Framework(
     forms={
         "own-booster": f"{_HERE}.own:files",
         "trees": f"{_HERE}.boosters:lightgbm_trees",
-        "onnx": f"{_HERE}.boosters:as_onnx",
     },
 )

@@ -14,6 +14,5 @@ FRAMEWORK = Framework(
     forms={
         "own-xgboost": f"{_HERE}.own:files",
         "trees": f"{_HERE}.boosters:xgboost_trees",
-        "onnx": f"{_HERE}.boosters:as_onnx",
     },
 )
