@@ -50,10 +50,12 @@ def test_rows_that_do_not_fit_are_told(mlp, rows, take_in, example, quality, wor
 def test_what_is_no_model_is_told(rows, take_in, tmp_path):
     (tmp_path / "rubbish.onnx").write_bytes(b"no model at all")
     (tmp_path / "model.bin").write_bytes(b"")
+    (tmp_path / "weights.pt").write_bytes(b"")
     cases = (
         (tmp_path / "rubbish.onnx", "cannot be read"),
         (tmp_path / "model.bin", "expected a model's file"),
         (tmp_path / "none.onnx", "does not exist"),
+        (tmp_path / "weights.pt", "weights without their model"),
         (object(), "expected a trained model"),
         (rows, "expected a trained model"),
     )

@@ -36,6 +36,11 @@ def whose(model: Any) -> Framework:
         if not model.exists():
             raise InputError(f"expected a model's file; got {model}, which does not exist")
         found = next((one for one in known if model.suffix in one.suffixes), None)
+        if found is None and model.suffix in {".pt", ".pth"}:
+            raise InputError(
+                f"expected a program of torch.export.save (.pt2); got {model}, which holds weights "
+                "without their model, or a pickle; export the model, or give it in Python"
+            )
         if found is None:
             raise InputError(
                 f"expected a model's file ({suffixes}); got {model}; export the model to ONNX"

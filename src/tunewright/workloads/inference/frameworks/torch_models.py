@@ -91,7 +91,8 @@ def eager(program: Any) -> Any:
 
 def _loaded(path: Path) -> Any:
     try:
-        return torch.export.load(path)
+        with _quiet():
+            return torch.export.load(path)
     except Exception as error:
         raise InputError(
             f"expected a program that torch.export.save wrote; got {path}: "
