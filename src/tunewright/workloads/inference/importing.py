@@ -34,7 +34,7 @@ from tunewright.workloads.inference.spec import (
 
 METRIC = "metric"  # the directory of a metric of the user's own
 LABELS = "labels"
-SEARCH, LEAST, MOST = 0.3, 100, 2000  # the share of the rows that a search reads, and their number
+SEARCH, LEAST, MOST = 0.4, 100, 3000  # the share of the rows that a search reads, and their number
 LEAST_ROWS = 20
 CHECKED = 256  # rows that the original answers at once
 Better = Literal["lower", "higher"]
@@ -184,7 +184,7 @@ def _judged(kept: Kept, quality: Quality, facts: Facts, directory: Path) -> tupl
 def split(x: Arrays, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The rows of the search and the untouched ones, by a hash of each: equal rows stay together.
 
-    No model learns from them, so most are for the verdict.
+    No model learns from them, and both must tell how little a change moves: nearly half each.
     """
     hashes = np.array([
         int.from_bytes(
