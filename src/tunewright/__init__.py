@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tunewright.deploying.bundle import load
     from tunewright.deploying.deploy import deploy
     from tunewright.estimators import TunedClassifier, TunedRegressor
+    from tunewright.optimizing import Optimized, optimize
     from tunewright.planning import Limits
     from tunewright.profiling import Profile, profile
     from tunewright.session import Result, resume
@@ -40,6 +41,8 @@ _PUBLIC = {
     "Sampling": "tunewright.comparing:Sampling",
     "Table": "tunewright.workloads.tabular.workload:TableSpec",
     "Command": "tunewright.workloads.programs.spec:CommandSpec",
+    "Optimized": "tunewright.optimizing:Optimized",
+    "optimize": "tunewright.optimizing:optimize",
     "Limits": "tunewright.planning:Limits",
     "Run": "tunewright.workloads.functions.runs:Run",
     "choice": "tunewright.workloads.functions.knobs:choice",
@@ -58,9 +61,10 @@ _PUBLIC = {
 }
 _MODULES = ("keras", "torch")
 __all__ = [
-    "Command", "Compared", "Limits", "Profile", "Programs", "Question", "Result", "Run", "Sampling",
-    "Table", "TunedClassifier", "TunedRegressor", "choice", "deploy", "integer", "keras", "load",
-    "profile", "real", "resume", "resume_all", "torch", "tune", "verify", "verify_all", "workload",
+    "Command", "Compared", "Limits", "Optimized", "Profile", "Programs", "Question", "Result",
+    "Run", "Sampling", "Table", "TunedClassifier", "TunedRegressor", "choice", "deploy",
+    "integer", "keras", "load", "optimize", "profile", "real", "resume", "resume_all", "torch",
+    "tune", "verify", "verify_all", "workload",
 ]  # fmt: skip
 
 

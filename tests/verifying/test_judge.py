@@ -1,6 +1,7 @@
 """The verdict: what is proven, what is refuted, and everything else."""
 
 import math
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.core.goal import parse_goal
-from tunewright.core.metrics import Metric, Sample
+from tunewright.core.metrics import SAME_ANSWERS, Metric, Sample
 from tunewright.core.trial import Measurement, Outcome
 from tunewright.core.verdict import ALPHA, Decision, alpha_of
 from tunewright.verifying.claims import MIN_PAIRS, Case
@@ -166,6 +167,20 @@ def test_equal_predictions_are_proven_no_worse_and_not_better():
     look = refitted(fast, auc=(rows(0.8), rows(0.8)))
     assert decided("minimize latency subject to auc >= baseline", look) is ACCEPT
     assert decided("maximize auc", look) is REJECT
+
+
+@pytest.mark.parametrize("better", [-1e-7, 0.0, 1e-7])
+def test_the_same_answers_hold_a_bound_and_are_no_gain(better):
+    """Of few rows, too; rounding that happens to be for the better is no claim."""
+    few, fast = [0.8, 0.6, 0.9], paired(latency=(noisy(2.0), noisy(1.0, 3)))
+    look = refitted(fast, auc=(few, [x + better for x in few]))
+    look.refits["candidate"][0] = replace(
+        look.refits["candidate"][0],
+        samples={**look.refits["candidate"][0].samples, SAME_ANSWERS: Sample((1.0,))},
+    )
+    assert decided("minimize latency subject to auc >= baseline - 0.001", look) is ACCEPT
+    assert decided("maximize auc", look) is REJECT
+    assert decided("minimize latency subject to auc >= 0.99", look) is not ACCEPT
 
 
 # Several objectives

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "tune": ("tunewright.cli.tune", "Search for a better config and prove it."),
     "init": ("tunewright.cli.init", "Write a commented tune.toml to begin with."),
+    "optimize": ("tunewright.cli.optimize", "Make a trained model quicker, proven as good."),
     "verify": ("tunewright.cli.verify", "Say whether one program is really better than another."),
     "knobs": ("tunewright.cli.knobs", "List the ready-made knobs of this machine."),
     "profile": ("tunewright.cli.profile", "Say what limits a program, and what could relieve it."),

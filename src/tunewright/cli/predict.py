@@ -34,8 +34,8 @@ def command(
     predictor = load(Path(bundle))
     if not isinstance(predictor, Predictor):
         raise InputError(
-            f"expected a table's bundle; got the network in {bundle}, which answers arrays: from "
-            "Python, tunewright.load(…).predict(X)"
+            f"expected the bundle of a table's model; got {bundle}, which answers arrays; "
+            f"in Python it is tunewright.load({bundle!r}).predict(x)"
         )
     read = read_rows(rows, predictor.schema, Dialect(delimiter, decimal, encoding))
     for odd in read.exceptions:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ PHASES = {
 }
 PANEL = "tunewright.cli.panel:Panel"  # its library is for terminals alone
 PANELS = 60  # columns that one needs
+Advice = Callable[[session.Result], Iterable[str]]
 BUNDLE, REPORT = "bundle", "report.html"
 START_S = 10.0  # a command needs no longer to start, however busy the machine is
 RENDER = "tunewright.reporting.html:render_html"  # the page's libraries take a while to import
@@ -121,8 +122,9 @@ def run(
     goal: Goal,
     start: Callable[[session.Watch], session.Result],
     tell: Telling = ALL,
+    advice: Advice = lambda _: (),
 ) -> int:
-    """Run a study, print what it finds, and give the exit code."""
+    """Run a study, print what it finds, and give the exit code. advice: what to say last."""
     try:
         with _display(goal, request.budget, request.name, tell) as display:
             result = start(_Progress(goal, display))
@@ -130,10 +132,10 @@ def run(
         click.echo(_best_so_far(interrupted.result), err=True)
         click.echo(str(interrupted), err=True)
         return 130
-    return conclude(result, tell)
+    return conclude(result, tell, advice)
 
 
-def conclude(result: session.Result, tell: Telling = ALL) -> int:
+def conclude(result: session.Result, tell: Telling = ALL, advice: Advice = lambda _: ()) -> int:
     """Print a finished study's summary, write its bundle and report, and give the exit code."""
     if not tell.silent:
         click.echo("\n" + render_text(summary(result.history, result.goal), columns()))
@@ -145,7 +147,7 @@ def conclude(result: session.Result, tell: Telling = ALL) -> int:
     if tell.json != "-":
         if tell.quiet:
             click.echo(headline(found))
-        for line in command_lines(found):
+        for line in (*command_lines(found), *advice(result)):
             click.echo(line)
         if bundle is not None:
             if rows := learned_from(result):

@@ -67,13 +67,23 @@ def _in_order(
     return names
 
 
+def objectives(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with the options that state a goal, for `goal_of`."""
+    for option in (
+        click.option("--subject-to", multiple=True, metavar="BOUND",
+                     help="'roc_auc >= baseline - 0.005'"),
+        click.option("--maximize", multiple=True, metavar="METRIC", callback=_in_order,
+                     help="What to make larger."),
+        click.option("--minimize", multiple=True, metavar="METRIC", callback=_in_order,
+                     help="What to make smaller; what is named first matters most."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @click.command(cls=TuneCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("data", required=False)
-@click.option("--minimize", multiple=True, metavar="METRIC", callback=_in_order,
-              help="What to make smaller; what is named first matters most.")  # fmt: skip
-@click.option("--maximize", multiple=True, metavar="METRIC", callback=_in_order,
-              help="What to make larger.")  # fmt: skip
-@click.option("--subject-to", multiple=True, metavar="BOUND", help="'roc_auc >= baseline - 0.005'")
+@objectives
 @click.option("--budget", default="60s", show_default=True, help="60s, 5min, or '50 trials'.")
 @_with_options
 @click.option("--baseline", metavar="KNOB=VALUE,…|MODULE:ESTIMATOR|BUNDLE",
@@ -168,14 +178,14 @@ def _request(
     )
     if base is None:
         return Request(
-            options["name"] or kind.called(spec), kind.name, spec, _goal(options), knobs,
+            options["name"] or kind.called(spec), kind.name, spec, goal_of(options), knobs,
             options["budget"], seed, limits, refit=options["refit"] or "",
         )  # fmt: skip
     return replace(
         base,
         workload=spec,
         name=options["name"] or base.name,
-        goal=_goal(options) or base.goal,
+        goal=goal_of(options) or base.goal,
         baseline=knobs or base.baseline,
         budget=options["budget"] if _typed(ctx, "budget") else base.budget,
         seed=seed,
@@ -217,7 +227,8 @@ def _quantity(text: str | None, unit: str, option: str) -> float | None:
     return quantity
 
 
-def _goal(options: dict[str, Any]) -> str:
+def goal_of(options: dict[str, Any]) -> str:
+    """The goal that the options of `objectives` state."""
     parts: list[str] = options["objectives"]
     bounds = " and ".join(options["subject_to"])
     return " and ".join(parts) + (f" subject to {bounds}" if bounds else "")

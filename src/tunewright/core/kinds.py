@@ -83,7 +83,8 @@ class Kind:
     the search left none); None where there is nothing to hand over. The workload is built on call:
     a table may be large by now, or gone.
     arms: what is compared, the baseline first, where nothing is searched. same_output: whether all
-    configs must put out the same.
+    configs must put out the same. answering: what a bundle's index and its files answer with; a
+    table's are read by `deploying.bundle`.
     called: what a study of a spec is called, where nobody says. aims: what a workload is tuned for
     where nobody says, the most important metric first; () where that must be said. importance: of
     what an artifact answers from, the most important first, and the metric in which it is told.
@@ -104,3 +105,4 @@ class Kind:
     aims: Callable[[Any], Sequence[Metric]] = lambda _: ()
     importance: Callable[[Artifact], tuple[str, Sequence[Importance]]] = lambda _: ("", ())
     same_output: Callable[[Any], bool] = lambda _: False
+    answering: Callable[[Mapping[str, Any], Mapping[str, bytes]], Any] | None = None

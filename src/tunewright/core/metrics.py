@@ -9,6 +9,9 @@ from typing import Literal, final
 
 OUTPUT = "output"  # the sample that tells one output of a program from another
 SEED = "seed"  # the sample that tells one run on the untouched rows from another
+# The sample of a candidate that is the baseline's model by construction, written otherwise: its
+# answers were compared with the baseline's, row by row, and only rounding may change them.
+SAME_ANSWERS = "same_answers"
 LONG = 32  # longer samples are kept in single precision: a journal of thousands stays small
 
 

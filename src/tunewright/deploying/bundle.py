@@ -7,22 +7,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tunewright.core.events import decode
+from tunewright.core.kinds import Kind
 from tunewright.core.registry import resolve
 from tunewright.core.texts import read_json
 from tunewright.errors import InputError, check_type
+from tunewright.workloads import KINDS
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
-from tunewright.workloads.training.predictor import NetworkPredictor
 
 # Version 1: first format. Version 2: a model is a blend of members, and the index has a digest.
 FORMAT = 2
-NETWORK = "tunewright.workloads.training.predictor:predictor"
 INDEX = "bundle.json"
 BUNDLE = "bundle"  # of a study, in its directory
 
@@ -55,8 +55,11 @@ def write_index(
     return path
 
 
-def load(directory: str | os.PathLike[str]) -> Predictor | NetworkPredictor:
-    """The bundle's predictor. Raises InputError unless format and every checksum are right."""
+def load(directory: str | os.PathLike[str]) -> Any:
+    """The bundle's predictor: a Predictor of rows for a table, else what its kind answers with.
+
+    Raises InputError unless format and every checksum are right.
+    """
     check_type("directory", directory, (str, os.PathLike), "'.tunewright/adult-1/bundle'")
     path = Path(directory)
     try:
@@ -80,9 +83,8 @@ def load(directory: str | os.PathLike[str]) -> Predictor | NetworkPredictor:
                 f"expected {path / INDEX} as written; got other content; export it again"
             )
         files = {name: _checked(path, name, digest) for name, digest in index["sha256"].items()}
-        if "framework" in index:
-            made: NetworkPredictor = resolve(NETWORK)(index, files)
-            return made
+        if answering := _answering(index):
+            return answering(index, files)
         members = [
             (
                 CompiledModel(
@@ -98,6 +100,15 @@ def load(directory: str | os.PathLike[str]) -> Predictor | NetworkPredictor:
         return Predictor(Blended(tuple(members)), index["threads"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"expected a whole bundle; got {path} without {error}") from error
+
+
+def _answering(index: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """What a bundle of another kind than a table answers with, None for a table's."""
+    where = KINDS.get(index.get("kind", "table"))
+    if where is None or where == KINDS["table"]:
+        return None  # this process is to answer, and not to import how tables are tuned
+    kind: Kind = resolve(where)
+    return kind.answering
 
 
 def _why_none(path: Path, error: Exception) -> str:

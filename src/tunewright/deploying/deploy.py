@@ -15,6 +15,7 @@ from tunewright.core.events import encode
 from tunewright.deploying.bundle import BUNDLE, INDEX, write_index
 from tunewright.errors import InputError, check_type
 from tunewright.machine import probe
+from tunewright.optimizing import Optimized
 from tunewright.planning import build_workload, kind_of
 from tunewright.running.cache import ArtifactCache
 from tunewright.session import Result, request_of
@@ -27,7 +28,7 @@ LEARNED = {
 }
 
 
-def deploy(result: Result, path: str | os.PathLike[str] | None = None) -> Path | None:
+def deploy(result: Result | Optimized, path: str | os.PathLike[str] | None = None) -> Path | None:
     """Write what the verdict hands over to `path` (default: `bundle` in the study's directory).
 
     A table's bundle holds the very files that were verified, or where that was asked for those of
@@ -35,6 +36,8 @@ def deploy(result: Result, path: str | os.PathLike[str] | None = None) -> Path |
     Returns None where there is nothing to hand over but what you have. Raises InputError where
     something else is there.
     """
+    if isinstance(result, Optimized):
+        result = result.result
     check_type("result", result, Result, "what tunewright.tune gave")
     check_type("path", path, (str, os.PathLike, NoneType), "'bundle'")
     verdict = result.verdict

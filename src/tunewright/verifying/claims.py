@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal, final
 
 from tunewright.core.goal import Constraint, Goal
-from tunewright.core.metrics import SEED, Metric
+from tunewright.core.metrics import SAME_ANSWERS, SEED, Metric
 from tunewright.core.trial import Arm, Measurement, Outcome
 from tunewright.core.verdict import MIN_PAIRS, Comparison, Decision, alpha_of
 from tunewright.stats.intervals import Interval
@@ -109,7 +109,13 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     absolute = constraint is not None and not constraint.factor  # only the candidate's rows count
     offset = constraint is not None and constraint.offset != 0
     ratio = metric.scale == "ratio" and base > 0 and cand > 0 and not absolute and not offset
-    interval = _by_test(rows, 2 * alpha, factor=0.0 if absolute else 1.0, ratio=ratio)
+    if not absolute and _same_answers(case.look):
+        change = cand / base if ratio else cand - base
+        if constraint is None:  # what rounding does is no gain
+            change = 1.0 if ratio else 0.0
+        interval = Interval(change, change, change)
+    else:
+        interval = _by_test(rows, 2 * alpha, factor=0.0 if absolute else 1.0, ratio=ratio)
     if absolute:
         interval = _moved(interval, lambda end: end - base)
     if ratio:
@@ -118,6 +124,17 @@ def _by_rows(case: Case, claim: Claim, alpha: float) -> Comparison:
     if ratio:
         return _exponentiated(comparison)
     return _as_ratio(comparison) if metric.scale == "ratio" and base > 0 else comparison
+
+
+def _same_answers(look: Look) -> bool:
+    """Whether the candidate is the baseline's model by construction, and answered as it does.
+
+    Then there is no other row on which it could be worse, and nothing to be estimated from these.
+    """
+    both = folds_of(look)
+    return bool(both) and all(
+        values_of(look.refits["candidate"][fold], SAME_ANSWERS) == (1.0,) for fold in both
+    )
 
 
 @lru_cache(maxsize=64)

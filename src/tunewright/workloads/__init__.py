@@ -6,6 +6,7 @@ KINDS = {
     "function": "tunewright.workloads.function:FUNCTION",
     "torch": "tunewright.workloads.training.pytorch.kind:TORCH",
     "keras": "tunewright.workloads.training.keras.kind:KERAS",
+    "model": "tunewright.workloads.inference.kind:MODEL",
     "programs": "tunewright.workloads.comparison:PROGRAMS",
     "functions": "tunewright.workloads.comparison:FUNCTIONS",
 }

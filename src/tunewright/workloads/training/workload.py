@@ -16,7 +16,7 @@ from tunewright.core.kinds import HandOver, Kind, Later, Stated
 from tunewright.core.knobs import Knob, Space
 from tunewright.core.metrics import SEED, Metric, Sample
 from tunewright.core.registry import resolve
-from tunewright.core.roles import Artifact, Context, Effort, Untouched
+from tunewright.core.roles import NO_PORTFOLIO, Artifact, Context, Effort, Portfolio, Untouched
 from tunewright.core.trial import Need
 from tunewright.errors import InputError, TrialFailed, TrialTimeout
 from tunewright.measuring import payloads
@@ -26,6 +26,7 @@ from tunewright.workloads.tabular.data import Judged, Task
 from tunewright.workloads.tabular.quality import AIMS, METRICS, contributions, every_row, samples_of
 from tunewright.workloads.training.arrays import Array, Arrays
 from tunewright.workloads.training.framework import Framework, Job, Trained
+from tunewright.workloads.training.predictor import predictor
 
 STAGE = "train"
 LOOKS = "looks"
@@ -250,7 +251,7 @@ class TrainingWorkload:
     baseline: Config
     digest: str
     untouched: Untouched
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
     efforts: tuple[Effort, ...] = (Effort(LOOKS, 1.0, 27.0, continues=True),)
 
 
@@ -326,6 +327,7 @@ def kind(framework: Framework) -> Kind:
         build=built,
         describe=lambda workload, goal, looks: list(describe(workload, goal, looks)),
         hand_over=hand_over,
+        answering=predictor,
         warm=framework.warm,
         called=lambda spec: spec.label,
         aims=aims,

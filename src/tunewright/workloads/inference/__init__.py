@@ -1,0 +1,1 @@
+"""Inference: a trained model of any framework as a workload that only answers."""
