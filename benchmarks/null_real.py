@@ -71,8 +71,8 @@ def program(seed: int, root: Path) -> Any:
     """A study of a program with an effort, which its noise does not follow."""
     words = ("awk", "-v", "x={x}", "-v", "s={seed}", "-v", "e={epochs}", NOISE)
     spec = tw.Command(
-        words, knob=("x=0.5:0.0..1.0",), effort="epochs=1..9", metric=("loss=regex:([0-9.]+):lower",),
-        cwd=str(root),
+        words, knob=("x=0.5:0.0..1.0",), effort="epochs=1..9",
+        metric=("loss=regex:([0-9.]+):lower",), cwd=str(root),
     )  # fmt: skip
     return session.begin(asked("command", spec, seed), root=root)
 

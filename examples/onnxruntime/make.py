@@ -1,4 +1,4 @@
-"""Writes a network with made-up weights as ONNX, and rows to ask it for: python make.py DIRECTORY"""
+"""Writes a network of made-up weights as ONNX, and rows to ask it for: python make.py DIRECTORY"""
 
 import sys
 
