@@ -16,7 +16,7 @@ from tunewright.core.kinds import HandOver, Kind, Later, Stated
 from tunewright.core.knobs import Knob, Space
 from tunewright.core.metrics import SEED, Metric, Sample
 from tunewright.core.registry import resolve
-from tunewright.core.roles import Artifact, Context, Effort, Untouched
+from tunewright.core.roles import NO_PORTFOLIO, Artifact, Context, Effort, Portfolio, Untouched
 from tunewright.core.trial import Need
 from tunewright.errors import InputError, TrialFailed, TrialTimeout
 from tunewright.measuring import payloads
@@ -250,7 +250,7 @@ class TrainingWorkload:
     baseline: Config
     digest: str
     untouched: Untouched
-    portfolio: tuple[Config, ...] = ()
+    portfolio: Portfolio = NO_PORTFOLIO
     efforts: tuple[Effort, ...] = (Effort(LOOKS, 1.0, 27.0, continues=True),)
 
 

@@ -70,8 +70,8 @@ def _trained(job: Job) -> Trained:
             whole += float(loss.detach()) * len(rows)
             if not math.isfinite(whole):
                 raise TrialFailed(
-                    f"the loss was {float(loss.detach())} at batch {step} of {steps}, in epoch {epoch + 1}: "
-                    "the training diverged"
+                    f"the loss was {float(loss.detach())} at batch {step} of {steps}, in epoch "
+                    f"{epoch + 1}: the training diverged"
                 )
         mean = whole / len(x)
         if mean > SPIKE * max(least, 0.05):
