@@ -18,7 +18,6 @@ from tunewright.errors import InputError, check_type
 from tunewright.workloads.tabular.data import Blended, CompiledModel, Schema
 from tunewright.workloads.tabular.families import family_of
 from tunewright.workloads.tabular.predictor import Predictor
-from tunewright.workloads.training.predictor import NetworkPredictor
 
 # Version 1: first format. Version 2: a model is a blend of members, and the index has a digest.
 FORMAT = 2
@@ -55,8 +54,12 @@ def write_index(
     return path
 
 
-def load(directory: str | os.PathLike[str]) -> Predictor | NetworkPredictor:
-    """The bundle's predictor. Raises InputError unless format and every checksum are right."""
+def load(directory: str | os.PathLike[str]) -> Any:
+    """The bundle's predictor. Raises InputError unless format and every checksum are right.
+
+    Of a table a Predictor, which answers rows by the names of their columns; of a network a
+    NetworkPredictor, which answers arrays. Which of them is known by the bundle alone.
+    """
     check_type("directory", directory, (str, os.PathLike), "'.tunewright/adult-1/bundle'")
     path = Path(directory)
     try:
@@ -75,8 +78,7 @@ def load(directory: str | os.PathLike[str]) -> Predictor | NetworkPredictor:
             )
         files = {name: _checked(path, name, digest) for name, digest in index["sha256"].items()}
         if "framework" in index:
-            made: NetworkPredictor = resolve(NETWORK)(index, files)
-            return made
+            return resolve(NETWORK)(index, files)
         members = [
             (
                 CompiledModel(
