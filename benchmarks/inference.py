@@ -132,7 +132,7 @@ def study(name: str, batch: int, budget: str, path: str | None) -> dict[str, Any
     x = x.reshape(shape.get(name, (-1, x[0].size)))
     more: dict[str, Any] = {}
     if name in shape:
-        model = trained(name, x[:count], y[:count], 8)
+        model = trained(name, x[:count], y[:count], 3 if name == "cnn" else 8)
     elif name == "trap":
         model, more = trap(x[:count], y[:count]), {"runtimes": ("onnxruntime",)}
     else:
