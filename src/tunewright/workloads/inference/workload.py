@@ -139,7 +139,9 @@ def _worth(there: list[Runtime], facts: Facts, cores: int) -> Iterator[dict[str,
     plain = [one.name for one in there if not one.plain]
     coarse = [one for one in there if one.precisions and facts.metric and facts.layers]
     for one in coarse[:1]:
-        yield from ({"runtime": one.name, "threads": 1, **change} for change in ({}, *SMALL[:2]))
+        yield {"runtime": one.name, "threads": 1}
+        for change in SMALL[:2]:
+            yield {"runtime": one.name, "threads": 1, **change}
     for count in dict.fromkeys((1, cores)):
         yield from ({"runtime": name, "threads": count} for name in plain)
     for change in SMALL:
