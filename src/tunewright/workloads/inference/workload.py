@@ -143,7 +143,8 @@ def _worth(there: list[Runtime], facts: Facts, cores: int) -> Iterator[dict[str,
         for change in SMALL[:2]:
             yield {"runtime": one.name, "threads": 1, **change}
     for count in dict.fromkeys((1, cores)):
-        yield from ({"runtime": name, "threads": count} for name in plain)
+        for name in plain:
+            yield {"runtime": name, "threads": count}
     for change in SMALL:
         for one in coarse:
             if change.get("precision", one.precisions[0]) in one.precisions:
