@@ -98,7 +98,7 @@ def hand_over(workload: Later, config: Config, artifact: Artifact | None) -> Han
 
 
 def answering(index: Mapping[str, Any], files: Mapping[str, bytes]) -> ModelPredictor:
-    """What a bundle of this kind answers with. Raises InputError for one that would be unpickled."""
+    """What a bundle of this kind answers with. Raises InputError for one that holds a pickle."""
     if runtime_of(index["runtime"]).plain:
         raise InputError(
             f"expected a bundle of ours; got one for {index['runtime']}, which holds a pickle; "
