@@ -149,6 +149,8 @@ def study(name: str, batch: int, budget: str, path: str | None) -> dict[str, Any
         assert verdict is not None
         found = {c.metric: c for c in verdict.comparisons}
         latency, accuracy = found.get("latency_p50"), found.get("accuracy")
+        if latency is not None and np.isnan(latency.estimate):
+            latency = None  # JSON has no word for it
         return {
             "model": name, "batch": batch, "rows": "fashion" if path else "digits",
             "decision": verdict.decision.name, "wall_s": round(wall_s, 1),
