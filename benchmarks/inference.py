@@ -132,7 +132,7 @@ def study(name: str, batch: int, budget: str, path: str | None) -> dict[str, Any
     x = x.reshape(shape.get(name, (-1, x[0].size)))
     more: dict[str, Any] = {}
     if name in shape:
-        model = trained(name, x[:count], y[:count], 8)
+        model = trained(name, x[:count], y[:count], 3 if name == "cnn" else 8)
     elif name == "trap":
         model, more = trap(x[:count], y[:count]), {"runtimes": ("onnxruntime",)}
     else:
@@ -149,6 +149,8 @@ def study(name: str, batch: int, budget: str, path: str | None) -> dict[str, Any
         assert verdict is not None
         found = {c.metric: c for c in verdict.comparisons}
         latency, accuracy = found.get("latency_p50"), found.get("accuracy")
+        if latency is not None and np.isnan(latency.estimate):
+            latency = None  # JSON has no word for it
         return {
             "model": name, "batch": batch, "rows": "fashion" if path else "digits",
             "decision": verdict.decision.name, "wall_s": round(wall_s, 1),

@@ -110,6 +110,12 @@ def test_a_bundle_of_arrays_is_none_of_a_table(optimized, mlp, command, tmp_path
     assert "answers arrays" in done.stderr
 
 
+def test_a_bundle_that_would_be_unpickled_is_refused():
+    index = {"runtime": "scikit-learn", "settings": {}, "files": ["own.pickle"], "signature": {}}
+    with pytest.raises(InputError, match="expected a bundle of ours"):
+        MODEL.answering(index, {"own.pickle": b"cos\nsystem\n(S'true'\ntR."})
+
+
 def test_a_gone_model_is_told(take_in, mlp, rows, tmp_path):
     spec, _ = take_in(mlp, rows.x[:1], None)
     (tmp_path / "model" / "model.json").unlink()

@@ -29,7 +29,7 @@ def build(units=8):
 @pytest.mark.slow
 def test_a_compiled_model_is_tuned_from_its_own_learning_rate(blobs, tmp_path):
     """The baseline is the model as it was compiled; the bundle answers without a pickle."""
-    training = tw.keras.Training(build, blobs, epochs=2, batch=64, seeds=3)
+    training = tw.keras.Training(build, blobs, epochs=2, batch=64, seeds=5)
     study = tw.tune(
         training, goal="maximize accuracy", budget="14 trials", limits=tw.Limits(workers=0),
         baseline={"threads": 1}, root=tmp_path,

@@ -12,6 +12,7 @@ from tunewright.core.kinds import HandOver, Kind, Later
 from tunewright.core.metrics import Metric
 from tunewright.core.roles import Artifact
 from tunewright.core.verdict import alpha_of
+from tunewright.errors import InputError
 from tunewright.stats.intervals import smallest_margin
 from tunewright.workloads.inference.data import Compiled, Signature
 from tunewright.workloads.inference.predictor import ModelPredictor
@@ -97,7 +98,12 @@ def hand_over(workload: Later, config: Config, artifact: Artifact | None) -> Han
 
 
 def answering(index: Mapping[str, Any], files: Mapping[str, bytes]) -> ModelPredictor:
-    """What a bundle of this kind answers with."""
+    """What a bundle of this kind answers with. Raises InputError for one that holds a pickle."""
+    if runtime_of(index["runtime"]).plain:
+        raise InputError(
+            f"expected a bundle of ours; got one for {index['runtime']}, which holds a pickle; "
+            "deploy it again"
+        )
     named = {name: files[name] for name in index["files"]}
     signature: Signature = decode(Signature, index["signature"])
     return ModelPredictor(Compiled(index["runtime"], named, index["settings"], signature))

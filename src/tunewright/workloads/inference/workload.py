@@ -131,12 +131,20 @@ def _chain(spec: ModelSpec, facts: Facts, there: list[Runtime], cores: int) -> t
 
 
 def _worth(there: list[Runtime], facts: Facts, cores: int) -> Iterator[dict[str, Value]]:
-    """What is known to be quick: runtimes on one core and on all, then what is smaller on one."""
-    for count in dict.fromkeys((1, cores)):
-        for one in there:
-            if not one.plain:
-                yield {"runtime": one.name, "threads": count}
+    """What is known to be quick: a runtime as it is and with a smaller model, then all others.
+
+    Where libraries take seconds to import, a budget of a minute has time for few: so the first ones
+    share a conversion. What is named twice is tried once.
+    """
+    plain = [one.name for one in there if not one.plain]
     coarse = [one for one in there if one.precisions and facts.metric and facts.layers]
+    for one in coarse[:1]:
+        yield {"runtime": one.name, "threads": 1}
+        for change in SMALL[:2]:
+            yield {"runtime": one.name, "threads": 1, **change}
+    for count in dict.fromkeys((1, cores)):
+        for name in plain:
+            yield {"runtime": name, "threads": count}
     for change in SMALL:
         for one in coarse:
             if change.get("precision", one.precisions[0]) in one.precisions:
