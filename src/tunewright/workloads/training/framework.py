@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 from numpy.typing import NDArray
@@ -23,9 +22,7 @@ class Job:
     model: what makes the network. loss: its name. arguments: of the model. config: values of all
     knobs. x, y: what is learned from. seed: of all chance. task, classes: what is predicted, and
     among how many classes (0 for numbers). device: where it runs. watched: rows whose answers
-    `report` is told as training goes on, with its progress from 0 to 1; None for nobody. state: a
-    directory of files that outlive the process, where an interrupted training goes on from.
-    keep: makes what is in it last.
+    `report` is told as training goes on, with its progress from 0 to 1; None for nobody.
     """
 
     model: Any
@@ -40,8 +37,6 @@ class Job:
     device: str = "cpu"
     watched: Array | None = None
     report: Report | None = None
-    state: Path | None = None
-    keep: Callable[[int], None] | None = None
 
 
 @final
