@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import NoneType
@@ -287,7 +288,11 @@ def _searcher(problem: Problem, workload: Workload, *, searched: bool) -> Search
     if searched and not problem.goal.objectives:
         known = ", ".join(metric.name for metric in workload.metrics)
         raise InputError(f"expected something to minimize or maximize, one of {known}; got nothing")
-    halved = any(effort.halved for effort in problem.efforts)
+    # How far a run came tells of one objective; unless that was asked for, several need them all.
+    halved = any(
+        effort.halved and (len(problem.goal.objectives) == 1 or math.isfinite(effort.full))
+        for effort in problem.efforts
+    )
     kind = "none" if not searched else "halving" if halved else "joint"
     searcher: Searcher = resolve(SEARCHERS[kind])(problem)
     return searcher

@@ -11,6 +11,7 @@ import pytest
 
 from tunewright.core.goal import parse_goal
 from tunewright.core.registry import resolve
+from tunewright.stats.kish import effective_size
 from tunewright.workloads.tabular import TableSpec
 from tunewright.workloads.tabular import table as workload_of
 from tunewright.workloads.tabular.data import (
@@ -30,7 +31,7 @@ from tunewright.workloads.tabular.predictor import load_runtime
 from tunewright.workloads.tabular.provable import provable
 from tunewright.workloads.tabular.reading import read
 from tunewright.workloads.tabular.transforms import skewness
-from tunewright.workloads.tabular.weighing import effective, mean_and_spread, quantiles
+from tunewright.workloads.tabular.weighing import mean_and_spread, quantiles
 
 CHANCE = np.random.default_rng(3)
 COUNTS = CHANCE.integers(1, 6, 400)
@@ -53,9 +54,9 @@ def test_mean_spread_and_quantiles_are_those_of_repeated_values():
 
 
 def test_rows_of_one_weight_are_worth_their_number_and_others_less():
-    assert effective(np.full(9, 1e-300)) == pytest.approx(9)
-    assert effective(np.array([1.0, 1.0, 1e300])) == pytest.approx(1)
-    assert effective(np.array([1.0, 2.0])) == pytest.approx(9 / 5)
+    assert effective_size(np.full(9, 1e-300)) == pytest.approx(9)
+    assert effective_size(np.array([1.0, 1.0, 1e300])) == pytest.approx(1)
+    assert effective_size(np.array([1.0, 2.0])) == pytest.approx(9 / 5)
 
 
 @pytest.mark.parametrize("robust", [True, False])

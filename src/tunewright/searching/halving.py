@@ -252,6 +252,7 @@ class HalvingSearcher:
         """
         chance = random.Random(f"{self._problem.seed}/{number}")  # noqa: S311
         knobs = self._chain.searched
+        yield from self._problem.prior.best
         if known <= START:
             point = spread(known, len(knobs), self._problem.seed)
             yield self._chain.config({k.name: k.at(u) for k, u in zip(knobs, point, strict=True)})

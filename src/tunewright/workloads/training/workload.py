@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -26,6 +27,7 @@ from tunewright.workloads.tabular.data import Judged, Task
 from tunewright.workloads.tabular.quality import AIMS, METRICS, contributions, every_row, samples_of
 from tunewright.workloads.training.arrays import Array, Arrays
 from tunewright.workloads.training.framework import Framework, Job, Trained
+from tunewright.workloads.training.portfolio import portfolio_of
 from tunewright.workloads.training.predictor import predictor
 
 STAGE = "train"
@@ -252,7 +254,7 @@ class TrainingWorkload:
     digest: str
     untouched: Untouched
     portfolio: Portfolio = NO_PORTFOLIO
-    efforts: tuple[Effort, ...] = (Effort(LOOKS, 1.0, 27.0, continues=True),)
+    efforts: tuple[Effort, ...] = (Effort(LOOKS, 1.0, math.inf, halved=True),)
 
 
 def build(
@@ -262,6 +264,7 @@ def build(
     if not (Path(spec.payload) / payloads.VALUE).is_file():
         raise InputError(f"expected the pickled model in {spec.payload}; it is gone; tune again")
     space = Space(spec.knobs)
+    own = space.asked(baseline)
     quality = tuple(replace(metric, stage=STAGE) for metric in METRICS[spec.task])
     recipe = hash_of(Path(spec.payload))
     return TrainingWorkload(
@@ -269,9 +272,10 @@ def build(
         name=spec.label,
         stages=(Train(spec, framework, spec.knobs),),
         metrics=(*quality, *OWN),
-        baseline=space.asked(baseline),
+        baseline=own,
         digest=digest_of([spec.label, spec.content, spec.seeds, recipe]),
         untouched=Untouched(spec.seeds, spec.content, seeds=True),
+        portfolio=portfolio_of(space, own),
     )
 
 

@@ -34,12 +34,20 @@ _OPTIMIZERS: dict[str, Any] = {
 }
 
 
+def _warm_up() -> None:
+    """One step of a network of no account: what the backend does on first use is no training."""
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("adam", loss="mse")
+    model.fit(np.zeros((8, 1)), np.zeros((8, 1)), verbose=0)
+
+
 def train(job: Job) -> Trained:
     """Train once. Raises TrialFailed where the loss is no number any more."""
-    keras.utils.set_random_seed(job.seed)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(int(job.config.get("threads", 1)))
     os.environ["OMP_NUM_THREADS"] = str(job.config.get("threads", 1))
+    _warm_up()
+    keras.utils.set_random_seed(job.seed)
     began_s = time.perf_counter()
     model = built(job.model, job.arguments)
     name, config = str(job.config["optimizer"]), job.config

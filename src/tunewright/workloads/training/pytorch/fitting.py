@@ -29,12 +29,21 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 def train(job: Job) -> Trained:
     """Train once. Raises TrialFailed where the loss is no number any more, MemoryError."""
-    torch.manual_seed(job.seed)
     torch.set_num_threads(int(job.config.get("threads", 1)))
+    _warm_up(torch.device(job.device))
+    torch.manual_seed(job.seed)
     try:
         return _trained(job)
     except torch.OutOfMemoryError as error:
         raise MemoryError(f"{job.device} ran out of memory; a smaller batch needs less") from error
+
+
+def _warm_up(device: torch.device) -> None:
+    """One step of a network of no account: what torch does on first use is no training."""
+    net = nn.Linear(8, 8).to(device)
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.zeros(64, 8, device=device)).sum().backward()
+    optimizer.step()
 
 
 def _trained(job: Job) -> Trained:
