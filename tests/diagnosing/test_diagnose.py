@@ -83,6 +83,29 @@ def test_few_looks_are_trusted_less():
     assert told.bottlenecks[0].confidence == "moderate"
 
 
+@pytest.mark.parametrize(
+    ("loads", "wanted"),
+    [
+        ((5, 15, 25, 35, 50, 74, 100), "start_up"),  # with code that runs for a while in between
+        ((5, 15), "compute"),  # all else is its own work
+        ((5, 15, 110), "compute"),  # something small is loaded late
+    ],
+)
+def test_a_program_loads_as_long_as_it_keeps_on_loading(loads, wanted):
+    told = recording(*CASES["compute"], count=120)
+    looks = tuple(
+        replace(look, loads=(1,) if at in loads else ()) for at, look in enumerate(told.looks)
+    )
+    assert diagnose(replace(told, looks=looks)).answer == wanted
+
+
+def test_cores_that_only_the_clocks_saw_count_as_parallel_work():
+    """Each look found one thread; the scheduler had run two."""
+    told = recording(*CASES["compute"])
+    looks = tuple(replace(look, user_s=1.2 * STEP_S) for look in told.looks)
+    assert diagnose(replace(told, looks=looks)).answer == "under_parallel"
+
+
 WAITS = st.sampled_from(
     [None, "network", "read", "sync", "timer", "child", "pipe", "fault", "other"]
 ) | st.tuples(st.sampled_from(["lock", "gil"]), st.sampled_from("ab"), st.booleans())

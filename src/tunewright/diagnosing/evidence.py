@@ -358,7 +358,7 @@ class Evidence:
         until_s = 0.0
         for look in self.looks:
             lead = self.lead(look)
-            if look.at_s - until_s > PAUSE_S:
+            if look.at_s - until_s > max(PAUSE_S, PAUSE_SHARE * until_s):
                 break
             if lead is not None and lead.pid in look.loads:
                 until_s = look.at_s
@@ -400,7 +400,8 @@ class Evidence:
 
 TURNS = 0.25  # of the waiting: so much of it must be for one who waits at other times
 BEGINS = 5  # how often a thread must begin to work anew: less is a pool that was started once
-PAUSE_S = 0.3  # a program that loads nothing for so long has begun its work
+PAUSE_S = 0.3  # a program that loads nothing for so long has begun its work …
+PAUSE_SHARE = 0.5  # … or for so much of the time that it had been loading: code runs meanwhile
 STREAMS = 0.4  # of one core's reading: what also computes, or writes, reaches about half of it
 BEYOND = 1.25  # of the cache: what touches less in a moment may find it there
 
