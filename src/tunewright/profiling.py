@@ -105,9 +105,10 @@ def launched(
 
         try:
             recording = recorder.until(over, limit_s)
+            code = process.poll()  # None where the limit is over before the program
         finally:
             _end(process, recorder)
-    recording = replace(recording, returncode=process.returncode)
+    recording = replace(recording, returncode=code)
     return _told(recording, " ".join(argv), Path(cwd or "."))
 
 

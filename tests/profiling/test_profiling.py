@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from tunewright.cli.profile import command
 from tunewright.errors import InputError
 from tunewright.profiling import profile
 
@@ -39,7 +41,7 @@ def test_what_a_program_leaves_is_ended(tmp_path):
 def test_a_time_limit_ends_a_command():
     began_s = time.monotonic()
     told = profile(["sleep", "60"], duration="400ms")
-    assert told.recording.returncode != 0
+    assert told.recording.returncode is None
     assert time.monotonic() - began_s < 30
 
 
@@ -67,3 +69,17 @@ def test_a_process_that_runs_is_watched_and_left():
 def test_what_cannot_be_watched_is_refused_in_a_sentence(asked, message):
     with pytest.raises(InputError, match=message):
         profile(**asked)
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        ("sleep .3", 0, ""),
+        ("sleep .3; exit 3", 3, "ended with code 3"),
+        ("sleep .3; kill -15 $$", 143, "ended by signal 15"),
+    ],
+)
+def test_the_exit_code_is_the_programs_own(program, code, said):
+    done = CliRunner().invoke(command, ["--", "sh", "-c", program], standalone_mode=False)
+    assert done.return_value == code
+    assert said in done.output

@@ -11,6 +11,8 @@ from tunewright.cli.lines import columns
 from tunewright.errors import InputError
 from tunewright.reporting.diagnosis import render_diagnosis, to_json
 
+SIGNALLED = 128  # and the signal's number: how shells tell a program that a signal has ended
+
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
@@ -27,6 +29,8 @@ def command(command: tuple[str, ...], pid: int | None, duration: str | None,
     \b
     tunewright profile -- python train.py --epochs 1
     tunewright profile --pid 4711 --for 30s
+
+    The exit code is the program's own.
     """  # noqa: D301 - click wants the character itself
     if command and pid is not None:
         raise InputError("expected a command or --pid; got both; leave one out")
@@ -36,8 +40,10 @@ def command(command: tuple[str, ...], pid: int | None, duration: str | None,
         raise InputError(f"--json: expected a place to write; got {json_}; name another one")
     seen = profiling.profile(command or None, pid=pid, duration=duration)
     click.echo(render_diagnosis(seen.diagnosis, seen.target, columns()), nl=False)
-    if seen.recording.returncode:
-        click.echo(f"the program ended with code {seen.recording.returncode}")
+    code = seen.recording.returncode or 0
+    if code:
+        click.echo(f"the program ended with code {code}" if code > 0 else
+                   f"the program was ended by signal {-code}")  # fmt: skip
     if json_ is not None:
         json_.write_text(to_json(seen.diagnosis, seen.target), encoding="utf-8")
-    return 0
+    return code if code >= 0 else SIGNALLED - code

@@ -355,13 +355,14 @@ class Evidence:
         """The share of the time until the program had loaded its code, where its start was seen."""
         if not self.recording.whole or not self.looks:
             return 0.0
-        until_s = 0.0
+        until_s = before_s = 0.0
         for look in self.looks:
             lead = self.lead(look)
-            if look.at_s - until_s > max(PAUSE_S, PAUSE_SHARE * until_s):
+            if before_s - until_s > max(PAUSE_S, PAUSE_SHARE * until_s):
                 break
             if lead is not None and lead.pid in look.loads:
                 until_s = look.at_s
+            before_s = look.at_s  # what was loaded since then may have been at any moment
         return min(until_s / self.recording.wall_s, 1.0)
 
     @cached_property
