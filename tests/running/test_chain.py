@@ -65,6 +65,7 @@ class Chain:
     stages: tuple
     name: str = "chain"
     metrics: tuple = ()
+    efforts: tuple = ()
     digest: str = "digest"
     warm: tuple = ()
     baseline: Config = field(default_factory=lambda: Config({"a": 0, "b": 0, "t": 0}))
