@@ -32,7 +32,7 @@ def command(
     """Predict the rows of a CSV, Parquet or Arrow file; writes CSV to the standard output."""
     check_output()
     predictor = load(Path(bundle))
-    if not isinstance(predictor, Predictor):
+    if not hasattr(predictor, "schema"):  # which says what the columns of a table are
         raise InputError(
             f"expected the bundle of a table's model; got {bundle}, which answers arrays; "
             f"in Python it is tunewright.load({bundle!r}).predict(x)"
