@@ -15,7 +15,7 @@ CONTENDED = 0.25  # of the time in which its threads could run, they had no core
 # What shows beside these is a consequence of them.
 _COVERS = {
     "memory_pressure": ("io_read", "io_write", "allocation_churn"),
-    "tiny_tasks": ("gil", "lock", "loader_starved"),
+    "tiny_tasks": ("gil", "lock", "loader_starved", "oversubscribed"),
     "gil": ("loader_starved",),
     "allocation_churn": ("memory_bandwidth",),  # zeroing new pages goes through memory, too
     "child": ("start_up", "loader_starved"),
