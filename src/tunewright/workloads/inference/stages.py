@@ -206,7 +206,11 @@ class Compile:
         samples[metric] = mean_of(values)
         baseline = context.baseline()
         if baseline is not None:
-            samples[f"{metric}_change"] = mean_of(values - baseline.judged.contributions[metric])
+            change = mean_of(values - baseline.judged.contributions[metric])
+            if metric == "accuracy" and not exact:
+                # None of n answers changed: still one of n others may.
+                change = replace(change, error=max(change.error or 0.0, 1 / len(values)))
+            samples[f"{metric}_change"] = change
         if context.fidelity.piece.split == "test":
             samples[f"{metric}_rows"] = Sample(tuple(values.tolist()))
             if exact:
