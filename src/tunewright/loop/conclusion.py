@@ -53,13 +53,12 @@ def _least_broken(
 ) -> Config:
     """What is handed over where the baseline breaks a constraint and the candidate is refused."""
     candidate = look.candidate or plan.baseline
-    works = not (look.failures("candidate") or look.unfit())
-    if works and keeps(look, comparisons):
+    if keeps(look, comparisons):
         return candidate
     tried = [one.candidate for one in looks(history).values() if one.candidate is not None]
     if (other := plan.ranking(history).choose(tried)) is not None:
         return other
-    return candidate if works and _nearer(plan.goal, comparisons) else plan.baseline
+    return candidate if _works(look) and _nearer(plan.goal, comparisons) else plan.baseline
 
 
 def _nearer(goal: Goal, comparisons: Sequence[Comparison]) -> bool:
@@ -76,11 +75,12 @@ def _nearer(goal: Goal, comparisons: Sequence[Comparison]) -> bool:
 def keeps(look: Look, comparisons: Sequence[Comparison]) -> bool:
     """Whether a candidate works, and no constraint was found to be broken by it."""
     held = [c.decision for c in comparisons if c.role == "constraint"]
-    return (
-        bool(held)
-        and Decision.REJECT not in held
-        and not (look.failures("candidate") or look.unfit())
-    )
+    return bool(held) and Decision.REJECT not in held and _works(look)
+
+
+def _works(look: Look) -> bool:
+    """Whether a candidate could be refitted, and none of its runs failed."""
+    return not (look.failures("candidate") or look.unfit())
 
 
 def _looks_worse(goal: Goal, comparisons: Sequence[Comparison]) -> bool:

@@ -49,6 +49,11 @@ class Machine:
     versions: Mapping[str, str | None]
 
 
+def usable_cores() -> int:
+    """The cores that this process may use, whatever quota there is beside."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def probe(root: Path = Path("/")) -> Machine:
     """This machine, now. `root` is where proc and sys are looked for."""
     info = _text(root / "proc/cpuinfo") or ""
@@ -64,11 +69,9 @@ def probe(root: Path = Path("/")) -> Machine:
     pressure = {what: _pressure(root / "proc/pressure" / what) for what in PRESSURES}
     limits = [m for g in _cgroups(root, "memory") if (m := _memory_mib(g))]
     memory, mib = psutil.virtual_memory(), 2.0**20
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return Machine(
         cores=os.cpu_count() or 1,
-        cores_usable=min([cores, *(q for g in _cgroups(root, "cpu") if (q := _quota(g)))]),
+        cores_usable=min([usable_cores(), *(q for g in _cgroups(root, "cpu") if (q := _quota(g)))]),
         memory_total_mib=memory.total / mib,
         memory_available_mib=memory.available / mib,
         memory_limit_mib=min(limits) if limits and min(limits) < UNLIMITED_MIB else None,

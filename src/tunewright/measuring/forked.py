@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, final
 
 Tell = Callable[[Any], None]
+_STATUS = Path("/proc/self/status")
 _FAILED = 70  # the status of a process whose work raised, which is a defect of ours
 
 
@@ -72,6 +73,14 @@ def run_forked(
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
     raise Died(_how(status))
+
+
+def peak_bytes() -> float | None:
+    """The high-water mark of this process's resident memory; None where the kernel tells none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        _, _, rest = _STATUS.read_text().partition("VmHWM:")
+        return int(rest.split()[0]) * 1024.0
+    return None
 
 
 @final

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
@@ -24,10 +24,11 @@ from tunewright.core.roles import (
     Untouched,
 )
 from tunewright.core.trial import Need
-from tunewright.errors import InputError, TrialFailed, TrialTimeout
+from tunewright.errors import InputError, TrialFailed
 from tunewright.measuring import payloads
 from tunewright.measuring.disturbance import Snapshot, disturbance
-from tunewright.measuring.forked import Died, Tell, run_forked
+from tunewright.measuring.forked import Tell
+from tunewright.workloads.apart import apart
 from tunewright.workloads.checkpoints import CHECKPOINTS, Checkpoint
 from tunewright.workloads.functions.answers import Numbers, samples_of
 from tunewright.workloads.functions.knobs import STAGE
@@ -35,7 +36,6 @@ from tunewright.workloads.functions.performing import Answer, Call, loaded, perf
 from tunewright.workloads.programs.metrics import SCORE_MARGIN, Better, is_score
 
 STEPS = "steps"  # the effort of a function that reports: how far it runs
-SHOWN = 2000  # characters of what a process printed before it died
 OWN = (
     Metric("wall_s", "lower", STAGE, "s", quiet=True),
     Metric("cpu_s", "lower", STAGE, "s", quiet=True),
@@ -95,28 +95,11 @@ class Calls:
             def work(tell: Tell) -> Answer:
                 return perform(payload, call, self.wanted, lambda *told: tell(told))
 
-            answer = _apart(work, lambda told: report(*told), context)
+            answer = apart("function", work, lambda told: report(*told), context)
             others = disturbance(before, Snapshot.now(), answer.cpu_s)
         _check(answer, config, context)
         call.checkpoint.drop()
         return Artifact(None, {**others, **samples_of(answer.numbers, units), **_used(answer)})
-
-
-def _apart(work: Callable[[Tell], Answer], hear: Tell, context: Context) -> Answer:
-    """The answer of a forked process. Raises TrialFailed where it gives none."""
-    output = context.directory / "output"
-    try:
-        answer: Answer = run_forked(work, hear, output, context.limit_s)
-    except TimeoutError:
-        raise TrialTimeout(
-            f"the function ran longer than {context.limit_s:.3g} s, which is what a trial may"
-        ) from None
-    except Died as error:
-        printed = output.read_text(errors="replace")[-SHOWN:] if output.exists() else ""
-        last = (printed.strip().splitlines() or [""])[-1]
-        said = f"; the last that it printed: {last}" if last else ""
-        raise TrialFailed(f"the function's process {error.how}{said}") from error
-    return answer
 
 
 def _check(answer: Answer, config: Config, context: Context) -> None:

@@ -19,13 +19,13 @@ from typing import Any, Literal, final
 from tunewright.core.metrics import Metric
 from tunewright.errors import TrialFailed
 from tunewright.measuring import payloads
+from tunewright.measuring.forked import peak_bytes
 from tunewright.workloads.checkpoints import Checkpoint
 from tunewright.workloads.functions.answers import Numbers, read_answer, telling
 from tunewright.workloads.functions.calling import Calling
 from tunewright.workloads.functions.runs import continued
 
 SHOWN = 20  # lines of a traceback, from its head and from its tail
-_STATUS = Path("/proc/self/status")
 
 
 @final
@@ -113,7 +113,7 @@ def perform(
 
     def answer(numbers: Mapping[str, Numbers], **more: Any) -> Answer:
         used = spent(before)
-        return Answer(numbers, used["wall_s"], used["cpu_s"], _peak_bytes(), **more)
+        return Answer(numbers, used["wall_s"], used["cpu_s"], peak_bytes(), **more)
 
     _seed(call.seed)
     run, before = continued(call.seed, report, call.checkpoint, spent)
@@ -157,14 +157,6 @@ def _cpu_s() -> float:
     """The time of all processors that this process and its ended children have used."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
-
-
-def _peak_bytes() -> float | None:
-    """The high-water mark of resident memory of this process."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        _, _, rest = _STATUS.read_text().partition("VmHWM:")
-        return int(rest.split()[0]) * 1024.0
-    return None
 
 
 def _trace(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -282,11 +281,6 @@ def precision_of(config: Config) -> dict[str, Value]:
     """The precision that a runtime is asked to compute in, where it is another than the model's."""
     asked = str(config.get("precision", BASELINE))
     return {"precision": asked} if asked == "bfloat16" else {}
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def version_of(place: str, facts: Facts) -> str:

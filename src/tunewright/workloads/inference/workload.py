@@ -20,13 +20,14 @@ from tunewright.core.roles import (
     space_of,
 )
 from tunewright.errors import InputError
+from tunewright.machine import usable_cores
 from tunewright.workloads.inference import rewrites
 from tunewright.workloads.inference.frameworks import framework_of
 from tunewright.workloads.inference.quality import metric_of
 from tunewright.workloads.inference.runtimes import RUNTIMES, installed, runtime_of
 from tunewright.workloads.inference.runtimes.runtime import Runtime
 from tunewright.workloads.inference.spec import Facts, ModelSpec, facts_of
-from tunewright.workloads.inference.stages import Compile, Import, Predict, Rewrite, usable_cores
+from tunewright.workloads.inference.stages import Compile, Import, Predict, Rewrite
 
 VERSION = 1  # of the chain: raised when a stage comes to give another answer
 

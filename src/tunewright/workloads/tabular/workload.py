@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
@@ -19,6 +18,7 @@ from tunewright.core.roles import NO_PORTFOLIO, Effort, Portfolio, Stage, Untouc
 from tunewright.core.texts import listed, names_of
 from tunewright.errors import InputError
 from tunewright.knobs import threads
+from tunewright.machine import usable_cores
 from tunewright.workloads.tabular import (
     calibration,
     class_weights,
@@ -281,8 +281,3 @@ def _portfolio(space: Space, spec: TableSpec, read: Table) -> Portfolio:
         tuple(space.config(one) for one in [*means, *first, *fewer, *rescaled, *best[1:]]),
         tuple(space.config(one) for one in in_turn(lambda family: family.small)),
     )
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

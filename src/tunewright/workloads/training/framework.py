@@ -12,6 +12,7 @@ from tunewright.workloads.tabular.data import Task
 
 Array = NDArray[Any]
 Report = Callable[[float, Array], None]
+REPORTS = 27  # of a training, at most: a power of the searcher's, 1, 3, 9 … of its way
 
 
 @final

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from tunewright.core.conditions import Condition
 from tunewright.core.config import Value
 from tunewright.core.knobs import Choice, Domain, Integer, Knob, Real
 from tunewright.knobs import threads
+from tunewright.machine import usable_cores
 from tunewright.workloads.training.schedules import SCHEDULES
 from tunewright.workloads.training.workload import STAGE
 
@@ -24,6 +23,7 @@ def knobs_of(
     epochs, batch, optimizer, lr: what the user has today.
     """
     most = max(min(BATCHES[1], rows // 4), batch, BATCHES[0] + 1)
+    cores = usable_cores()
     names = tuple(dict.fromkeys((optimizer, *OPTIMIZERS)))
     own, sgd = "optimizer != 'sgd'", "optimizer == 'sgd'"
     steep = Real(min(1e-3, lr), max(1.0, lr), log=True)
@@ -35,7 +35,7 @@ def knobs_of(
         tuned("schedule", Choice(SCHEDULES), "constant"),
         tuned("batch", Integer(min(BATCHES[0], batch), most, log=True), batch),
         tuned("epochs", Integer(1, MORE_EPOCHS * epochs, log=True), epochs),
-        threads("threads", STAGE, cores(), cores(), exact=False),
+        threads("threads", STAGE, cores, cores, exact=False),
     )
 
 
@@ -43,8 +43,3 @@ def tuned(name: str, domain: Domain, default: Value, when: str = "") -> Knob:
     """A hyperparameter of a training."""
     condition = Condition(when) if when else None
     return Knob(name, domain, default, "hyperparameter", STAGE, when=condition)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,10 @@ from tunewright.core.metrics import SEED, Metric, Sample
 from tunewright.core.registry import resolve
 from tunewright.core.roles import NO_PORTFOLIO, Artifact, Context, Effort, Portfolio, Untouched
 from tunewright.core.trial import Need
-from tunewright.errors import InputError, TrialFailed, TrialTimeout
+from tunewright.errors import InputError, TrialFailed
 from tunewright.measuring import payloads
-from tunewright.measuring.forked import Died, Tell, run_forked
+from tunewright.measuring.forked import Tell, peak_bytes
+from tunewright.workloads.apart import apart
 from tunewright.workloads.functions.answers import telling
 from tunewright.workloads.tabular.data import Judged, Task
 from tunewright.workloads.tabular.quality import AIMS, METRICS, contributions, every_row, samples_of
@@ -32,7 +33,6 @@ from tunewright.workloads.training.predictor import predictor
 
 STAGE = "train"
 LOOKS = "looks"
-SHOWN = 2000  # characters of what a process printed before it died
 OWN = (
     Metric("train_s", "lower", STAGE, "s", quiet=True),
     Metric("rows_per_s", "higher", STAGE, quiet=True),
@@ -140,7 +140,7 @@ class Train:
             step, said = message
             context.report(step, samples_of(_own(spec.task, arrays, judged, said), None))
 
-        answer = work(hear) if spec.in_process else _apart(work, hear, context)
+        answer = work(hear) if spec.in_process else apart("training", work, hear, context)
         if answer.failed:
             raise answer.failed
         return self._judged(answer, arrays, judged, context)
@@ -187,33 +187,7 @@ def _answer(framework: Framework, job: Job, judged: Array) -> _Answer:
     if not np.isfinite(said).all():
         return _Answer(failed=TrialFailed("the network answers NaN: the training diverged"))
     rows = len(job.x) * trained.epochs
-    return _Answer(said, trained.weights, trained.train_s, rows, _peak_bytes())
-
-
-def _apart(work: Callable[[Tell], _Answer], hear: Tell, context: Context) -> _Answer:
-    """The answer of a forked process. Raises TrialFailed where it gives none."""
-    output = context.directory / "output"
-    try:
-        answer: _Answer = run_forked(work, hear, output, context.limit_s)
-    except TimeoutError:
-        raise TrialTimeout(
-            f"the training ran longer than {context.limit_s:.3g} s, which is what a trial may"
-        ) from None
-    except Died as error:
-        printed = output.read_text(errors="replace")[-SHOWN:] if output.exists() else ""
-        last = (printed.strip().splitlines() or [""])[-1]
-        said = f"; the last that it printed: {last}" if last else ""
-        raise TrialFailed(f"the training's process {error.how}{said}") from error
-    return answer
-
-
-def _peak_bytes() -> float:
-    """The high-water mark of resident memory of this process; 0 where it is not told."""
-    try:
-        _, _, rest = Path("/proc/self/status").read_text().partition("VmHWM:")
-        return int(rest.split()[0]) * 1024.0
-    except (OSError, ValueError, IndexError):
-        return 0.0
+    return _Answer(said, trained.weights, trained.train_s, rows, peak_bytes() or 0.0)
 
 
 def _rows(arrays: Arrays, split: str) -> tuple[Array, Array]:

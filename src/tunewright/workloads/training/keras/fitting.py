@@ -15,12 +15,11 @@ from safetensors.numpy import load as load_weights
 from safetensors.numpy import save as save_weights
 
 from tunewright.errors import InputError, TrialFailed
-from tunewright.workloads.training.framework import Array, Job, Trained
+from tunewright.workloads.training.framework import REPORTS, Array, Job, Trained
 from tunewright.workloads.training.schedules import factor
 from tunewright.workloads.training.workload import Recipe
 
 ANSWERED = 1024  # rows at a time
-LOOKS = 27  # a training reports so often at most
 CLASSES = {
     "sparse_categorical_crossentropy": "places",
     "categorical_crossentropy": "one-hot",
@@ -90,12 +89,12 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         if not math.isfinite(loss):
             raise TrialFailed(f"the loss was {loss} in epoch {epoch + 1}: the training diverged")
         done, job = self._step / self._steps, self._job
-        if job.report and job.watched is not None and self._next <= done * LOOKS < LOOKS:
+        if job.report and job.watched is not None and self._next <= done * REPORTS < REPORTS:
             paused_s = time.perf_counter()
             job.report(
-                math.floor(done * LOOKS), probabilities(self.model, job.watched, job.classes)
+                math.floor(done * REPORTS), probabilities(self.model, job.watched, job.classes)
             )
-            self._next = math.floor(done * LOOKS) + 1
+            self._next = math.floor(done * REPORTS) + 1
             self.looked_s += time.perf_counter() - paused_s
 
 

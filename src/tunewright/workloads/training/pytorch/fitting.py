@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tunewright.errors import TrialFailed
-from tunewright.workloads.training.framework import Array, Job, Trained
+from tunewright.workloads.training.framework import REPORTS, Array, Job, Trained
 from tunewright.workloads.training.pytorch.networks import made
 from tunewright.workloads.training.schedules import factor
 
 ANSWERED = 4096  # rows at a time
-LOOKS = 27  # a training reports so often at most: a power of the searcher's, 1, 3, 9 … of its way
 SPIKE = 20.0  # times a loss that was reached already: what climbs so far does not come back
 STATE = "state.safetensors"
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -90,11 +89,11 @@ def _trained(job: Job) -> Trained:
             )
         least = min(least, mean)
         done = (epoch + 1) / epochs
-        if job.report and job.watched is not None and done * LOOKS >= next_look and done < 1:
+        if job.report and job.watched is not None and done * REPORTS >= next_look and done < 1:
             paused_s = time.perf_counter()
             with averaged.shown():
-                job.report(math.floor(done * LOOKS), answers(net, job.watched, job))
-            next_look = math.floor(done * LOOKS) + 1
+                job.report(math.floor(done * REPORTS), answers(net, job.watched, job))
+            next_look = math.floor(done * REPORTS) + 1
             net.train()
             looked_s += time.perf_counter() - paused_s
     averaged.keep()
